@@ -1,0 +1,111 @@
+package state
+
+import (
+	"errors"
+	"fmt"
+)
+
+// Check verifies the invariants that hold after every command and returns all that do not: committed resources are the
+// sum of unreleased attempts and within capacity (a), one live attempt per task at the most (b), a succeeded task has
+// exactly one succeeded attempt (d), counters equal the attempts they count (e), budgets are not exceeded, gangs run
+// whole on one group (h), and states agree with each other. It costs a pass over everything.
+func (c *Cluster) Check() error {
+	var wrong []error
+	fail := func(format string, args ...any) { wrong = append(wrong, fmt.Errorf(format, args...)) }
+
+	committed := map[string]Resources{}
+	for _, j := range c.order {
+		counts, failures, preemptions := [numStates]int32{}, 0, 0
+		for i := range j.Tasks {
+			t := &j.Tasks[i]
+			counts[t.State]++
+			failures, preemptions = failures+int(t.Failures), preemptions+int(t.Preemptions)
+			c.checkTask(j, i, fail)
+			for _, a := range t.Attempts {
+				if !a.Released {
+					committed[a.Worker] = committed[a.Worker].Add(j.Need)
+				}
+			}
+		}
+		if counts != j.counts {
+			fail("job %s counts tasks by state as %v, they are %v", j.ID, j.counts, counts)
+		}
+		if failures != j.Failures || preemptions != j.Preemptions {
+			fail("job %s counts %d failures and %d preemptions, its tasks %d and %d",
+				j.ID, j.Failures, j.Preemptions, failures, preemptions)
+		}
+		if j.Gang() {
+			c.checkGang(j, fail)
+		}
+		if j.parent != nil && j.parent.State.Terminal() && !j.State.Terminal() {
+			fail("job %s goes on after its parent %s ended", j.ID, j.parent.ID)
+		}
+	}
+	for _, w := range c.Workers() {
+		if w.Committed != committed[w.ID] {
+			fail("worker %s has %v committed, its unreleased attempts need %v", w.ID, w.Committed, committed[w.ID])
+		}
+		if !w.Capacity.Fits(w.Committed) {
+			fail("worker %s has %v committed of %v", w.ID, w.Committed, w.Capacity)
+		}
+	}
+	return errors.Join(wrong...)
+}
+
+func (c *Cluster) checkTask(j *Job, i int, fail func(string, ...any)) {
+	t, id := &j.Tasks[i], j.TaskID(i)
+	live, succeeded, failures := 0, 0, int32(0)
+	for n, a := range t.Attempts {
+		switch {
+		case !a.State.Terminal():
+			live++
+		case a.State == Succeeded:
+			succeeded++
+		case a.State == Failed:
+			failures++
+		}
+		if !a.State.Terminal() && n != len(t.Attempts)-1 {
+			fail("task %s has a live attempt %d that is not its last", id, n)
+		}
+		if a.State.Terminal() && (a.Finished.IsZero() || a.Finished.Before(a.Assigned)) {
+			fail("attempt %s ended at %v, assigned at %v", a.UID, a.Finished, a.Assigned)
+		}
+	}
+	if want := map[bool]int{true: 0, false: 1}[t.State.Terminal() || t.State == Pending]; live != want {
+		fail("task %s is %v with %d live attempts", id, t.State, live)
+	}
+	if want := map[bool]int{true: 1, false: 0}[t.State == Succeeded]; succeeded != want {
+		fail("task %s is %v with %d succeeded attempts", id, t.State, succeeded)
+	}
+	if failures != t.Failures || int(failures) > orDefault(j.Spec.MaxRetriesFailure, DefaultMaxRetriesFailure)+1 {
+		fail("task %s counts %d failures, has %d", id, t.Failures, failures)
+	}
+	if int(t.Preemptions) > orDefault(j.Spec.MaxRetriesPreemption, DefaultMaxRetriesPreemption)+1 {
+		fail("task %s was preempted %d times", id, t.Preemptions)
+	}
+	if j.State.Terminal() && !t.State.Terminal() {
+		fail("task %s is %v in a job that is %v", id, t.State, j.State)
+	}
+	if j.State == Succeeded && t.State != Succeeded && t.State != Failed {
+		fail("task %s is %v in a job that SUCCEEDED", id, t.State)
+	}
+}
+
+func (c *Cluster) checkGang(j *Job, fail func(string, ...any)) {
+	running, group := 0, ""
+	for i := range j.Tasks {
+		live := j.Tasks[i].live()
+		if live == nil {
+			continue
+		}
+		running++
+		value := c.workers[live.Worker].Attributes[j.Spec.Coscheduling.GroupBy]
+		if running > 1 && value != group {
+			fail("gang %s runs on %s %q and %q", j.ID, j.Spec.Coscheduling.GroupBy, group, value)
+		}
+		group = value
+	}
+	if running != 0 && running != len(j.Tasks) {
+		fail("gang %s runs %d of its %d tasks", j.ID, running, len(j.Tasks))
+	}
+}

@@ -1,0 +1,103 @@
+package state
+
+import (
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+	"time"
+)
+
+// Cluster is all an Iris controller knows and decides about. It is not safe for concurrent use: one loop owns it.
+type Cluster struct {
+	policy  Policy
+	jobs    map[string]*Job
+	order   []*Job            // by submission
+	names   map[string]string // name (below its parent) to the id of the job that has it, while it is not over
+	workers map[string]*Worker
+	queue   []*Job // jobs with waiting tasks, in scheduling order; may hold jobs that left, see Queue
+	times   deadlines
+	sweepAt int // length of times at which to sweep it
+	effects []Effect
+}
+
+// New is an empty cluster.
+func New(policy Policy) *Cluster {
+	return &Cluster{
+		policy: policy, jobs: map[string]*Job{}, names: map[string]string{}, workers: map[string]*Worker{},
+	}
+}
+
+// Apply carries out one command at one instant and returns what must now be done. An error is an *Error: the command
+// was refused and nothing changed.
+func (c *Cluster) Apply(now time.Time, command Command) ([]Effect, error) {
+	c.effects = nil
+	var err error
+	switch cmd := command.(type) {
+	case SubmitJob:
+		err = c.submit(now, cmd)
+	case CancelJob:
+		err = c.cancel(now, cmd)
+	case RegisterWorker:
+		err = c.register(now, cmd)
+	case LoseWorker:
+		c.lose(now, cmd)
+	case Assign:
+		c.assign(now, cmd)
+	case Observe:
+		c.observe(now, cmd)
+	case FailDispatch:
+		c.failDispatch(now, cmd)
+	case Expire:
+		c.expire(now, cmd)
+	default:
+		panic(fmt.Sprintf("state: unknown command %T", command))
+	}
+	return c.effects, err
+}
+
+// Job is the job with this id, or nil.
+func (c *Cluster) Job(id string) *Job { return c.jobs[id] }
+
+// Jobs are all jobs in the order of submission. The caller must not change the slice.
+func (c *Cluster) Jobs() []*Job { return c.order }
+
+// Worker is the worker with this id, or nil.
+func (c *Cluster) Worker(id string) *Worker { return c.workers[id] }
+
+// Workers are all workers ever registered, by id.
+func (c *Cluster) Workers() []*Worker {
+	all := make([]*Worker, 0, len(c.workers))
+	for _, id := range slices.Sorted(maps.Keys(c.workers)) {
+		all = append(all, c.workers[id])
+	}
+	return all
+}
+
+// Attempt is the attempt with this uid, or nil.
+func (c *Cluster) Attempt(uid string) *Attempt {
+	id, task, attempt, err := splitUID(uid)
+	j := c.jobs[id]
+	if err != nil || j == nil || task < 0 || task >= len(j.Tasks) {
+		return nil
+	}
+	if attempts := j.Tasks[task].Attempts; attempt >= 0 && attempt < len(attempts) && attempts[attempt].UID == uid {
+		return attempts[attempt]
+	}
+	return nil
+}
+
+// lostText names the lost workers that could have run the job, with why: "lost w-0, w-1 (no heartbeat for 60s); ".
+func (c *Cluster) lostText(j *Job) string {
+	var ids []string
+	cause := ""
+	for _, w := range c.Workers() {
+		if w.Lost && w.Capacity.Fits(j.Need) && Matches(j.Spec.Constraints, w.Attributes) {
+			ids, cause = append(ids, w.ID), w.LostCause
+		}
+	}
+	if len(ids) == 0 {
+		return ""
+	}
+	return fmt.Sprintf("lost %s (%s); ", strings.Join(ids, ", "), cause)
+}

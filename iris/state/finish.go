@@ -1,0 +1,211 @@
+package state
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+)
+
+// This file is the one place where attempts, tasks and jobs end, whatever the cause (FM-44, FM-56).
+
+// endAttempt ends an attempt and charges its task's budget. settle must follow.
+func (c *Cluster) endAttempt(now time.Time, a *Attempt, to State, cause string) {
+	AttemptMoves.move(&a.State, to, a.what)
+	a.Finished, a.Error, a.Done = now, cause, false
+	j, t := a.job, &a.job.Tasks[a.task]
+	switch {
+	case to == Failed:
+		t.Failures++
+		j.Failures++
+	case to == WorkerFailed && !a.Started.IsZero(): // one that never started is free of charge (FM-2)
+		t.Preemptions++
+		j.Preemptions++
+	}
+	if !a.Released {
+		c.effects = append(c.effects, Stop{a.Worker, a.UID})
+	}
+}
+
+// succeed notes a success. A gang's counts once all its tasks have one.
+func (c *Cluster) succeed(now time.Time, a *Attempt) {
+	j, members := a.job, []int32{a.task}
+	a.Done = true
+	if j.Gang() {
+		members = members[:0]
+		for i := range j.Tasks {
+			if live := j.Tasks[i].live(); live == nil || !live.Done {
+				return
+			}
+			members = append(members, int32(i))
+		}
+	}
+	for _, i := range members {
+		live := j.Tasks[i].live()
+		AttemptMoves.move(&live.State, Succeeded, live.what)
+		live.Done = false
+		c.moveTask(now, j, i, Succeeded)
+	}
+	c.rollUp(now, j, a.task)
+}
+
+// settle decides what follows from an attempt that ended badly: a retry, or the end of its task.
+func (c *Cluster) settle(now time.Time, a *Attempt) {
+	j, t := a.job, &a.job.Tasks[a.task]
+	if j.State.Terminal() || t.State.Terminal() || t.State == Pending {
+		return // its job ended, or a gang member sent everyone back, in the same command
+	}
+	over := State(0)
+	switch {
+	case a.State == Failed && int(t.Failures) > orDefault(j.Spec.MaxRetriesFailure, DefaultMaxRetriesFailure):
+		over = Failed
+	case a.State == WorkerFailed && int(t.Preemptions) > orDefault(j.Spec.MaxRetriesPreemption, DefaultMaxRetriesPreemption):
+		over = WorkerFailed
+	}
+	if over != 0 {
+		c.endTask(now, j, a.task, over, a.Error)
+		return
+	}
+	if j.Gang() {
+		c.bounce(now, j, a)
+	} else {
+		c.moveTask(now, j, a.task, Pending)
+	}
+	c.review(now, j)
+}
+
+// bounce sends a whole gang back to wait because one member ended, those that had succeeded included (FM-55).
+func (c *Cluster) bounce(now time.Time, j *Job, because *Attempt) {
+	j.Bounced = true
+	for i := range j.Tasks {
+		t := &j.Tasks[i]
+		if live := t.live(); live != nil {
+			c.endAttempt(now, live, CoschedFailed, siblingText(because))
+		}
+		if t.State != Pending {
+			c.moveTask(now, j, int32(i), Pending)
+		}
+	}
+}
+
+func siblingText(because *Attempt) string {
+	return fmt.Sprintf("task %d of the gang ended %v: %s", because.task, because.State, because.Error)
+}
+
+// endTask ends a task for good, and its job if that was too much.
+func (c *Cluster) endTask(now time.Time, j *Job, task int32, to State, cause string) {
+	j.Tasks[task].Error = cause
+	c.moveTask(now, j, task, to)
+	c.rollUp(now, j, task)
+}
+
+// rollUp ends the job if its tasks say so; task is the one that just ended (design §3).
+func (c *Cluster) rollUp(now time.Time, j *Job, task int32) {
+	t := &j.Tasks[task]
+	tolerated := orDefault(j.Spec.MaxTaskFailures, DefaultMaxTaskFailures)
+	switch {
+	case t.State == Failed && (j.Gang() || j.Count(Failed) > tolerated):
+		c.finishJob(now, j, Failed, j.taskError(task))
+	case t.State == Unschedulable, t.State == WorkerFailed:
+		c.finishJob(now, j, t.State, j.taskError(task))
+	case j.Count(Succeeded)+j.Count(Failed) == len(j.Tasks): // the failed ones are within what the job tolerates
+		c.finishJob(now, j, Succeeded, "")
+	}
+}
+
+// taskError is a task's error in the words of its job.
+func (j *Job) taskError(task int32) string {
+	if len(j.Tasks) == 1 {
+		return j.Tasks[task].Error
+	}
+	return fmt.Sprintf("task %d: %s", task, j.Tasks[task].Error)
+}
+
+// finishJob ends a job with everything that belongs to it: its other tasks and its children.
+func (c *Cluster) finishJob(now time.Time, j *Job, to State, cause string) {
+	if j.State.Terminal() {
+		return
+	}
+	JobMoves.move(&j.State, to, func() string { return "job " + j.ID })
+	j.Finished, j.Error = now, cause
+	delete(c.names, nameKey(j.Spec.ParentJobId, j.Spec.Name))
+
+	rest, why := Killed, "its job ended "+to.String()
+	if to == Killed {
+		why = cause
+	}
+	if j.Gang() && to != Killed {
+		rest = CoschedFailed
+	}
+	for i := range j.Tasks {
+		t := &j.Tasks[i]
+		if t.State.Terminal() {
+			continue
+		}
+		if live := t.live(); live != nil {
+			c.endAttempt(now, live, rest, why)
+		}
+		t.Error = why
+		c.moveTask(now, j, int32(i), rest)
+	}
+	j.waiting = nil
+	for _, child := range j.children {
+		c.finishJob(now, child, Killed, fmt.Sprintf("its parent job %s ended %v", j.ID, to))
+	}
+}
+
+// moveTask moves a task, keeps the job's counts and queue, and lets a live job follow its furthest task.
+func (c *Cluster) moveTask(now time.Time, j *Job, task int32, to State) {
+	t := &j.Tasks[task]
+	from := t.State
+	TaskMoves.move(&t.State, to, func() string { return "task " + j.TaskID(int(task)) })
+	j.counts[from]--
+	j.counts[to]++
+	if to == Pending {
+		c.wait(j, task)
+	}
+	if j.State.Terminal() {
+		return
+	}
+	furthest := Pending
+	switch {
+	case j.Count(Running)+j.Count(Succeeded)+j.Count(Failed) > 0:
+		furthest = Running
+	case j.Count(Building) > 0:
+		furthest = Building
+	}
+	JobMoves.move(&j.State, furthest, func() string { return "job " + j.ID })
+}
+
+// failDispatch ends an attempt that could not be delivered. It is free of charge; the task goes elsewhere until every
+// worker that could run it was tried, then pauses, and after the last round fails (design §3, FM-1).
+func (c *Cluster) failDispatch(now time.Time, cmd FailDispatch) {
+	a := c.Attempt(cmd.UID)
+	if a == nil || a.State != Assigned {
+		return
+	}
+	j, t := a.job, &a.job.Tasks[a.task]
+	c.endAttempt(now, a, WorkerFailed, cmd.Cause)
+	if t.avoid == nil && !j.Gang() {
+		t.avoid = &avoidance{}
+	}
+	round := j.avoidanceOf(a.task)
+	if !slices.Contains(round.workers, a.Worker) {
+		round.workers = append(round.workers, a.Worker)
+		slices.Sort(round.workers)
+	}
+	if c.feasible(j, round.workers) {
+		c.settle(now, a)
+		return
+	}
+	round.rounds++
+	if round.rounds >= c.policy.DispatchRounds {
+		c.endTask(now, j, a.task, Failed, fmt.Sprintf(
+			"dispatch failed on every worker that can run it (%s)", strings.Join(round.workers, ", ")))
+		return
+	}
+	round.workers = nil
+	round.notBefore = now.Add(c.policy.DispatchPause << min(round.rounds-1, 4))
+	c.schedule(Deadline{At: round.notBefore, Kind: BackoffDeadline, Job: j.ID})
+	c.settle(now, a)
+}

@@ -1,0 +1,184 @@
+package state
+
+import (
+	"fmt"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	pb "iris/iris/proto"
+)
+
+// Defaults of the budgets a spec leaves unset (design §3).
+const (
+	DefaultReplicas             = 1
+	DefaultMaxRetriesFailure    = 0
+	DefaultMaxRetriesPreemption = 100
+	DefaultMaxTaskFailures      = 0
+)
+
+// Job is a launched job.
+type Job struct {
+	ID    string
+	Spec  *pb.JobSpec // never changes
+	Need  Resources   // of each task
+	State State
+	// Error is the first cause of a bad end, in words a user can act on.
+	Error string
+	// Submitted, Started (first attempt ran) and Finished are zero until they happen.
+	Submitted, Started, Finished time.Time
+	Tasks                        []Task
+	// Failures and Preemptions count attempts over all tasks: those that ended FAILED, and those that had started and
+	// ended WORKER_FAILED.
+	Failures, Preemptions int
+	// Bounced: a gang that ran and was sent back to wait; it must not be starved by smaller work (FM-47).
+	Bounced bool
+
+	parent   *Job
+	children []*Job
+	depth    int
+	seq      uint64 // order of submission
+	counts   [numStates]int32
+	waiting  []int32   // indexes of pending tasks, ascending; may hold tasks that left, see compact
+	queued   bool      // in Cluster.queue
+	lost     bool      // some attempt ended with its worker
+	stranded time.Time // since when no live worker could run what lost its worker
+	avoid    avoidance // a gang's; other jobs have one for each task
+}
+
+// Task is one of a job's equal parts.
+type Task struct {
+	State State
+	// Failures and Preemptions are what its budgets have used up.
+	Failures, Preemptions int32
+	// Error is why it ended badly.
+	Error string
+	// Attempts are all of them, in order, for ever.
+	Attempts []*Attempt
+
+	avoid *avoidance // where dispatch failed; nil for most
+}
+
+// Attempt is one try to run a task on one worker.
+type Attempt struct {
+	UID         string // globally unique: job id, task index and attempt number
+	Worker      string
+	Incarnation string // of the worker, when it was assigned or adopted
+	State       State
+	Error       string
+	ExitCode    *int32
+	// Assigned, Started (BUILDING or RUNNING was reported) and Finished are zero until they happen.
+	Assigned, Started, Finished time.Time
+	// Done: it succeeded, but a gang's success counts only when the whole gang has succeeded (FM-55).
+	Done bool
+	// Released: its worker confirmed that it stopped, or is lost; its capacity is free again (FM-9).
+	Released bool
+
+	job  *Job
+	task int32
+	lost bool // it ended with its worker
+}
+
+// avoidance is where dispatch failed in this round, and how many rounds there were (design §3).
+type avoidance struct {
+	workers   []string
+	rounds    int
+	notBefore time.Time
+}
+
+// TaskID is "job/index".
+func (j *Job) TaskID(task int) string { return j.ID + "/" + strconv.Itoa(task) }
+
+// Gang reports whether all tasks must run together.
+func (j *Job) Gang() bool { return j.Spec.GetCoscheduling().GetGroupBy() != "" }
+
+// Count is how many tasks are in a state.
+func (j *Job) Count(s State) int { return int(j.counts[s]) }
+
+// Parent is the job this one belongs to, or nil.
+func (j *Job) Parent() *Job { return j.parent }
+
+// Avoided are the workers a task must not be placed on in this round.
+func (j *Job) Avoided(task int32) []string {
+	if a := j.avoidanceOf(task); a != nil {
+		return a.workers
+	}
+	return nil
+}
+
+// NotBefore is when a task's pause after failed dispatches ends; zero if it has none.
+func (j *Job) NotBefore(task int32) time.Time {
+	if a := j.avoidanceOf(task); a != nil {
+		return a.notBefore
+	}
+	return time.Time{}
+}
+
+func (j *Job) avoidanceOf(task int32) *avoidance {
+	if j.Gang() {
+		return &j.avoid
+	}
+	return j.Tasks[task].avoid
+}
+
+// Stopping reports whether a task waits for an earlier attempt of an exclusive job to be confirmed stopped.
+func (j *Job) Stopping(task int32) bool {
+	return j.Spec.GetExclusive() && slices.ContainsFunc(j.Tasks[task].Attempts, func(a *Attempt) bool { return !a.Released })
+}
+
+// Waiting are the indexes of its pending tasks, ascending. The caller must not keep or change it.
+func (j *Job) Waiting() []int32 {
+	j.waiting = slices.DeleteFunc(j.waiting, func(i int32) bool { return j.Tasks[i].State != Pending })
+	return j.waiting
+}
+
+// live is the task's attempt that has not ended, or nil.
+func (t *Task) live() *Attempt {
+	if n := len(t.Attempts); n > 0 && !t.Attempts[n-1].State.Terminal() {
+		return t.Attempts[n-1]
+	}
+	return nil
+}
+
+// lostWorker reports whether some attempt of the task ended with its worker.
+func (t *Task) lostWorker() bool {
+	return slices.ContainsFunc(t.Attempts, func(a *Attempt) bool { return a.lost })
+}
+
+// Job is the attempt's job.
+func (a *Attempt) Job() *Job { return a.job }
+
+// Task is the index of the attempt's task.
+func (a *Attempt) Task() int { return int(a.task) }
+
+// Number is the attempt's index in its task.
+func (a *Attempt) Number() int {
+	_, _, n, _ := splitUID(a.UID)
+	return n
+}
+
+func newUID(job string, task int32, attempt int) string {
+	return job + "/" + strconv.Itoa(int(task)) + "/" + strconv.Itoa(attempt)
+}
+
+func splitUID(uid string) (job string, task, attempt int, err error) {
+	parts := strings.Split(uid, "/")
+	if len(parts) != 3 {
+		return "", 0, 0, fmt.Errorf("attempt uid %q is not job/task/attempt", uid)
+	}
+	if task, err = strconv.Atoi(parts[1]); err != nil {
+		return "", 0, 0, fmt.Errorf("attempt uid %q: %w", uid, err)
+	}
+	if attempt, err = strconv.Atoi(parts[2]); err != nil {
+		return "", 0, 0, fmt.Errorf("attempt uid %q: %w", uid, err)
+	}
+	return parts[0], task, attempt, nil
+}
+
+func orDefault(v *int32, otherwise int) int {
+	if v == nil {
+		return otherwise
+	}
+	return int(*v)
+}

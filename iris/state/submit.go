@@ -1,0 +1,65 @@
+package state
+
+import (
+	"fmt"
+	"time"
+
+	"google.golang.org/protobuf/proto"
+)
+
+func (c *Cluster) submit(now time.Time, cmd SubmitJob) error {
+	if known := c.jobs[cmd.ID]; known != nil {
+		if proto.Equal(known.Spec, cmd.Spec) {
+			return nil
+		}
+		return &Error{AlreadyExists, fmt.Sprintf(
+			"job %s was launched with another spec; use a new id for a new job", cmd.ID)}
+	}
+	parent := c.jobs[cmd.Spec.ParentJobId]
+	switch {
+	case parent == nil && cmd.Spec.ParentJobId != "":
+		return &Error{NotFound, fmt.Sprintf("parent job %s is unknown", cmd.Spec.ParentJobId)}
+	case parent != nil && parent.State.Terminal():
+		return &Error{FailedPrecondition, fmt.Sprintf(
+			"parent job %s is over (%v); launch the job without a parent", parent.ID, parent.State)}
+	}
+	key := nameKey(cmd.Spec.ParentJobId, cmd.Spec.Name)
+	if holder, taken := c.names[key]; taken {
+		return &Error{AlreadyExists, fmt.Sprintf("job %s has the name %q and is not over; stop it or choose another name",
+			holder, cmd.Spec.Name)}
+	}
+
+	j := &Job{
+		ID: cmd.ID, Spec: cmd.Spec, Need: ResourcesOf(cmd.Spec.Resources), State: Pending, Submitted: now,
+		Tasks:  make([]Task, orDefault(cmd.Spec.Replicas, DefaultReplicas)),
+		parent: parent, seq: uint64(len(c.order)),
+	}
+	if parent != nil {
+		j.depth = parent.depth + 1
+		parent.children = append(parent.children, j)
+	}
+	j.counts[Pending] = int32(len(j.Tasks))
+	j.waiting = make([]int32, 0, len(j.Tasks))
+	for i := range j.Tasks {
+		j.Tasks[i].State = Pending
+		c.wait(j, int32(i))
+	}
+	c.jobs[j.ID], c.names[key] = j, j.ID
+	c.order = append(c.order, j)
+	if limit := cmd.Spec.SchedulingTimeout; limit != nil {
+		c.schedule(Deadline{At: now.Add(limit.AsDuration()), Kind: SchedulingDeadline, Job: j.ID})
+	}
+	return nil
+}
+
+// nameKey tells names below different parents apart; no name has a slash.
+func nameKey(parent, name string) string { return parent + "/" + name }
+
+func (c *Cluster) cancel(now time.Time, cmd CancelJob) error {
+	j := c.jobs[cmd.ID]
+	if j == nil {
+		return &Error{NotFound, fmt.Sprintf("job %s is unknown", cmd.ID)}
+	}
+	c.finishJob(now, j, Killed, cmd.Reason)
+	return nil
+}

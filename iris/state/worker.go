@@ -1,0 +1,74 @@
+package state
+
+import (
+	"maps"
+	"slices"
+	"time"
+)
+
+// Worker is a worker that has registered at least once.
+type Worker struct {
+	ID          string
+	Incarnation string // ordered: a later start has a greater one
+	Address     string
+	Capacity    Resources
+	// Committed is the sum of its unreleased attempts.
+	Committed  Resources
+	Attributes map[string]string
+	// Lost: no heartbeat for the worker timeout. It returns by registering again.
+	Lost bool
+	// LostCause says why, while it is lost.
+	LostCause string
+	// TimesLost counts how often it was marked lost.
+	TimesLost  int
+	Registered time.Time
+
+	held map[string]*Attempt // unreleased attempts, by uid
+}
+
+// Free is the capacity nothing has taken.
+func (w *Worker) Free() Resources { return w.Capacity.Sub(w.Committed) }
+
+// Held are the attempts whose capacity is taken, by uid.
+func (w *Worker) Held() []*Attempt {
+	held := make([]*Attempt, 0, len(w.held))
+	for _, uid := range slices.Sorted(maps.Keys(w.held)) {
+		held = append(held, w.held[uid])
+	}
+	return held
+}
+
+func (w *Worker) hold(a *Attempt) {
+	w.held[a.UID] = a
+	w.Committed = w.Committed.Add(a.job.Need)
+}
+
+func (w *Worker) release(a *Attempt) {
+	if a.Released {
+		return
+	}
+	a.Released = true
+	delete(w.held, a.UID)
+	w.Committed = w.Committed.Sub(a.job.Need)
+}
+
+// feasible reports whether the job could run on the live workers if they were empty, leaving out those to avoid.
+func (c *Cluster) feasible(j *Job, avoid []string) bool {
+	groupBy, tasks := j.Spec.GetCoscheduling().GetGroupBy(), int64(1)
+	room := map[string]int64{}
+	if groupBy == "" {
+		groupBy = AttributeWorker
+	} else {
+		tasks = int64(len(j.Tasks))
+	}
+	for _, w := range c.workers {
+		group, ok := w.Attributes[groupBy]
+		if w.Lost || !ok || slices.Contains(avoid, w.ID) || !Matches(j.Spec.Constraints, w.Attributes) {
+			continue
+		}
+		if room[group] += w.Capacity.Slots(j.Need); room[group] >= tasks {
+			return true
+		}
+	}
+	return false
+}
