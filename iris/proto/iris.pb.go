@@ -949,7 +949,7 @@ func (x *Constraint) GetValue() string {
 type JobStatus struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	JobId string                 `protobuf:"bytes,1,opt,name=job_id,json=jobId,proto3" json:"job_id,omitempty"`
-	Spec  *JobSpec               `protobuf:"bytes,2,opt,name=spec,proto3" json:"spec,omitempty"`
+	Name  string                 `protobuf:"bytes,2,opt,name=name,proto3" json:"name,omitempty"`
 	State JobState               `protobuf:"varint,3,opt,name=state,proto3,enum=iris.v1.JobState" json:"state,omitempty"`
 	// The first cause, in words a user can act on. Empty unless the job ended badly.
 	Error       string                 `protobuf:"bytes,4,opt,name=error,proto3" json:"error,omitempty"`
@@ -965,6 +965,7 @@ type JobStatus struct {
 	PreemptionCount int32 `protobuf:"varint,11,opt,name=preemption_count,json=preemptionCount,proto3" json:"preemption_count,omitempty"`
 	// Why its first waiting task waits. Set while one does.
 	PendingReason *PendingReason `protobuf:"bytes,12,opt,name=pending_reason,json=pendingReason,proto3" json:"pending_reason,omitempty"`
+	ParentJobId   string         `protobuf:"bytes,13,opt,name=parent_job_id,json=parentJobId,proto3" json:"parent_job_id,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -1006,11 +1007,11 @@ func (x *JobStatus) GetJobId() string {
 	return ""
 }
 
-func (x *JobStatus) GetSpec() *JobSpec {
+func (x *JobStatus) GetName() string {
 	if x != nil {
-		return x.Spec
+		return x.Name
 	}
-	return nil
+	return ""
 }
 
 func (x *JobStatus) GetState() JobState {
@@ -1081,6 +1082,13 @@ func (x *JobStatus) GetPendingReason() *PendingReason {
 		return x.PendingReason
 	}
 	return nil
+}
+
+func (x *JobStatus) GetParentJobId() string {
+	if x != nil {
+		return x.ParentJobId
+	}
+	return ""
 }
 
 type TaskStateCount struct {
@@ -2607,7 +2615,9 @@ type RegisterResponse struct {
 	// Finished attempts the controller has taken note of: the worker forgets them.
 	Ack []string `protobuf:"bytes,1,rep,name=ack,proto3" json:"ack,omitempty"`
 	// Attempts that must stop, known to the worker or not; each is confirmed by a finished report.
-	Stop          []string `protobuf:"bytes,2,rep,name=stop,proto3" json:"stop,omitempty"`
+	Stop []string `protobuf:"bytes,2,rep,name=stop,proto3" json:"stop,omitempty"`
+	// How long after its last heartbeat the controller counts the worker as lost.
+	Lease         *durationpb.Duration `protobuf:"bytes,3,opt,name=lease,proto3" json:"lease,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -2652,6 +2662,13 @@ func (x *RegisterResponse) GetAck() []string {
 func (x *RegisterResponse) GetStop() []string {
 	if x != nil {
 		return x.Stop
+	}
+	return nil
+}
+
+func (x *RegisterResponse) GetLease() *durationpb.Duration {
+	if x != nil {
+		return x.Lease
 	}
 	return nil
 }
@@ -3049,10 +3066,12 @@ func (x *DownloadBundleResponse) GetData() []byte {
 }
 
 type RunTaskRequest struct {
-	state         protoimpl.MessageState `protogen:"open.v1"`
-	WorkerId      string                 `protobuf:"bytes,1,opt,name=worker_id,json=workerId,proto3" json:"worker_id,omitempty"`
-	Incarnation   string                 `protobuf:"bytes,2,opt,name=incarnation,proto3" json:"incarnation,omitempty"`
-	Tasks         []*TaskRun             `protobuf:"bytes,3,rep,name=tasks,proto3" json:"tasks,omitempty"`
+	state       protoimpl.MessageState `protogen:"open.v1"`
+	WorkerId    string                 `protobuf:"bytes,1,opt,name=worker_id,json=workerId,proto3" json:"worker_id,omitempty"`
+	Incarnation string                 `protobuf:"bytes,2,opt,name=incarnation,proto3" json:"incarnation,omitempty"`
+	Tasks       []*TaskRun             `protobuf:"bytes,3,rep,name=tasks,proto3" json:"tasks,omitempty"`
+	// The specs of the tasks' jobs, by job id.
+	Specs         map[string]*JobSpec `protobuf:"bytes,4,rep,name=specs,proto3" json:"specs,omitempty" protobuf_key:"bytes,1,opt,name=key" protobuf_val:"bytes,2,opt,name=value"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -3108,6 +3127,13 @@ func (x *RunTaskRequest) GetTasks() []*TaskRun {
 	return nil
 }
 
+func (x *RunTaskRequest) GetSpecs() map[string]*JobSpec {
+	if x != nil {
+		return x.Specs
+	}
+	return nil
+}
+
 // TaskRun is one attempt to run.
 type TaskRun struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
@@ -3117,7 +3143,6 @@ type TaskRun struct {
 	TaskIndex     int32                  `protobuf:"varint,4,opt,name=task_index,json=taskIndex,proto3" json:"task_index,omitempty"`
 	NumTasks      int32                  `protobuf:"varint,5,opt,name=num_tasks,json=numTasks,proto3" json:"num_tasks,omitempty"`
 	AttemptId     int32                  `protobuf:"varint,6,opt,name=attempt_id,json=attemptId,proto3" json:"attempt_id,omitempty"`
-	Spec          *JobSpec               `protobuf:"bytes,7,opt,name=spec,proto3" json:"spec,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -3192,13 +3217,6 @@ func (x *TaskRun) GetAttemptId() int32 {
 		return x.AttemptId
 	}
 	return 0
-}
-
-func (x *TaskRun) GetSpec() *JobSpec {
-	if x != nil {
-		return x.Spec
-	}
-	return nil
 }
 
 type RunTaskResponse struct {
@@ -3535,10 +3553,10 @@ const file_iris_proto_rawDesc = "" +
 	"Constraint\x12\x10\n" +
 	"\x03key\x18\x01 \x01(\tR\x03key\x12%\n" +
 	"\x02op\x18\x02 \x01(\x0e2\x15.iris.v1.ConstraintOpR\x02op\x12\x14\n" +
-	"\x05value\x18\x03 \x01(\tR\x05value\"\xa4\x04\n" +
+	"\x05value\x18\x03 \x01(\tR\x05value\"\xb6\x04\n" +
 	"\tJobStatus\x12\x15\n" +
-	"\x06job_id\x18\x01 \x01(\tR\x05jobId\x12$\n" +
-	"\x04spec\x18\x02 \x01(\v2\x10.iris.v1.JobSpecR\x04spec\x12'\n" +
+	"\x06job_id\x18\x01 \x01(\tR\x05jobId\x12\x12\n" +
+	"\x04name\x18\x02 \x01(\tR\x04name\x12'\n" +
 	"\x05state\x18\x03 \x01(\x0e2\x11.iris.v1.JobStateR\x05state\x12\x14\n" +
 	"\x05error\x18\x04 \x01(\tR\x05error\x12=\n" +
 	"\fsubmitted_at\x18\x05 \x01(\v2\x1a.google.protobuf.TimestampR\vsubmittedAt\x129\n" +
@@ -3552,7 +3570,8 @@ const file_iris_proto_rawDesc = "" +
 	"\rfailure_count\x18\n" +
 	" \x01(\x05R\ffailureCount\x12)\n" +
 	"\x10preemption_count\x18\v \x01(\x05R\x0fpreemptionCount\x12=\n" +
-	"\x0epending_reason\x18\f \x01(\v2\x16.iris.v1.PendingReasonR\rpendingReason\"P\n" +
+	"\x0epending_reason\x18\f \x01(\v2\x16.iris.v1.PendingReasonR\rpendingReason\x12\"\n" +
+	"\rparent_job_id\x18\r \x01(\tR\vparentJobId\"P\n" +
 	"\x0eTaskStateCount\x12(\n" +
 	"\x05state\x18\x01 \x01(\x0e2\x12.iris.v1.TaskStateR\x05state\x12\x14\n" +
 	"\x05count\x18\x02 \x01(\x05R\x05count\"\x90\x02\n" +
@@ -3691,10 +3710,11 @@ const file_iris_proto_rawDesc = "" +
 	"\battempts\x18\x06 \x03(\v2\x16.iris.v1.AttemptReportR\battempts\x1a=\n" +
 	"\x0fAttributesEntry\x12\x10\n" +
 	"\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n" +
-	"\x05value\x18\x02 \x01(\tR\x05value:\x028\x01\"8\n" +
+	"\x05value\x18\x02 \x01(\tR\x05value:\x028\x01\"i\n" +
 	"\x10RegisterResponse\x12\x10\n" +
 	"\x03ack\x18\x01 \x03(\tR\x03ack\x12\x12\n" +
-	"\x04stop\x18\x02 \x03(\tR\x04stop\"\xa0\x01\n" +
+	"\x04stop\x18\x02 \x03(\tR\x04stop\x12/\n" +
+	"\x05lease\x18\x03 \x01(\v2\x19.google.protobuf.DurationR\x05lease\"\xa0\x01\n" +
 	"\rAttemptReport\x12\x1f\n" +
 	"\vattempt_uid\x18\x01 \x01(\tR\n" +
 	"attemptUid\x12(\n" +
@@ -3721,11 +3741,16 @@ const file_iris_proto_rawDesc = "" +
 	"\x15DownloadBundleRequest\x12\x16\n" +
 	"\x06sha256\x18\x01 \x01(\tR\x06sha256\",\n" +
 	"\x16DownloadBundleResponse\x12\x12\n" +
-	"\x04data\x18\x01 \x01(\fR\x04data\"w\n" +
+	"\x04data\x18\x01 \x01(\fR\x04data\"\xfd\x01\n" +
 	"\x0eRunTaskRequest\x12\x1b\n" +
 	"\tworker_id\x18\x01 \x01(\tR\bworkerId\x12 \n" +
 	"\vincarnation\x18\x02 \x01(\tR\vincarnation\x12&\n" +
-	"\x05tasks\x18\x03 \x03(\v2\x10.iris.v1.TaskRunR\x05tasks\"\xdb\x01\n" +
+	"\x05tasks\x18\x03 \x03(\v2\x10.iris.v1.TaskRunR\x05tasks\x128\n" +
+	"\x05specs\x18\x04 \x03(\v2\".iris.v1.RunTaskRequest.SpecsEntryR\x05specs\x1aJ\n" +
+	"\n" +
+	"SpecsEntry\x12\x10\n" +
+	"\x03key\x18\x01 \x01(\tR\x03key\x12&\n" +
+	"\x05value\x18\x02 \x01(\v2\x10.iris.v1.JobSpecR\x05value:\x028\x01\"\xb5\x01\n" +
 	"\aTaskRun\x12\x1f\n" +
 	"\vattempt_uid\x18\x01 \x01(\tR\n" +
 	"attemptUid\x12\x15\n" +
@@ -3735,8 +3760,7 @@ const file_iris_proto_rawDesc = "" +
 	"task_index\x18\x04 \x01(\x05R\ttaskIndex\x12\x1b\n" +
 	"\tnum_tasks\x18\x05 \x01(\x05R\bnumTasks\x12\x1d\n" +
 	"\n" +
-	"attempt_id\x18\x06 \x01(\x05R\tattemptId\x12$\n" +
-	"\x04spec\x18\a \x01(\v2\x10.iris.v1.JobSpecR\x04spec\"=\n" +
+	"attempt_id\x18\x06 \x01(\x05R\tattemptId\"=\n" +
 	"\x0fRunTaskResponse\x12*\n" +
 	"\arefused\x18\x01 \x03(\v2\x10.iris.v1.RefusalR\arefused\"X\n" +
 	"\aRefusal\x12\x1f\n" +
@@ -3833,7 +3857,7 @@ func file_iris_proto_rawDescGZIP() []byte {
 }
 
 var file_iris_proto_enumTypes = make([]protoimpl.EnumInfo, 6)
-var file_iris_proto_msgTypes = make([]protoimpl.MessageInfo, 51)
+var file_iris_proto_msgTypes = make([]protoimpl.MessageInfo, 52)
 var file_iris_proto_goTypes = []any{
 	(JobState)(0),                   // 0: iris.v1.JobState
 	(TaskState)(0),                  // 1: iris.v1.TaskState
@@ -3892,8 +3916,9 @@ var file_iris_proto_goTypes = []any{
 	nil,                             // 54: iris.v1.JobSpec.EnvironmentEntry
 	nil,                             // 55: iris.v1.WorkerStatus.AttributesEntry
 	nil,                             // 56: iris.v1.RegisterRequest.AttributesEntry
-	(*durationpb.Duration)(nil),     // 57: google.protobuf.Duration
-	(*timestamppb.Timestamp)(nil),   // 58: google.protobuf.Timestamp
+	nil,                             // 57: iris.v1.RunTaskRequest.SpecsEntry
+	(*durationpb.Duration)(nil),     // 58: google.protobuf.Duration
+	(*timestamppb.Timestamp)(nil),   // 59: google.protobuf.Timestamp
 }
 var file_iris_proto_depIdxs = []int32{
 	7,  // 0: iris.v1.JobSpec.entrypoint:type_name -> iris.v1.Entrypoint
@@ -3901,88 +3926,89 @@ var file_iris_proto_depIdxs = []int32{
 	54, // 2: iris.v1.JobSpec.environment:type_name -> iris.v1.JobSpec.EnvironmentEntry
 	11, // 3: iris.v1.JobSpec.coscheduling:type_name -> iris.v1.Coscheduling
 	12, // 4: iris.v1.JobSpec.constraints:type_name -> iris.v1.Constraint
-	57, // 5: iris.v1.JobSpec.timeout:type_name -> google.protobuf.Duration
-	57, // 6: iris.v1.JobSpec.scheduling_timeout:type_name -> google.protobuf.Duration
+	58, // 5: iris.v1.JobSpec.timeout:type_name -> google.protobuf.Duration
+	58, // 6: iris.v1.JobSpec.scheduling_timeout:type_name -> google.protobuf.Duration
 	3,  // 7: iris.v1.JobSpec.priority:type_name -> iris.v1.PriorityBand
 	8,  // 8: iris.v1.Entrypoint.command:type_name -> iris.v1.Command
 	9,  // 9: iris.v1.Entrypoint.function:type_name -> iris.v1.Function
 	4,  // 10: iris.v1.Constraint.op:type_name -> iris.v1.ConstraintOp
-	6,  // 11: iris.v1.JobStatus.spec:type_name -> iris.v1.JobSpec
-	0,  // 12: iris.v1.JobStatus.state:type_name -> iris.v1.JobState
-	58, // 13: iris.v1.JobStatus.submitted_at:type_name -> google.protobuf.Timestamp
-	58, // 14: iris.v1.JobStatus.started_at:type_name -> google.protobuf.Timestamp
-	58, // 15: iris.v1.JobStatus.finished_at:type_name -> google.protobuf.Timestamp
-	14, // 16: iris.v1.JobStatus.task_states:type_name -> iris.v1.TaskStateCount
-	15, // 17: iris.v1.JobStatus.pending_reason:type_name -> iris.v1.PendingReason
-	1,  // 18: iris.v1.TaskStateCount.state:type_name -> iris.v1.TaskState
-	5,  // 19: iris.v1.PendingReason.kind:type_name -> iris.v1.PendingReason.Kind
-	1,  // 20: iris.v1.TaskStatus.state:type_name -> iris.v1.TaskState
-	17, // 21: iris.v1.TaskStatus.attempts:type_name -> iris.v1.TaskAttempt
-	15, // 22: iris.v1.TaskStatus.pending_reason:type_name -> iris.v1.PendingReason
-	1,  // 23: iris.v1.TaskAttempt.state:type_name -> iris.v1.TaskState
-	58, // 24: iris.v1.TaskAttempt.assigned_at:type_name -> google.protobuf.Timestamp
-	58, // 25: iris.v1.TaskAttempt.started_at:type_name -> google.protobuf.Timestamp
-	58, // 26: iris.v1.TaskAttempt.finished_at:type_name -> google.protobuf.Timestamp
-	2,  // 27: iris.v1.WorkerStatus.state:type_name -> iris.v1.WorkerState
-	10, // 28: iris.v1.WorkerStatus.capacity:type_name -> iris.v1.Resources
-	10, // 29: iris.v1.WorkerStatus.committed:type_name -> iris.v1.Resources
-	55, // 30: iris.v1.WorkerStatus.attributes:type_name -> iris.v1.WorkerStatus.AttributesEntry
-	58, // 31: iris.v1.WorkerStatus.last_heartbeat_at:type_name -> google.protobuf.Timestamp
-	6,  // 32: iris.v1.LaunchJobRequest.spec:type_name -> iris.v1.JobSpec
-	13, // 33: iris.v1.GetJobStatusResponse.job:type_name -> iris.v1.JobStatus
-	0,  // 34: iris.v1.ListJobsRequest.states:type_name -> iris.v1.JobState
-	13, // 35: iris.v1.ListJobsResponse.jobs:type_name -> iris.v1.JobStatus
-	16, // 36: iris.v1.GetTaskStatusResponse.task:type_name -> iris.v1.TaskStatus
-	16, // 37: iris.v1.ListTasksResponse.tasks:type_name -> iris.v1.TaskStatus
-	18, // 38: iris.v1.ListWorkersResponse.workers:type_name -> iris.v1.WorkerStatus
-	35, // 39: iris.v1.FetchTaskLogsResponse.lines:type_name -> iris.v1.LogLine
-	58, // 40: iris.v1.LogLine.at:type_name -> google.protobuf.Timestamp
-	10, // 41: iris.v1.RegisterRequest.capacity:type_name -> iris.v1.Resources
-	56, // 42: iris.v1.RegisterRequest.attributes:type_name -> iris.v1.RegisterRequest.AttributesEntry
-	40, // 43: iris.v1.RegisterRequest.attempts:type_name -> iris.v1.AttemptReport
+	0,  // 11: iris.v1.JobStatus.state:type_name -> iris.v1.JobState
+	59, // 12: iris.v1.JobStatus.submitted_at:type_name -> google.protobuf.Timestamp
+	59, // 13: iris.v1.JobStatus.started_at:type_name -> google.protobuf.Timestamp
+	59, // 14: iris.v1.JobStatus.finished_at:type_name -> google.protobuf.Timestamp
+	14, // 15: iris.v1.JobStatus.task_states:type_name -> iris.v1.TaskStateCount
+	15, // 16: iris.v1.JobStatus.pending_reason:type_name -> iris.v1.PendingReason
+	1,  // 17: iris.v1.TaskStateCount.state:type_name -> iris.v1.TaskState
+	5,  // 18: iris.v1.PendingReason.kind:type_name -> iris.v1.PendingReason.Kind
+	1,  // 19: iris.v1.TaskStatus.state:type_name -> iris.v1.TaskState
+	17, // 20: iris.v1.TaskStatus.attempts:type_name -> iris.v1.TaskAttempt
+	15, // 21: iris.v1.TaskStatus.pending_reason:type_name -> iris.v1.PendingReason
+	1,  // 22: iris.v1.TaskAttempt.state:type_name -> iris.v1.TaskState
+	59, // 23: iris.v1.TaskAttempt.assigned_at:type_name -> google.protobuf.Timestamp
+	59, // 24: iris.v1.TaskAttempt.started_at:type_name -> google.protobuf.Timestamp
+	59, // 25: iris.v1.TaskAttempt.finished_at:type_name -> google.protobuf.Timestamp
+	2,  // 26: iris.v1.WorkerStatus.state:type_name -> iris.v1.WorkerState
+	10, // 27: iris.v1.WorkerStatus.capacity:type_name -> iris.v1.Resources
+	10, // 28: iris.v1.WorkerStatus.committed:type_name -> iris.v1.Resources
+	55, // 29: iris.v1.WorkerStatus.attributes:type_name -> iris.v1.WorkerStatus.AttributesEntry
+	59, // 30: iris.v1.WorkerStatus.last_heartbeat_at:type_name -> google.protobuf.Timestamp
+	6,  // 31: iris.v1.LaunchJobRequest.spec:type_name -> iris.v1.JobSpec
+	13, // 32: iris.v1.GetJobStatusResponse.job:type_name -> iris.v1.JobStatus
+	0,  // 33: iris.v1.ListJobsRequest.states:type_name -> iris.v1.JobState
+	13, // 34: iris.v1.ListJobsResponse.jobs:type_name -> iris.v1.JobStatus
+	16, // 35: iris.v1.GetTaskStatusResponse.task:type_name -> iris.v1.TaskStatus
+	16, // 36: iris.v1.ListTasksResponse.tasks:type_name -> iris.v1.TaskStatus
+	18, // 37: iris.v1.ListWorkersResponse.workers:type_name -> iris.v1.WorkerStatus
+	35, // 38: iris.v1.FetchTaskLogsResponse.lines:type_name -> iris.v1.LogLine
+	59, // 39: iris.v1.LogLine.at:type_name -> google.protobuf.Timestamp
+	10, // 40: iris.v1.RegisterRequest.capacity:type_name -> iris.v1.Resources
+	56, // 41: iris.v1.RegisterRequest.attributes:type_name -> iris.v1.RegisterRequest.AttributesEntry
+	40, // 42: iris.v1.RegisterRequest.attempts:type_name -> iris.v1.AttemptReport
+	58, // 43: iris.v1.RegisterResponse.lease:type_name -> google.protobuf.Duration
 	1,  // 44: iris.v1.AttemptReport.state:type_name -> iris.v1.TaskState
 	40, // 45: iris.v1.HeartbeatRequest.attempts:type_name -> iris.v1.AttemptReport
 	40, // 46: iris.v1.ReportTaskStateRequest.attempts:type_name -> iris.v1.AttemptReport
 	48, // 47: iris.v1.RunTaskRequest.tasks:type_name -> iris.v1.TaskRun
-	6,  // 48: iris.v1.TaskRun.spec:type_name -> iris.v1.JobSpec
+	57, // 48: iris.v1.RunTaskRequest.specs:type_name -> iris.v1.RunTaskRequest.SpecsEntry
 	50, // 49: iris.v1.RunTaskResponse.refused:type_name -> iris.v1.Refusal
-	19, // 50: iris.v1.ControllerService.LaunchJob:input_type -> iris.v1.LaunchJobRequest
-	21, // 51: iris.v1.ControllerService.GetJobStatus:input_type -> iris.v1.GetJobStatusRequest
-	23, // 52: iris.v1.ControllerService.ListJobs:input_type -> iris.v1.ListJobsRequest
-	25, // 53: iris.v1.ControllerService.TerminateJob:input_type -> iris.v1.TerminateJobRequest
-	27, // 54: iris.v1.ControllerService.GetTaskStatus:input_type -> iris.v1.GetTaskStatusRequest
-	29, // 55: iris.v1.ControllerService.ListTasks:input_type -> iris.v1.ListTasksRequest
-	31, // 56: iris.v1.ControllerService.ListWorkers:input_type -> iris.v1.ListWorkersRequest
-	33, // 57: iris.v1.ControllerService.FetchTaskLogs:input_type -> iris.v1.FetchTaskLogsRequest
-	36, // 58: iris.v1.ControllerService.UploadBundle:input_type -> iris.v1.UploadBundleRequest
-	38, // 59: iris.v1.RegistryService.Register:input_type -> iris.v1.RegisterRequest
-	41, // 60: iris.v1.RegistryService.Heartbeat:input_type -> iris.v1.HeartbeatRequest
-	43, // 61: iris.v1.RegistryService.ReportTaskState:input_type -> iris.v1.ReportTaskStateRequest
-	45, // 62: iris.v1.RegistryService.DownloadBundle:input_type -> iris.v1.DownloadBundleRequest
-	47, // 63: iris.v1.WorkerService.RunTask:input_type -> iris.v1.RunTaskRequest
-	51, // 64: iris.v1.WorkerService.StopTask:input_type -> iris.v1.StopTaskRequest
-	53, // 65: iris.v1.WorkerService.FetchTaskLogs:input_type -> iris.v1.WorkerLogsRequest
-	20, // 66: iris.v1.ControllerService.LaunchJob:output_type -> iris.v1.LaunchJobResponse
-	22, // 67: iris.v1.ControllerService.GetJobStatus:output_type -> iris.v1.GetJobStatusResponse
-	24, // 68: iris.v1.ControllerService.ListJobs:output_type -> iris.v1.ListJobsResponse
-	26, // 69: iris.v1.ControllerService.TerminateJob:output_type -> iris.v1.TerminateJobResponse
-	28, // 70: iris.v1.ControllerService.GetTaskStatus:output_type -> iris.v1.GetTaskStatusResponse
-	30, // 71: iris.v1.ControllerService.ListTasks:output_type -> iris.v1.ListTasksResponse
-	32, // 72: iris.v1.ControllerService.ListWorkers:output_type -> iris.v1.ListWorkersResponse
-	34, // 73: iris.v1.ControllerService.FetchTaskLogs:output_type -> iris.v1.FetchTaskLogsResponse
-	37, // 74: iris.v1.ControllerService.UploadBundle:output_type -> iris.v1.UploadBundleResponse
-	39, // 75: iris.v1.RegistryService.Register:output_type -> iris.v1.RegisterResponse
-	42, // 76: iris.v1.RegistryService.Heartbeat:output_type -> iris.v1.HeartbeatResponse
-	44, // 77: iris.v1.RegistryService.ReportTaskState:output_type -> iris.v1.ReportTaskStateResponse
-	46, // 78: iris.v1.RegistryService.DownloadBundle:output_type -> iris.v1.DownloadBundleResponse
-	49, // 79: iris.v1.WorkerService.RunTask:output_type -> iris.v1.RunTaskResponse
-	52, // 80: iris.v1.WorkerService.StopTask:output_type -> iris.v1.StopTaskResponse
-	34, // 81: iris.v1.WorkerService.FetchTaskLogs:output_type -> iris.v1.FetchTaskLogsResponse
-	66, // [66:82] is the sub-list for method output_type
-	50, // [50:66] is the sub-list for method input_type
-	50, // [50:50] is the sub-list for extension type_name
-	50, // [50:50] is the sub-list for extension extendee
-	0,  // [0:50] is the sub-list for field type_name
+	6,  // 50: iris.v1.RunTaskRequest.SpecsEntry.value:type_name -> iris.v1.JobSpec
+	19, // 51: iris.v1.ControllerService.LaunchJob:input_type -> iris.v1.LaunchJobRequest
+	21, // 52: iris.v1.ControllerService.GetJobStatus:input_type -> iris.v1.GetJobStatusRequest
+	23, // 53: iris.v1.ControllerService.ListJobs:input_type -> iris.v1.ListJobsRequest
+	25, // 54: iris.v1.ControllerService.TerminateJob:input_type -> iris.v1.TerminateJobRequest
+	27, // 55: iris.v1.ControllerService.GetTaskStatus:input_type -> iris.v1.GetTaskStatusRequest
+	29, // 56: iris.v1.ControllerService.ListTasks:input_type -> iris.v1.ListTasksRequest
+	31, // 57: iris.v1.ControllerService.ListWorkers:input_type -> iris.v1.ListWorkersRequest
+	33, // 58: iris.v1.ControllerService.FetchTaskLogs:input_type -> iris.v1.FetchTaskLogsRequest
+	36, // 59: iris.v1.ControllerService.UploadBundle:input_type -> iris.v1.UploadBundleRequest
+	38, // 60: iris.v1.RegistryService.Register:input_type -> iris.v1.RegisterRequest
+	41, // 61: iris.v1.RegistryService.Heartbeat:input_type -> iris.v1.HeartbeatRequest
+	43, // 62: iris.v1.RegistryService.ReportTaskState:input_type -> iris.v1.ReportTaskStateRequest
+	45, // 63: iris.v1.RegistryService.DownloadBundle:input_type -> iris.v1.DownloadBundleRequest
+	47, // 64: iris.v1.WorkerService.RunTask:input_type -> iris.v1.RunTaskRequest
+	51, // 65: iris.v1.WorkerService.StopTask:input_type -> iris.v1.StopTaskRequest
+	53, // 66: iris.v1.WorkerService.FetchTaskLogs:input_type -> iris.v1.WorkerLogsRequest
+	20, // 67: iris.v1.ControllerService.LaunchJob:output_type -> iris.v1.LaunchJobResponse
+	22, // 68: iris.v1.ControllerService.GetJobStatus:output_type -> iris.v1.GetJobStatusResponse
+	24, // 69: iris.v1.ControllerService.ListJobs:output_type -> iris.v1.ListJobsResponse
+	26, // 70: iris.v1.ControllerService.TerminateJob:output_type -> iris.v1.TerminateJobResponse
+	28, // 71: iris.v1.ControllerService.GetTaskStatus:output_type -> iris.v1.GetTaskStatusResponse
+	30, // 72: iris.v1.ControllerService.ListTasks:output_type -> iris.v1.ListTasksResponse
+	32, // 73: iris.v1.ControllerService.ListWorkers:output_type -> iris.v1.ListWorkersResponse
+	34, // 74: iris.v1.ControllerService.FetchTaskLogs:output_type -> iris.v1.FetchTaskLogsResponse
+	37, // 75: iris.v1.ControllerService.UploadBundle:output_type -> iris.v1.UploadBundleResponse
+	39, // 76: iris.v1.RegistryService.Register:output_type -> iris.v1.RegisterResponse
+	42, // 77: iris.v1.RegistryService.Heartbeat:output_type -> iris.v1.HeartbeatResponse
+	44, // 78: iris.v1.RegistryService.ReportTaskState:output_type -> iris.v1.ReportTaskStateResponse
+	46, // 79: iris.v1.RegistryService.DownloadBundle:output_type -> iris.v1.DownloadBundleResponse
+	49, // 80: iris.v1.WorkerService.RunTask:output_type -> iris.v1.RunTaskResponse
+	52, // 81: iris.v1.WorkerService.StopTask:output_type -> iris.v1.StopTaskResponse
+	34, // 82: iris.v1.WorkerService.FetchTaskLogs:output_type -> iris.v1.FetchTaskLogsResponse
+	67, // [67:83] is the sub-list for method output_type
+	51, // [51:67] is the sub-list for method input_type
+	51, // [51:51] is the sub-list for extension type_name
+	51, // [51:51] is the sub-list for extension extendee
+	0,  // [0:51] is the sub-list for field type_name
 }
 
 func init() { file_iris_proto_init() }
@@ -4004,7 +4030,7 @@ func file_iris_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_iris_proto_rawDesc), len(file_iris_proto_rawDesc)),
 			NumEnums:      6,
-			NumMessages:   51,
+			NumMessages:   52,
 			NumExtensions: 0,
 			NumServices:   3,
 		},

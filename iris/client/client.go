@@ -1,0 +1,107 @@
+// Package client talks to a controller on behalf of a user.
+//
+//	c, err := client.Connect("127.0.0.1:7070")
+//	job, err := c.Submit(ctx, client.Spec{Name: "hello", Entrypoint: client.Command("echo", "hello")})
+//	status, err := job.Wait(ctx)
+//
+// A controller that cannot be reached for a while fails nobody: every call is repeated, with a growing pause, while it is
+// UNAVAILABLE (FM-82). Launching is idempotent, so that a repeated launch is harmless (FM-60).
+package client
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"github.com/cenkalti/backoff/v5"
+	"google.golang.org/grpc"
+	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/status"
+
+	"iris/iris/network"
+	pb "iris/iris/proto"
+)
+
+// Client is a connection to a controller. It is safe for concurrent use.
+type Client struct {
+	network  network.Network
+	patience time.Duration
+	conn     *grpc.ClientConn
+	rpc      pb.ControllerServiceClient
+}
+
+// Option changes a Client.
+type Option func(*Client)
+
+// Network dials over n. Default: TCP.
+func Network(n network.Network) Option { return func(c *Client) { c.network = n } }
+
+// Patience is how long a controller may be unreachable before a call gives up. Default 10 minutes.
+func Patience(d time.Duration) Option { return func(c *Client) { c.patience = d } }
+
+// Connect prepares a connection to the controller at address ("host:port"). It does not wait for the controller.
+func Connect(address string, options ...Option) (*Client, error) {
+	c := &Client{network: network.TCP{}, patience: 10 * time.Minute}
+	for _, option := range options {
+		option(c)
+	}
+	conn, err := network.Client(c.network, address)
+	if err != nil {
+		return nil, fmt.Errorf("controller at %q: %w", address, err)
+	}
+	c.conn, c.rpc = conn, pb.NewControllerServiceClient(conn)
+	return c, nil
+}
+
+// Close ends the connection.
+func (c *Client) Close() error { return c.conn.Close() }
+
+// RPC is the bare service, without retries.
+func (c *Client) RPC() pb.ControllerServiceClient { return c.rpc }
+
+// callTimeout bounds one try of a call.
+const callTimeout = 10 * time.Second
+
+// call repeats a unary call while the controller cannot be reached. Errors are gRPC statuses.
+func call[In, Out any](ctx context.Context, c *Client,
+	method func(context.Context, In, ...grpc.CallOption) (Out, error), in In) (Out, error) {
+	return retry(ctx, c, func(ctx context.Context) (Out, error) {
+		ctx, cancel := context.WithTimeout(ctx, callTimeout)
+		defer cancel()
+		return method(ctx, in)
+	})
+}
+
+func retry[Out any](ctx context.Context, c *Client, try func(context.Context) (Out, error)) (Out, error) {
+	return backoff.Retry(ctx, func() (Out, error) {
+		out, err := try(ctx)
+		code := status.Code(err)
+		if err != nil && (ctx.Err() != nil || code != codes.Unavailable && code != codes.DeadlineExceeded) {
+			return out, backoff.Permanent(err)
+		}
+		return out, err
+	}, backoff.WithMaxElapsedTime(c.patience), backoff.WithBackOff(&backoff.ExponentialBackOff{
+		InitialInterval: 100 * time.Millisecond, Multiplier: 2, MaxInterval: 5 * time.Second, RandomizationFactor: 0.1,
+	}))
+}
+
+// Jobs lists all jobs whose name has the prefix, in the order of submission.
+func (c *Client) Jobs(ctx context.Context, prefix string) ([]*pb.JobStatus, error) {
+	var all []*pb.JobStatus
+	for token := ""; ; {
+		page, err := call(ctx, c, c.rpc.ListJobs, &pb.ListJobsRequest{NamePrefix: prefix, PageToken: token})
+		if err != nil {
+			return nil, err
+		}
+		all = append(all, page.Jobs...)
+		if token = page.NextPageToken; token == "" {
+			return all, nil
+		}
+	}
+}
+
+// Workers lists all workers, by id.
+func (c *Client) Workers(ctx context.Context) ([]*pb.WorkerStatus, error) {
+	out, err := call(ctx, c, c.rpc.ListWorkers, &pb.ListWorkersRequest{})
+	return out.GetWorkers(), err
+}

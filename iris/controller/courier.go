@@ -1,0 +1,251 @@
+package controller
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"strconv"
+	"sync"
+	"time"
+
+	"github.com/cenkalti/backoff/v5"
+	"google.golang.org/grpc"
+	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/status"
+	"google.golang.org/protobuf/proto"
+
+	"iris/chaos"
+	pb "iris/iris/proto"
+	"iris/iris/state"
+)
+
+const (
+	dispatchTries   = 4               // of one attempt, before it goes elsewhere (design §3)
+	dispatchTimeout = 5 * time.Second // of one RunTask or StopTask call
+	dispatchBatch   = 1000            // attempts in one call at the most
+	dispatchBytes   = 8 << 20         // of their jobs' specs in one call, half of what a message may hold
+)
+
+// courier delivers orders to one incarnation of one worker. Everything that is due goes in one call; each attempt has
+// its own tries and backoff. Its queue is bounded by what the worker's capacity holds.
+type courier struct {
+	owner                        *couriers
+	worker, incarnation, address string
+	conn                         *grpc.ClientConn
+	ctx                          context.Context
+	stop                         context.CancelFunc
+	news                         chan struct{} // something was queued
+	gates                        sync.WaitGroup
+
+	mu     sync.Mutex
+	parcel []*parcel // attempts to deliver
+	stops  []string
+}
+
+// parcel is one attempt on its way.
+type parcel struct {
+	task    *pb.TaskRun
+	spec    *pb.JobSpec
+	tries   int
+	due     time.Time // of the next try
+	began   time.Time // the try under way; its backoff counts from here, as in gRPC's own connection backoff
+	backoff *backoff.ExponentialBackOff
+	passed  bool // this try has passed the chaos site
+}
+
+func newCourier(owner *couriers, w *state.Worker, conn *grpc.ClientConn) *courier {
+	ctx, stop := context.WithCancel(owner.ctx)
+	return &courier{owner: owner, worker: w.ID, incarnation: w.Incarnation, address: w.Address, conn: conn,
+		ctx: ctx, stop: stop, news: make(chan struct{}, 1)}
+}
+
+// runTask queues an attempt. It never blocks.
+func (c *courier) runTask(a *state.Attempt) {
+	j := a.Job()
+	c.put(&parcel{
+		task: &pb.TaskRun{
+			AttemptUid: a.UID, JobId: j.ID, TaskId: j.TaskID(a.Task()), TaskIndex: int32(a.Task()),
+			NumTasks: int32(len(j.Tasks)), AttemptId: int32(a.Number()),
+		},
+		spec: j.Spec,
+		due:  a.Assigned,
+	})
+}
+
+// stopTask queues a stop, and takes back what was not delivered yet. It never blocks.
+func (c *courier) stopTask(uid string) {
+	c.mu.Lock()
+	c.parcel = slices.DeleteFunc(c.parcel, func(p *parcel) bool { return p.task.AttemptUid == uid })
+	c.stops = append(c.stops, uid)
+	c.mu.Unlock()
+	c.notify()
+}
+
+func (c *courier) put(p *parcel) {
+	c.mu.Lock()
+	c.parcel = append(c.parcel, p)
+	c.mu.Unlock()
+	c.notify()
+}
+
+func (c *courier) notify() {
+	select {
+	case c.news <- struct{}{}:
+	default:
+	}
+}
+
+func (c *courier) run() {
+	defer func() { _ = c.conn.Close() }() // nothing is under way any more
+	defer c.gates.Wait()
+	timer := time.NewTimer(idle)
+	defer timer.Stop()
+	for {
+		due, stops, next := c.take(time.Now())
+		if len(stops) > 0 {
+			c.sendStops(stops)
+		}
+		if due = c.gate(due); len(due) > 0 {
+			c.send(due)
+		}
+		if len(due)+len(stops) > 0 {
+			continue
+		}
+		timer.Reset(time.Until(next))
+		select {
+		case <-c.news:
+		case <-timer.C:
+		case <-c.ctx.Done():
+			return
+		}
+	}
+}
+
+// take removes what is due now and says when the next is.
+func (c *courier) take(now time.Time) (due []*parcel, stops []string, next time.Time) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	next = now.Add(idle)
+	c.parcel = slices.DeleteFunc(c.parcel, func(p *parcel) bool {
+		if p.due.After(now) || len(due) == dispatchBatch {
+			if p.due.Before(next) {
+				next = p.due
+			}
+			return false
+		}
+		due = append(due, p)
+		return true
+	})
+	stops, c.stops = c.stops, nil
+	return due, stops, next
+}
+
+// gate lets each try pass the chaos site. While a rule is armed, every try passes on its own goroutine, so that a delay
+// of one holds up no other.
+func (c *courier) gate(due []*parcel) []*parcel {
+	if !dispatchSite.Armed() {
+		return due
+	}
+	var ready []*parcel
+	for _, p := range due {
+		if p.passed {
+			ready = append(ready, p)
+			continue
+		}
+		p.began = time.Now()
+		c.gates.Go(func() {
+			if err := dispatchSite.Hit(c.ctx, c.labelled(p)); err != nil {
+				c.failed(p, err)
+				return
+			}
+			p.passed = true
+			c.put(p)
+		})
+	}
+	return ready
+}
+
+func (c *courier) labelled(p *parcel) chaos.Labels {
+	return chaos.Labels{
+		"cluster": c.owner.config.Cluster, "worker": c.worker, "job": p.spec.Name,
+		"task": strconv.Itoa(int(p.task.TaskIndex)), "attempt": strconv.Itoa(int(p.task.AttemptId)),
+	}
+}
+
+// send is one RunTask call.
+func (c *courier) send(due []*parcel) {
+	request := &pb.RunTaskRequest{WorkerId: c.worker, Incarnation: c.incarnation, Specs: map[string]*pb.JobSpec{}}
+	now, size := time.Now(), 0
+	for i, p := range due {
+		if request.Specs[p.task.JobId] == nil {
+			if size += proto.Size(p.spec); size > dispatchBytes && i > 0 {
+				for _, later := range due[i:] {
+					c.put(later)
+				}
+				due = due[:i]
+				break
+			}
+			request.Specs[p.task.JobId] = p.spec
+		}
+		if !p.passed {
+			p.began = now
+		}
+		p.passed = false
+		request.Tasks = append(request.Tasks, p.task)
+	}
+	ctx, cancel := context.WithTimeout(c.ctx, dispatchTimeout)
+	defer cancel()
+	response, err := pb.NewWorkerServiceClient(c.conn).RunTask(ctx, request)
+	if err != nil {
+		for _, p := range due {
+			c.failed(p, err)
+		}
+		return
+	}
+	refused := map[string]*pb.Refusal{}
+	for _, r := range response.Refused {
+		refused[r.AttemptUid] = r
+	}
+	for _, p := range due {
+		if r := refused[p.task.AttemptUid]; r != nil {
+			c.failed(p, status.Error(codes.Code(r.Code), r.Message))
+		}
+	}
+}
+
+// failed counts a try that did not get through: it is repeated, or the attempt given up.
+func (c *courier) failed(p *parcel, err error) {
+	if c.ctx.Err() != nil {
+		return // the worker is gone or the controller stops: the attempt's fate is decided elsewhere
+	}
+	p.tries++
+	code := status.Code(err)
+	retry := code == codes.Unavailable || code == codes.DeadlineExceeded
+	if retry && p.tries < dispatchTries {
+		if p.backoff == nil {
+			p.backoff = &backoff.ExponentialBackOff{
+				InitialInterval: 500 * time.Millisecond, Multiplier: 2, MaxInterval: 4 * time.Second, RandomizationFactor: 0.1,
+			}
+		}
+		p.due = p.began.Add(p.backoff.NextBackOff())
+		c.put(p)
+		return
+	}
+	times := "times"
+	if p.tries == 1 {
+		times = "time"
+	}
+	c.owner.post(c.ctx, state.FailDispatch{UID: p.task.AttemptUid, Cause: fmt.Sprintf("dispatch to %s failed %d %s: %v: %s",
+		c.worker, p.tries, times, code, status.Convert(err).Message())})
+}
+
+// sendStops is the fast path of a stop. Losing it is harmless: the next heartbeat's answer repeats it (FM-8).
+func (c *courier) sendStops(uids []string) {
+	ctx, cancel := context.WithTimeout(c.ctx, dispatchTimeout)
+	defer cancel()
+	_, err := pb.NewWorkerServiceClient(c.conn).StopTask(ctx,
+		&pb.StopTaskRequest{WorkerId: c.worker, Incarnation: c.incarnation, AttemptUids: uids})
+	if err != nil && c.ctx.Err() == nil {
+		c.owner.log.Warn("stop not delivered; the next heartbeat repeats it", "worker", c.worker, "attempts", len(uids), "error", err)
+	}
+}

@@ -1,0 +1,95 @@
+package controller
+
+import (
+	"context"
+	"log/slog"
+	"sync"
+
+	"google.golang.org/grpc"
+
+	"iris/chaos"
+	"iris/iris/network"
+	"iris/iris/state"
+)
+
+var dispatchSite = chaos.NewSite("controller.dispatch",
+	"inside the retry loop, before RunTask: this try fails with UNAVAILABLE", chaos.CanAll, "worker", "job", "task", "attempt")
+
+// couriers are the senders to all live workers, one each. The loop owns the map; the couriers' goroutines are joined by
+// close.
+type couriers struct {
+	config  Config
+	post    func(context.Context, state.Command)
+	log     *slog.Logger
+	ctx     context.Context
+	stop    context.CancelFunc
+	running sync.WaitGroup
+	all     map[string]*courier
+}
+
+func newCouriers(config Config, post func(context.Context, state.Command)) *couriers {
+	ctx, stop := context.WithCancel(context.Background())
+	return &couriers{config: config, post: post, log: config.Log, ctx: ctx, stop: stop, all: map[string]*courier{}}
+}
+
+// follow opens a courier for each live worker and closes those of workers that are lost or came back as another
+// incarnation or elsewhere, with everything they had not delivered (FM-7).
+func (cs *couriers) follow(cluster *state.Cluster) {
+	for _, w := range cluster.Workers() {
+		open := cs.all[w.ID]
+		current := open != nil && open.incarnation == w.Incarnation && open.address == w.Address
+		if open != nil && (w.Lost || !current) {
+			open.stop()
+			delete(cs.all, w.ID)
+		}
+		if !w.Lost && !current {
+			cs.open(w)
+		}
+	}
+}
+
+func (cs *couriers) open(w *state.Worker) {
+	conn, err := network.Client(cs.config.Network, w.Address)
+	if err != nil {
+		cs.log.Error("worker has an address that cannot be dialled", "worker", w.ID, "address", w.Address, "error", err)
+		return
+	}
+	c := newCourier(cs, w, conn)
+	cs.all[w.ID] = c
+	cs.running.Go(c.run)
+}
+
+// act hands an effect to the courier of its worker. A worker without one is gone: nothing is to be sent.
+func (cs *couriers) act(effect state.Effect) {
+	switch e := effect.(type) {
+	case state.Run:
+		if c := cs.all[e.Attempt.Worker]; c != nil {
+			c.runTask(e.Attempt)
+		} else {
+			cs.undeliverable(e.Attempt)
+		}
+	case state.Stop:
+		if c := cs.all[e.Worker]; c != nil {
+			c.stopTask(e.UID)
+		}
+	}
+}
+
+// undeliverable fails the dispatch of an attempt whose worker cannot be dialled at all.
+func (cs *couriers) undeliverable(a *state.Attempt) {
+	uid, cause := a.UID, "dispatch to "+a.Worker+" failed: its address cannot be dialled"
+	cs.running.Go(func() { cs.post(cs.ctx, state.FailDispatch{UID: uid, Cause: cause}) })
+}
+
+// conn is the connection to a worker, or nil.
+func (cs *couriers) conn(worker string) *grpc.ClientConn {
+	if c := cs.all[worker]; c != nil {
+		return c.conn
+	}
+	return nil
+}
+
+func (cs *couriers) close() {
+	cs.stop()
+	cs.running.Wait()
+}

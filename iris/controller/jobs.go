@@ -1,0 +1,282 @@
+package controller
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/status"
+	"google.golang.org/protobuf/proto"
+
+	"iris/iris/bundle"
+	pb "iris/iris/proto"
+	"iris/iris/state"
+)
+
+// maxPage is the largest page of a list, and the default.
+const maxPage = 1000
+
+// jobService is what clients call.
+type jobService struct {
+	pb.UnimplementedControllerServiceServer
+	loop    *loop
+	bundles *bundle.Store
+}
+
+// LaunchJob validates, then launches.
+func (s *jobService) LaunchJob(ctx context.Context, in *pb.LaunchJobRequest) (*pb.LaunchJobResponse, error) {
+	if err := state.Validate(in.JobId, in.Spec); err != nil {
+		return nil, wire(err)
+	}
+	if sum := in.Spec.BundleSha256; sum != "" && (s.bundles == nil || !s.bundles.Has(bundle.Hash(sum))) {
+		return nil, status.Errorf(codes.NotFound, "bundle %s is not stored here; upload it before the job", sum)
+	}
+	submit := state.SubmitJob{ID: in.JobId, Spec: proto.CloneOf(in.Spec)}
+	if err := s.change(ctx, submit); err != nil {
+		return nil, err
+	}
+	return &pb.LaunchJobResponse{JobId: in.JobId}, nil
+}
+
+// TerminateJob ends a job.
+func (s *jobService) TerminateJob(ctx context.Context, in *pb.TerminateJobRequest) (*pb.TerminateJobResponse, error) {
+	if err := s.change(ctx, state.CancelJob{ID: in.JobId, Reason: "terminated by a user"}); err != nil {
+		return nil, err
+	}
+	return &pb.TerminateJobResponse{}, nil
+}
+
+// change has the loop carry out one command.
+func (s *jobService) change(ctx context.Context, command state.Command) error {
+	refused, err := ask(ctx, s.loop,
+		func(*state.Cluster) []state.Command { return []state.Command{command} },
+		func(_ *state.Cluster, errs []error) error { return errs[0] })
+	if err != nil {
+		return err
+	}
+	return wire(refused)
+}
+
+// read has the loop answer a question about one job.
+func read[T any](ctx context.Context, l *loop, id string, answer func(*picture, *state.Job) (T, error)) (T, error) {
+	type result struct {
+		value T
+		err   error
+	}
+	r, err := ask(ctx, l, nil, func(c *state.Cluster, _ []error) result {
+		j := c.Job(id)
+		if j == nil {
+			return result{err: status.Errorf(codes.NotFound, "job %q is unknown", id)}
+		}
+		value, err := answer(newPicture(c), j)
+		return result{value, err}
+	})
+	if err != nil {
+		return r.value, err
+	}
+	return r.value, r.err
+}
+
+// GetJobStatus describes one job.
+func (s *jobService) GetJobStatus(ctx context.Context, in *pb.GetJobStatusRequest) (*pb.GetJobStatusResponse, error) {
+	return read(ctx, s.loop, in.JobId, func(p *picture, j *state.Job) (*pb.GetJobStatusResponse, error) {
+		return &pb.GetJobStatusResponse{Job: p.job(j)}, nil
+	})
+}
+
+// ListJobs describes a page of jobs.
+func (s *jobService) ListJobs(ctx context.Context, in *pb.ListJobsRequest) (*pb.ListJobsResponse, error) {
+	from, size, err := page(in.PageToken, in.PageSize)
+	if err != nil {
+		return nil, err
+	}
+	return ask(ctx, s.loop, nil, func(c *state.Cluster, _ []error) *pb.ListJobsResponse {
+		out, p, jobs := &pb.ListJobsResponse{}, newPicture(c), c.Jobs()
+		for i := min(from, len(jobs)); i < len(jobs); i++ {
+			j := jobs[i]
+			if !strings.HasPrefix(j.Spec.Name, in.NamePrefix) ||
+				len(in.States) > 0 && !slices.Contains(in.States, pb.JobState(j.State)) {
+				continue
+			}
+			if len(out.Jobs) == size {
+				out.NextPageToken = strconv.Itoa(i)
+				break
+			}
+			out.Jobs = append(out.Jobs, p.job(j))
+		}
+		return out
+	})
+}
+
+// GetTaskStatus describes one task with all its attempts.
+func (s *jobService) GetTaskStatus(ctx context.Context, in *pb.GetTaskStatusRequest) (*pb.GetTaskStatusResponse, error) {
+	return read(ctx, s.loop, in.JobId, func(p *picture, j *state.Job) (*pb.GetTaskStatusResponse, error) {
+		if err := checkTask(j, in.TaskIndex); err != nil {
+			return nil, err
+		}
+		return &pb.GetTaskStatusResponse{Task: p.task(j, int(in.TaskIndex))}, nil
+	})
+}
+
+func checkTask(j *state.Job, index int32) error {
+	if index < 0 || int(index) >= len(j.Tasks) {
+		return status.Errorf(codes.NotFound, "job %s has no task %d; it has %d, counted from 0", j.ID, index, len(j.Tasks))
+	}
+	return nil
+}
+
+// ListTasks describes a page of a job's tasks.
+func (s *jobService) ListTasks(ctx context.Context, in *pb.ListTasksRequest) (*pb.ListTasksResponse, error) {
+	from, size, err := page(in.PageToken, in.PageSize)
+	if err != nil {
+		return nil, err
+	}
+	return read(ctx, s.loop, in.JobId, func(p *picture, j *state.Job) (*pb.ListTasksResponse, error) {
+		out := &pb.ListTasksResponse{}
+		from, to := min(from, len(j.Tasks)), min(from+size, len(j.Tasks))
+		for i := from; i < to; i++ {
+			out.Tasks = append(out.Tasks, p.task(j, i))
+		}
+		if to < len(j.Tasks) {
+			out.NextPageToken = strconv.Itoa(to)
+		}
+		return out, nil
+	})
+}
+
+// ListWorkers describes all workers.
+func (s *jobService) ListWorkers(ctx context.Context, _ *pb.ListWorkersRequest) (*pb.ListWorkersResponse, error) {
+	return ask(ctx, s.loop, nil, func(c *state.Cluster, _ []error) *pb.ListWorkersResponse {
+		out := &pb.ListWorkersResponse{}
+		for _, w := range c.Workers() {
+			out.Workers = append(out.Workers, workerProto(w, s.loop.liveness.last(w.ID)))
+		}
+		return out
+	})
+}
+
+func page(token string, size int32) (from, n int, err error) {
+	if token != "" {
+		if from, err = strconv.Atoi(token); err != nil || from < 0 {
+			return 0, 0, status.Errorf(codes.InvalidArgument, "page_token %q is not one that a list returned", token)
+		}
+	}
+	if size < 0 || size > maxPage {
+		return 0, 0, status.Errorf(codes.InvalidArgument, "page_size %d is not in 0..%d", size, maxPage)
+	}
+	if size == 0 {
+		size = maxPage
+	}
+	return from, int(size), nil
+}
+
+// logsTimeout bounds the call to the worker whose logs are read.
+const logsTimeout = 5 * time.Second
+
+// FetchTaskLogs asks the attempt's worker.
+func (s *jobService) FetchTaskLogs(ctx context.Context, in *pb.FetchTaskLogsRequest) (*pb.FetchTaskLogsResponse, error) {
+	type source struct {
+		worker, incarnation, uid string
+		client                   pb.WorkerServiceClient
+	}
+	from, err := read(ctx, s.loop, in.JobId, func(_ *picture, j *state.Job) (*source, error) {
+		if err := checkTask(j, in.TaskIndex); err != nil {
+			return nil, err
+		}
+		attempts := j.Tasks[in.TaskIndex].Attempts
+		if len(attempts) == 0 && in.AttemptId == nil {
+			return nil, nil // it has written nothing yet
+		}
+		n := len(attempts) - 1
+		if in.AttemptId != nil {
+			n = int(*in.AttemptId)
+		}
+		if n < 0 || n >= len(attempts) {
+			return nil, status.Errorf(codes.NotFound, "task %s has no attempt %d; it has %d, counted from 0",
+				j.TaskID(int(in.TaskIndex)), n, len(attempts))
+		}
+		a := attempts[n]
+		conn := s.loop.couriers.conn(a.Worker)
+		if conn == nil {
+			return nil, status.Errorf(codes.Unavailable, "worker %s, which has the logs of attempt %s, is lost", a.Worker, a.UID)
+		}
+		return &source{a.Worker, a.Incarnation, a.UID, pb.NewWorkerServiceClient(conn)}, nil
+	})
+	if err != nil || from == nil {
+		return &pb.FetchTaskLogsResponse{}, err
+	}
+	ctx, cancel := context.WithTimeout(ctx, logsTimeout)
+	defer cancel()
+	out, err := from.client.FetchTaskLogs(ctx, &pb.WorkerLogsRequest{
+		WorkerId: from.worker, Incarnation: from.incarnation, AttemptUid: from.uid,
+		StartLine: in.StartLine, MaxLines: in.MaxLines,
+	})
+	if err != nil {
+		return nil, status.Errorf(status.Code(err), "logs of attempt %s on worker %s: %s", from.uid, from.worker, status.Convert(err).Message())
+	}
+	return out, nil
+}
+
+// UploadBundle stores a workspace under its hash.
+func (s *jobService) UploadBundle(stream pb.ControllerService_UploadBundleServer) error {
+	if s.bundles == nil {
+		return status.Error(codes.FailedPrecondition, "this controller stores no bundles")
+	}
+	first, err := stream.Recv()
+	if err != nil {
+		return err
+	}
+	want, err := bundle.ParseHash(first.Sha256)
+	if err != nil {
+		return status.Error(codes.InvalidArgument, err.Error())
+	}
+	err = s.bundles.Put(stream.Context(), want, &uploadReader{stream: stream, rest: first.Data})
+	switch {
+	case errors.Is(err, bundle.ErrHashMismatch), errors.Is(err, bundle.ErrLimit):
+		return status.Error(codes.InvalidArgument, err.Error())
+	case err != nil:
+		return status.Errorf(codes.Internal, "store bundle %s: %v", want, err)
+	}
+	return stream.SendAndClose(&pb.UploadBundleResponse{})
+}
+
+type uploadReader struct {
+	stream pb.ControllerService_UploadBundleServer
+	rest   []byte
+}
+
+func (r *uploadReader) Read(p []byte) (int, error) {
+	for len(r.rest) == 0 {
+		next, err := r.stream.Recv()
+		if errors.Is(err, io.EOF) {
+			return 0, io.EOF
+		}
+		if err != nil {
+			return 0, fmt.Errorf("receive: %w", err)
+		}
+		r.rest = next.Data
+	}
+	n := copy(p, r.rest)
+	r.rest = r.rest[n:]
+	return n, nil
+}
+
+// wire gives a refusal its gRPC code.
+func wire(err error) error {
+	refused := (*state.Error)(nil)
+	if !errors.As(err, &refused) {
+		return err
+	}
+	return status.Error(map[state.Kind]codes.Code{
+		state.InvalidArgument:    codes.InvalidArgument,
+		state.NotFound:           codes.NotFound,
+		state.AlreadyExists:      codes.AlreadyExists,
+		state.FailedPrecondition: codes.FailedPrecondition,
+	}[refused.Kind], refused.Text)
+}

@@ -1,0 +1,86 @@
+package controller
+
+import (
+	"time"
+
+	"google.golang.org/protobuf/types/known/timestamppb"
+
+	pb "iris/iris/proto"
+	"iris/iris/schedule"
+	"iris/iris/state"
+)
+
+// picture turns the state into its wire form, for the length of one request.
+type picture struct {
+	cluster *state.Cluster
+	now     time.Time
+	live    []schedule.Worker // filled when a reason is first asked for
+	looked  bool
+}
+
+func newPicture(c *state.Cluster) *picture { return &picture{cluster: c, now: time.Now()} }
+
+func (p *picture) reason(j *state.Job, task int32) *pb.PendingReason {
+	if !p.looked {
+		p.live, p.looked = workers(p.cluster), true
+	}
+	return waitingFor(p.now, p.live, j, task)
+}
+
+func (p *picture) job(j *state.Job) *pb.JobStatus {
+	out := &pb.JobStatus{
+		JobId: j.ID, Name: j.Spec.Name, ParentJobId: j.Spec.ParentJobId, State: pb.JobState(j.State), Error: j.Error,
+		SubmittedAt: instant(j.Submitted), StartedAt: instant(j.Started), FinishedAt: instant(j.Finished),
+		NumTasks: int32(len(j.Tasks)), FailureCount: int32(j.Failures), PreemptionCount: int32(j.Preemptions),
+	}
+	for _, s := range state.States {
+		if n := j.Count(s); n > 0 {
+			out.TaskStates = append(out.TaskStates, &pb.TaskStateCount{State: pb.TaskState(s), Count: int32(n)})
+		}
+	}
+	if j.Count(state.Pending) > 0 {
+		out.PendingReason = p.reason(j, j.Waiting()[0])
+	}
+	return out
+}
+
+func (p *picture) task(j *state.Job, index int) *pb.TaskStatus {
+	t := &j.Tasks[index]
+	out := &pb.TaskStatus{
+		TaskId: j.TaskID(index), JobId: j.ID, TaskIndex: int32(index), State: pb.TaskState(t.State), Error: t.Error,
+		FailureCount: t.Failures, PreemptionCount: t.Preemptions,
+	}
+	for n, a := range t.Attempts {
+		out.Attempts = append(out.Attempts, &pb.TaskAttempt{
+			AttemptId: int32(n), AttemptUid: a.UID, WorkerId: a.Worker, State: pb.TaskState(a.State), Error: a.Error,
+			ExitCode: a.ExitCode, AssignedAt: instant(a.Assigned), StartedAt: instant(a.Started), FinishedAt: instant(a.Finished),
+			Stopping: a.State.Terminal() && !a.Released,
+		})
+	}
+	if t.State == state.Pending {
+		out.PendingReason = p.reason(j, int32(index))
+	}
+	return out
+}
+
+func workerProto(w *state.Worker, heard time.Time) *pb.WorkerStatus {
+	out := &pb.WorkerStatus{
+		WorkerId: w.ID, Incarnation: w.Incarnation, Address: w.Address, State: pb.WorkerState_WORKER_STATE_LIVE,
+		Capacity: w.Capacity.Proto(), Committed: w.Committed.Proto(), Attributes: w.Attributes,
+		LastHeartbeatAt: instant(heard), TimesLost: int32(w.TimesLost),
+	}
+	if w.Lost {
+		out.State = pb.WorkerState_WORKER_STATE_LOST
+	}
+	for _, a := range w.Held() {
+		out.AttemptUids = append(out.AttemptUids, a.UID)
+	}
+	return out
+}
+
+func instant(t time.Time) *timestamppb.Timestamp {
+	if t.IsZero() {
+		return nil
+	}
+	return timestamppb.New(t)
+}

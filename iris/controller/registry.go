@@ -1,0 +1,159 @@
+package controller
+
+import (
+	"context"
+	"errors"
+	"io"
+	"time"
+
+	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/status"
+	"google.golang.org/protobuf/types/known/durationpb"
+
+	"iris/iris/bundle"
+	pb "iris/iris/proto"
+	"iris/iris/state"
+)
+
+// registryService is what workers call.
+type registryService struct {
+	pb.UnimplementedRegistryServiceServer
+	loop    *loop
+	bundles *bundle.Store
+}
+
+// Register makes a worker known.
+func (s *registryService) Register(ctx context.Context, in *pb.RegisterRequest) (*pb.RegisterResponse, error) {
+	if in.WorkerId == "" || in.Incarnation == "" || in.Address == "" {
+		return nil, status.Error(codes.InvalidArgument, "register needs worker_id, incarnation and address")
+	}
+	capacity := state.ResourcesOf(in.Capacity)
+	if capacity.CPUMillis < 0 || capacity.MemoryBytes < 0 {
+		return nil, status.Errorf(codes.InvalidArgument, "worker %s has a negative capacity", in.WorkerId)
+	}
+	reports := readReports(in.Attempts)
+	command := state.RegisterWorker{
+		ID: in.WorkerId, Incarnation: in.Incarnation, Address: in.Address, Capacity: capacity,
+		Attributes: in.Attributes, Reports: reports,
+	}
+	type result struct {
+		out *pb.RegisterResponse
+		err error
+	}
+	r, err := ask(ctx, s.loop,
+		func(*state.Cluster) []state.Command { return []state.Command{command} },
+		func(c *state.Cluster, errs []error) result {
+			if errs[0] != nil {
+				return result{err: wire(errs[0])}
+			}
+			s.loop.liveness.hear(in.WorkerId, time.Now())
+			out := &pb.RegisterResponse{Lease: durationpb.New(s.loop.config.WorkerTimeout)}
+			out.Ack, out.Stop = c.Answer(in.WorkerId, in.Incarnation, reports)
+			return result{out: out}
+		})
+	if err != nil {
+		return nil, err
+	}
+	if r.err == nil {
+		s.loop.log.Info("worker registered", "worker", in.WorkerId, "address", in.Address, "capacity", capacity.String())
+	}
+	return r.out, r.err
+}
+
+// Heartbeat keeps a worker alive and reconciles what it runs.
+func (s *registryService) Heartbeat(ctx context.Context, in *pb.HeartbeatRequest) (*pb.HeartbeatResponse, error) {
+	out, known, err := s.observe(ctx, in.WorkerId, in.Incarnation, in.Attempts, true)
+	if err != nil {
+		return nil, err
+	}
+	return &pb.HeartbeatResponse{Ack: out.Ack, Stop: out.Stop, RegisterAgain: !known}, nil
+}
+
+// ReportTaskState is the fast path; it does not count as a sign of life.
+func (s *registryService) ReportTaskState(ctx context.Context, in *pb.ReportTaskStateRequest) (*pb.ReportTaskStateResponse, error) {
+	out, known, err := s.observe(ctx, in.WorkerId, in.Incarnation, in.Attempts, false)
+	if err != nil {
+		return nil, err
+	}
+	if !known {
+		return nil, status.Errorf(codes.FailedPrecondition, "worker %s is not registered, or counts as lost; its next heartbeat says so",
+			in.WorkerId)
+	}
+	return out, nil
+}
+
+// observe takes note of reports. It logs nothing when they are no news, which is most of the time.
+func (s *registryService) observe(ctx context.Context, worker, incarnation string, attempts []*pb.AttemptReport,
+	alive bool) (*pb.ReportTaskStateResponse, bool, error) {
+	reports := readReports(attempts)
+	out, err := ask(ctx, s.loop,
+		func(c *state.Cluster) []state.Command {
+			if w := c.Worker(worker); alive && w != nil && w.Incarnation == incarnation && !w.Lost {
+				s.loop.liveness.hear(worker, time.Now())
+			}
+			if news := c.News(worker, incarnation, reports); len(news) > 0 {
+				return []state.Command{state.Observe{Worker: worker, Incarnation: incarnation, Reports: news}}
+			}
+			return nil
+		},
+		func(c *state.Cluster, _ []error) *pb.ReportTaskStateResponse {
+			if w := c.Worker(worker); w == nil || w.Lost || w.Incarnation != incarnation {
+				return nil
+			}
+			out := &pb.ReportTaskStateResponse{}
+			out.Ack, out.Stop = c.Answer(worker, incarnation, reports)
+			return out
+		})
+	if out == nil {
+		return &pb.ReportTaskStateResponse{}, false, err
+	}
+	return out, true, err
+}
+
+func readReports(in []*pb.AttemptReport) []state.Report {
+	reports := make([]state.Report, 0, len(in))
+	for _, r := range in {
+		switch s := state.State(r.State); s {
+		case state.Building, state.Running, state.Succeeded, state.Failed, state.Killed:
+			reports = append(reports, state.Report{UID: r.AttemptUid, State: s, Error: r.Error, ExitCode: r.ExitCode})
+		}
+	}
+	return reports
+}
+
+// chunk is how much of a bundle one message carries.
+const chunk = 256 << 10
+
+// DownloadBundle streams a stored workspace.
+func (s *registryService) DownloadBundle(in *pb.DownloadBundleRequest, stream pb.RegistryService_DownloadBundleServer) error {
+	hash, err := bundle.ParseHash(in.Sha256)
+	if err != nil {
+		return status.Error(codes.InvalidArgument, err.Error())
+	}
+	if s.bundles == nil {
+		return status.Errorf(codes.NotFound, "bundle %s: this controller stores no bundles", hash)
+	}
+	file, _, err := s.bundles.Open(hash)
+	switch {
+	case errors.Is(err, bundle.ErrNotFound):
+		return status.Error(codes.NotFound, err.Error())
+	case err != nil:
+		return status.Errorf(codes.Internal, "open bundle %s: %v", hash, err)
+	}
+	defer func() { _ = file.Close() }() // it was only read
+	buffer := make([]byte, chunk)
+	for {
+		n, err := file.Read(buffer)
+		if n > 0 {
+			if err := stream.Send(&pb.DownloadBundleResponse{Data: buffer[:n]}); err != nil {
+				return err
+			}
+		}
+		if errors.Is(err, io.EOF) {
+			return nil
+		}
+		if err != nil {
+			return status.Errorf(codes.Internal, "read bundle %s: %v", hash, err)
+		}
+	}
+}

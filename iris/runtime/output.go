@@ -1,0 +1,97 @@
+package runtime
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"sync"
+	"syscall"
+	"time"
+)
+
+// output carries what a command writes to its Log, through a pipe and a goroutine for each stream.
+type output struct {
+	stdout, stderr *os.File // the ends the command writes to
+	readers        [2]*os.File
+	pumps          sync.WaitGroup
+}
+
+func openOutput(log func(stream, line string)) (*output, error) {
+	outR, outW, err := os.Pipe()
+	if err != nil {
+		return nil, err
+	}
+	errR, errW, err := os.Pipe()
+	if err != nil {
+		return nil, errors.Join(err, outR.Close(), outW.Close())
+	}
+	o := &output{stdout: outW, stderr: errW, readers: [2]*os.File{outR, errR}}
+	o.pumps.Go(func() { pump(outR, func(line string) { log(Stdout, line) }) })
+	o.pumps.Go(func() { pump(errR, func(line string) { log(Stderr, line) }) })
+	return o, nil
+}
+
+// closeWriters leaves the command as the only writer. Closing a pipe that has just been opened cannot fail.
+func (o *output) closeWriters() {
+	_ = o.stdout.Close()
+	_ = o.stderr.Close()
+}
+
+// finish is called when the command's group is gone. All it wrote is in the pipes by now; a process that left
+// the group may still hold them open, and nobody waits for that one.
+func (o *output) finish() {
+	for _, r := range o.readers {
+		_ = r.SetReadDeadline(time.Now()) // fails only if the pump has closed it
+	}
+	o.pumps.Wait()
+}
+
+func pump(r *os.File, emit func(string)) {
+	defer r.Close()
+	text := lines{emit: emit}
+	defer text.Close()
+
+	_, err := io.CopyBuffer(&text, struct{ io.Reader }{r}, make([]byte, 16<<10))
+	if errors.Is(err, os.ErrDeadlineExceeded) {
+		err = drain(r, &text)
+	}
+	if err != nil {
+		text.Close()
+		emit(fmt.Sprintf("[the rest of this stream is lost: %v]", err))
+	}
+}
+
+// drain reads what is in the pipe without waiting for more, and no more than a pipe can hold (1 MiB), lest a
+// writer that is still there goes on for ever.
+func drain(r *os.File, to io.Writer) error {
+	if err := r.SetReadDeadline(time.Time{}); err != nil {
+		return err
+	}
+	pipe, err := r.SyscallConn()
+	if err != nil {
+		return err
+	}
+	buf := make([]byte, 64<<10)
+	for left := 1 << 20; left > 0; {
+		var n int
+		var failed error
+		if err := pipe.Read(func(fd uintptr) bool {
+			n, failed = syscall.Read(int(fd), buf)
+			return true
+		}); err != nil {
+			return err
+		}
+		switch {
+		case failed == syscall.EINTR:
+			continue
+		case failed == syscall.EAGAIN, failed == nil && n == 0:
+			return nil
+		case failed != nil:
+			return failed
+		}
+		to.Write(buf[:n])
+		left -= n
+	}
+	return nil
+}

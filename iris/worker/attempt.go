@@ -1,0 +1,244 @@
+package worker
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"maps"
+	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"time"
+
+	"iris/chaos"
+	"iris/iris/bundle"
+	pb "iris/iris/proto"
+	"iris/iris/runtime"
+	"iris/iris/state"
+)
+
+// attempt is one attempt on this worker. The ledger guards phase and dirty.
+type attempt struct {
+	uid    string
+	run    *pb.TaskRun // nil for one that was stopped before it came
+	spec   *pb.JobSpec
+	labels chaos.Labels
+	ctx    context.Context // ends when it has to stop
+	cancel context.CancelFunc
+	phase  phase
+	dirty  bool
+}
+
+// phase is where an attempt is, and how it ended.
+type phase struct {
+	state pb.TaskState
+	text  string
+	exit  *int32
+}
+
+func (a *attempt) report() *pb.AttemptReport {
+	return &pb.AttemptReport{AttemptUid: a.uid, State: a.phase.state, Error: a.phase.text, ExitCode: a.phase.exit}
+}
+
+// ChaosLabels are what chaos rules can tell an attempt by.
+func (a *attempt) ChaosLabels() chaos.Labels { return a.labels }
+
+func (w *Worker) newAttempt(run *pb.TaskRun, spec *pb.JobSpec) *attempt {
+	a := &attempt{uid: run.AttemptUid, run: run, spec: spec, phase: phase{state: pb.TaskState_TASK_STATE_ASSIGNED}}
+	a.labels = maps.Clone(w.labels)
+	a.labels["job"] = spec.Name
+	a.labels["task"] = strconv.Itoa(int(run.TaskIndex))
+	a.labels["attempt"] = strconv.Itoa(int(run.AttemptId))
+	a.ctx, a.cancel = context.WithCancel(w.ctx)
+	return a
+}
+
+// execute runs an attempt from its order to its end.
+func (w *Worker) execute(a *attempt) {
+	defer a.cancel()
+	end := w.perform(a)
+	w.logs.close(a.uid)
+	w.ledger.advance(a, end)
+}
+
+// perform takes an attempt through its phases: the workspace, the process, the watch over it.
+func (w *Worker) perform(a *attempt) phase {
+	dir, clean, err := w.prepare(a)
+	defer clean()
+	if err != nil {
+		return a.failed(err)
+	}
+	ports, giveBack, err := w.ports.take(a.spec.Ports)
+	defer giveBack()
+	if err != nil {
+		return a.failed(err)
+	}
+	if err := containerSite.Hit(a.ctx, a); err != nil {
+		return a.failed(err)
+	}
+	task, err := w.start(a, dir, ports)
+	if err != nil {
+		return a.failed(err)
+	}
+	w.ledger.advance(a, phase{state: pb.TaskState_TASK_STATE_RUNNING})
+	return w.monitor(a, task)
+}
+
+// failed is the end of an attempt that could not be brought to run, unless it was to stop anyway.
+func (a *attempt) failed(err error) phase {
+	if a.ctx.Err() != nil {
+		return stopped
+	}
+	return phase{state: pb.TaskState_TASK_STATE_FAILED, text: err.Error()}
+}
+
+var stopped = phase{state: pb.TaskState_TASK_STATE_KILLED, text: "stopped on request"}
+
+// prepare makes the attempt's directory and unpacks its workspace. Functions without a workspace need none.
+func (w *Worker) prepare(a *attempt) (dir string, clean func(), err error) {
+	if a.spec.BundleSha256 == "" && a.spec.Entrypoint.GetCommand() == nil {
+		return "", func() {}, nil
+	}
+	w.ledger.advance(a, phase{state: pb.TaskState_TASK_STATE_BUILDING})
+	dir = filepath.Join(w.config.WorkDir, strings.ReplaceAll(a.uid, "/", "_"))
+	clean = func() {
+		if err := os.RemoveAll(dir); err != nil {
+			w.config.Log.Warn("directory of an attempt not removed", "directory", dir, "error", err)
+		}
+	}
+	if a.spec.BundleSha256 == "" {
+		return dir, clean, os.MkdirAll(dir, 0o700)
+	}
+	if w.config.Bundles == nil {
+		return dir, clean, errors.New("this worker takes no bundles")
+	}
+	if err := bundleSite.Hit(a.ctx, a); err != nil {
+		return dir, clean, err
+	}
+	archive, release, err := w.config.Bundles.Get(a.ctx, bundle.Hash(a.spec.BundleSha256), w.download(a.spec.BundleSha256))
+	if err != nil {
+		return dir, clean, err
+	}
+	defer release()
+	return dir, clean, bundle.Unpack(archive, dir, bundle.DefaultLimits)
+}
+
+// download fetches a bundle from the controller.
+func (w *Worker) download(sum string) func(context.Context, io.Writer) error {
+	return func(ctx context.Context, to io.Writer) error {
+		ctx, cancel := context.WithTimeout(ctx, downloadTimeout)
+		defer cancel()
+		stream, err := w.registry.DownloadBundle(ctx, &pb.DownloadBundleRequest{Sha256: sum})
+		if err != nil {
+			return err
+		}
+		for {
+			part, err := stream.Recv()
+			if errors.Is(err, io.EOF) {
+				return nil
+			}
+			if err != nil {
+				return err
+			}
+			if _, err := to.Write(part.Data); err != nil {
+				return err
+			}
+		}
+	}
+}
+
+// downloadTimeout bounds the download of one bundle.
+const downloadTimeout = 10 * time.Minute
+
+func (w *Worker) start(a *attempt, dir string, ports map[string]int) (runtime.Task, error) {
+	spec := runtime.Spec{
+		UID: a.uid, Dir: dir, Env: w.environment(a, ports),
+		Log: func(stream, line string) { w.logs.add(a.uid, stream, line) },
+	}
+	switch kind := a.spec.Entrypoint.GetKind().(type) {
+	case *pb.Entrypoint_Command:
+		if w.config.Processes != nil {
+			spec.Argv = kind.Command.Argv
+			return w.config.Processes.Start(a.ctx, spec)
+		}
+	case *pb.Entrypoint_Function:
+		if w.config.Functions != nil {
+			spec.Func, spec.Args = kind.Function.Name, kind.Function.Args
+			return w.config.Functions.Start(a.ctx, spec)
+		}
+	}
+	return nil, fmt.Errorf("worker %s does not run this kind of entrypoint", w.config.ID)
+}
+
+// environment is the user's, and what Iris says of the attempt.
+func (w *Worker) environment(a *attempt, ports map[string]int) map[string]string {
+	env := maps.Clone(a.spec.Environment)
+	if env == nil {
+		env = map[string]string{}
+	}
+	env["IRIS_JOB_ID"] = a.run.JobId
+	env["IRIS_TASK_ID"] = a.run.TaskId
+	env["IRIS_TASK_INDEX"] = strconv.Itoa(int(a.run.TaskIndex))
+	env["IRIS_NUM_TASKS"] = strconv.Itoa(int(a.run.NumTasks))
+	env["IRIS_ATTEMPT_ID"] = strconv.Itoa(int(a.run.AttemptId))
+	env["IRIS_WORKER_ID"] = w.config.ID
+	env["IRIS_CONTROLLER_ADDRESS"] = w.config.Controller
+	for name, port := range ports {
+		env["IRIS_PORT_"+strings.ToUpper(name)] = strconv.Itoa(port)
+	}
+	return env
+}
+
+// monitor watches a running attempt until it has ended, one way or another. It always leaves with the process gone.
+func (w *Worker) monitor(a *attempt, task runtime.Task) phase {
+	began, limit := time.Now(), a.spec.GetTimeout().AsDuration()
+	poll := time.NewTicker(w.config.PollInterval)
+	defer poll.Stop()
+	for {
+		if err := monitorSite.Hit(a.ctx, a); err != nil && a.ctx.Err() == nil {
+			return end(task, 0, phase{state: pb.TaskState_TASK_STATE_FAILED, text: "chaos: monitor crashed"})
+		}
+		if limit > 0 && time.Since(began) >= limit {
+			return end(task, w.config.KillGrace, phase{state: pb.TaskState_TASK_STATE_FAILED, text: state.TimeoutText(limit)})
+		}
+		if a.spec.Exclusive && time.Until(w.lease.end()) <= 2*w.config.PollInterval {
+			return end(task, 0, phase{state: pb.TaskState_TASK_STATE_KILLED, text: "its lease ran out: the controller has not answered"})
+		}
+		select {
+		case <-task.Done():
+			return exited(task)
+		case <-poll.C:
+		case <-a.ctx.Done():
+			select {
+			case <-task.Done(): // it had ended by itself: that is what counts (FM-54)
+				return exited(task)
+			default:
+			}
+			grace := w.config.KillGrace
+			if w.ctx.Err() != nil {
+				grace = 0 // the worker itself ends
+			}
+			return end(task, grace, stopped)
+		}
+	}
+}
+
+// end stops a task and waits until nothing of it is left.
+func end(task runtime.Task, grace time.Duration, as phase) phase {
+	task.Stop(grace)
+	<-task.Done()
+	code := int32(task.Exit().Code)
+	as.exit = &code
+	return as
+}
+
+func exited(task runtime.Task) phase {
+	exit := task.Exit()
+	code := int32(exit.Code)
+	if text := exit.Text(); text != "" {
+		return phase{state: pb.TaskState_TASK_STATE_FAILED, text: text, exit: &code}
+	}
+	return phase{state: pb.TaskState_TASK_STATE_SUCCEEDED, exit: &code}
+}

@@ -1,0 +1,159 @@
+package worker
+
+import (
+	"slices"
+	"sync"
+
+	pb "iris/iris/proto"
+)
+
+// ledger is what the worker runs, and what has finished but is not acknowledged.
+type ledger struct {
+	news chan struct{} // something changed
+
+	mu       sync.Mutex
+	attempts map[string]*attempt
+	dirty    []*attempt // changed since they were last reported
+	// Uids that are over and acknowledged, in two generations: an order for one that was under way is not followed.
+	over, older map[string]struct{}
+}
+
+// reportBatch is how many attempts one report carries at the most.
+const reportBatch = 1000
+
+func newLedger() *ledger {
+	return &ledger{news: make(chan struct{}, 1), attempts: map[string]*attempt{}, over: map[string]struct{}{}}
+}
+
+// knows reports whether an order for the attempt was followed, or must not be any more.
+func (l *ledger) knows(uid string) bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.known(uid)
+}
+
+func (l *ledger) known(uid string) bool {
+	_, over := l.over[uid]
+	_, older := l.older[uid]
+	return l.attempts[uid] != nil || over || older
+}
+
+// add enters an attempt. It returns false if it is known already.
+func (l *ledger) add(a *attempt) bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.known(a.uid) {
+		return false
+	}
+	l.attempts[a.uid] = a
+	return true
+}
+
+// advance notes a phase, or how the attempt finished.
+func (l *ledger) advance(a *attempt, now phase) {
+	l.mu.Lock()
+	a.phase = now
+	l.mark(a)
+	l.mu.Unlock()
+}
+
+func (l *ledger) mark(a *attempt) {
+	if !a.dirty {
+		a.dirty = true
+		l.dirty = append(l.dirty, a)
+	}
+	select {
+	case l.news <- struct{}{}:
+	default:
+	}
+}
+
+// changed takes out attempts that changed since the last call, up to a batch.
+func (l *ledger) changed() []*attempt {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	n := min(len(l.dirty), reportBatch)
+	batch := slices.Clone(l.dirty[:n])
+	l.dirty = slices.Delete(l.dirty, 0, n)
+	for _, a := range batch {
+		a.dirty = false
+	}
+	return batch
+}
+
+// reports is the wire form of some attempts as they are now.
+func (l *ledger) reports(some []*attempt) []*pb.AttemptReport {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	reports := make([]*pb.AttemptReport, len(some))
+	for i, a := range some {
+		reports[i] = a.report()
+	}
+	return reports
+}
+
+// everything is the wire form of all attempts: the truth a heartbeat carries.
+func (l *ledger) everything() []*pb.AttemptReport {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	reports := make([]*pb.AttemptReport, 0, len(l.attempts))
+	for _, a := range l.attempts {
+		reports = append(reports, a.report())
+	}
+	return reports
+}
+
+// answer follows what the controller said: forget what it noted, stop what it no longer wants.
+func (l *ledger) answer(ack, stop []string) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	for _, uid := range ack {
+		if a := l.attempts[uid]; a != nil && finished(a.phase.state) {
+			delete(l.attempts, uid)
+			l.over[uid] = struct{}{}
+		}
+	}
+	for _, uid := range stop {
+		a := l.attempts[uid]
+		if a == nil { // it never came, or is long over: confirm it, and refuse it should it still come
+			a = &attempt{uid: uid, phase: phase{state: pb.TaskState_TASK_STATE_KILLED, text: "stopped before it began"}}
+			l.attempts[uid] = a
+			l.mark(a)
+			continue
+		}
+		if a.cancel != nil {
+			a.cancel()
+		}
+	}
+}
+
+// stopAll ends everything that runs.
+func (l *ledger) stopAll() {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	for _, a := range l.attempts {
+		if a.cancel != nil {
+			a.cancel()
+		}
+	}
+}
+
+// age forgets acknowledged attempts of the generation before the last. It is called with each heartbeat, so that they are
+// remembered for longer than an order can be under way.
+func (l *ledger) age() {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.over, l.older = map[string]struct{}{}, l.over
+}
+
+func finished(s pb.TaskState) bool {
+	return s != pb.TaskState_TASK_STATE_ASSIGNED && s != pb.TaskState_TASK_STATE_BUILDING && s != pb.TaskState_TASK_STATE_RUNNING
+}
+
+// runs reports whether the attempt is here and not finished.
+func (l *ledger) runs(uid string) bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	a := l.attempts[uid]
+	return a != nil && !finished(a.phase.state)
+}

@@ -1,0 +1,98 @@
+package worker
+
+import (
+	"context"
+	"sync"
+
+	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/status"
+
+	pb "iris/iris/proto"
+)
+
+// service is what the controller calls.
+type service struct {
+	pb.UnimplementedWorkerServiceServer
+	w *Worker
+}
+
+// addressed refuses calls for somebody else: the address may have been recycled (FM-24).
+func (s *service) addressed(worker, incarnation string) error {
+	if worker == s.w.config.ID && incarnation == s.w.incarnation {
+		return nil
+	}
+	return status.Errorf(codes.FailedPrecondition, "this is worker %s, incarnation %s; the call is for %s, %s",
+		s.w.config.ID, s.w.incarnation, worker, incarnation)
+}
+
+// RunTask starts what is new among the attempts and says which it refuses.
+func (s *service) RunTask(ctx context.Context, in *pb.RunTaskRequest) (*pb.RunTaskResponse, error) {
+	if err := s.addressed(in.WorkerId, in.Incarnation); err != nil {
+		return nil, err
+	}
+	out, mu := &pb.RunTaskResponse{}, sync.Mutex{}
+	refuse := func(run *pb.TaskRun, err error) {
+		mu.Lock()
+		defer mu.Unlock()
+		out.Refused = append(out.Refused, &pb.Refusal{
+			AttemptUid: run.AttemptUid, Code: int32(status.Code(err)), Message: status.Convert(err).Message()})
+	}
+	entries := sync.WaitGroup{}
+	for _, run := range in.Tasks {
+		if in.Specs[run.JobId] == nil {
+			refuse(run, status.Errorf(codes.InvalidArgument, "the call has no spec of job %s", run.JobId))
+			continue
+		}
+		if s.w.ledger.knows(run.AttemptUid) {
+			continue
+		}
+		a := s.w.newAttempt(run, in.Specs[run.JobId])
+		if !submitSite.Armed() {
+			s.begin(a)
+			continue
+		}
+		entries.Go(func() {
+			if err := submitSite.Hit(ctx, a); err != nil {
+				refuse(run, err)
+				return
+			}
+			s.begin(a)
+		})
+	}
+	entries.Wait()
+	return out, nil
+}
+
+func (s *service) begin(a *attempt) {
+	if s.w.ctx.Err() == nil && s.w.ledger.add(a) {
+		s.w.running.Go(func() { s.w.execute(a) })
+	}
+}
+
+// StopTask stops attempts; each is confirmed by a report.
+func (s *service) StopTask(_ context.Context, in *pb.StopTaskRequest) (*pb.StopTaskResponse, error) {
+	if err := s.addressed(in.WorkerId, in.Incarnation); err != nil {
+		return nil, err
+	}
+	s.w.ledger.answer(nil, in.AttemptUids)
+	return &pb.StopTaskResponse{}, nil
+}
+
+// FetchTaskLogs reads a page of an attempt's log.
+func (s *service) FetchTaskLogs(_ context.Context, in *pb.WorkerLogsRequest) (*pb.FetchTaskLogsResponse, error) {
+	if err := s.addressed(in.WorkerId, in.Incarnation); err != nil {
+		return nil, err
+	}
+	if in.StartLine < 0 || in.MaxLines < 0 || in.MaxLines > logPage {
+		return nil, status.Errorf(codes.InvalidArgument, "start_line %d and max_lines %d are not in 0.. and 0..%d",
+			in.StartLine, in.MaxLines, logPage)
+	}
+	limit := logPage
+	if in.MaxLines > 0 {
+		limit = int(in.MaxLines)
+	}
+	if page := s.w.logs.read(in.AttemptUid, in.StartLine, limit); page != nil {
+		return page, nil
+	}
+	return &pb.FetchTaskLogsResponse{NextLine: in.StartLine, Complete: !s.w.ledger.runs(in.AttemptUid)}, nil
+}

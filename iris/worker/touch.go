@@ -1,0 +1,165 @@
+package worker
+
+import (
+	"context"
+	"time"
+
+	"github.com/cenkalti/backoff/v5"
+	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/status"
+
+	pb "iris/iris/proto"
+)
+
+const (
+	callTimeout = 5 * time.Second // of one RPC to the controller
+	hurryDelay  = time.Second     // from a lost report to the heartbeat that repairs it
+)
+
+// keepInTouch registers, then beats; a controller that does not know the worker any more is registered with again.
+func (w *Worker) keepInTouch() {
+	if !w.register() {
+		return
+	}
+	timer := time.NewTimer(w.config.HeartbeatInterval)
+	defer timer.Stop()
+	for next := time.Now().Add(w.config.HeartbeatInterval); ; {
+		select {
+		case <-w.ctx.Done():
+			return
+		case <-w.hurry:
+			if soon := time.Now().Add(hurryDelay); soon.Before(next) {
+				next = soon
+				timer.Reset(hurryDelay)
+			}
+			continue
+		case <-timer.C:
+		}
+		if again := w.beat(); again && !w.register() {
+			return
+		}
+		next = time.Now().Add(w.config.HeartbeatInterval)
+		timer.Reset(w.config.HeartbeatInterval)
+	}
+}
+
+// register tries until the controller takes the worker. It returns false when the worker has to end.
+func (w *Worker) register() bool {
+	pause := &backoff.ExponentialBackOff{
+		InitialInterval: 500 * time.Millisecond, Multiplier: 2, MaxInterval: 5 * time.Second, RandomizationFactor: 0.1,
+	}
+	for {
+		sent := time.Now()
+		answer, err := w.tryRegister()
+		switch {
+		case err == nil:
+			if !w.everRegistered() {
+				close(w.registered)
+			}
+			w.lease.renew(sent, answer.Lease.AsDuration())
+			w.ledger.answer(answer.Ack, answer.Stop)
+			return true
+		case status.Code(err) == codes.FailedPrecondition:
+			w.config.Log.Error("the controller refused this worker for good; it stops what it runs", "error", err)
+			w.ledger.stopAll()
+			return false
+		}
+		delay := pause.NextBackOff()
+		w.config.Log.Warn("not registered; trying again", "in", delay.Round(time.Millisecond), "error", err)
+		select {
+		case <-time.After(delay):
+		case <-w.ctx.Done():
+			return false
+		}
+	}
+}
+
+func (w *Worker) tryRegister() (*pb.RegisterResponse, error) {
+	if err := registerSite.Hit(w.ctx, w); err != nil {
+		return nil, err
+	}
+	if !w.everRegistered() { // whoever loses a worker's heartbeats means its first sign of life as well
+		if err := heartbeatSite.Hit(w.ctx, w); err != nil {
+			return nil, err
+		}
+	}
+	ctx, cancel := context.WithTimeout(w.ctx, callTimeout)
+	defer cancel()
+	return w.registry.Register(ctx, &pb.RegisterRequest{
+		WorkerId: w.config.ID, Incarnation: w.incarnation, Address: w.Address(),
+		Capacity: w.config.Capacity.Proto(), Attributes: w.config.Attributes, Attempts: w.ledger.everything(),
+	})
+}
+
+// beat sends everything the worker runs and has finished. It returns true when the worker must register again.
+func (w *Worker) beat() (registerAgain bool) {
+	if err := heartbeatSite.Hit(w.ctx, w); err != nil {
+		w.config.Log.Debug("heartbeat lost", "error", err)
+		return false
+	}
+	ctx, cancel := context.WithTimeout(w.ctx, callTimeout)
+	defer cancel()
+	sent := time.Now()
+	answer, err := w.registry.Heartbeat(ctx, &pb.HeartbeatRequest{
+		WorkerId: w.config.ID, Incarnation: w.incarnation, Attempts: w.ledger.everything(),
+	})
+	switch {
+	case err != nil && w.ctx.Err() == nil:
+		w.config.Log.Warn("heartbeat failed; what runs here goes on", "error", err)
+		return false
+	case err != nil || answer.RegisterAgain:
+		return err == nil
+	}
+	w.lease.renew(sent, 0)
+	w.ledger.answer(answer.Ack, answer.Stop)
+	w.ledger.age()
+	return false
+}
+
+// report is the fast path: it tells the controller what changed as soon as it has. Whatever it loses, a heartbeat brings.
+func (w *Worker) report() {
+	for {
+		select {
+		case <-w.ctx.Done():
+			return
+		case <-w.ledger.news:
+		}
+		for changed := w.ledger.changed(); len(changed) > 0; changed = w.ledger.changed() {
+			if !reportSite.Armed() {
+				w.send(changed)
+				continue
+			}
+			for _, a := range changed { // each on its own, so that a delay of one holds up no other
+				w.running.Go(func() {
+					if err := reportSite.Hit(w.ctx, a); err != nil {
+						w.lost(err)
+						return
+					}
+					w.send([]*attempt{a})
+				})
+			}
+		}
+	}
+}
+
+func (w *Worker) send(changed []*attempt) {
+	ctx, cancel := context.WithTimeout(w.ctx, callTimeout)
+	defer cancel()
+	answer, err := w.registry.ReportTaskState(ctx, &pb.ReportTaskStateRequest{
+		WorkerId: w.config.ID, Incarnation: w.incarnation, Attempts: w.ledger.reports(changed),
+	})
+	if err != nil {
+		w.lost(err)
+		return
+	}
+	w.ledger.answer(answer.Ack, answer.Stop)
+}
+
+// lost asks for a heartbeat soon, since a report did not get through.
+func (w *Worker) lost(err error) {
+	w.config.Log.Debug("report lost; the next heartbeat repeats it", "error", err)
+	select {
+	case w.hurry <- struct{}{}:
+	default:
+	}
+}

@@ -1,0 +1,182 @@
+package worker
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"net"
+	"sync"
+	"time"
+
+	"github.com/google/uuid"
+	"google.golang.org/grpc"
+	"google.golang.org/grpc/health"
+	"google.golang.org/grpc/health/grpc_health_v1"
+	"google.golang.org/grpc/reflection"
+
+	"iris/chaos"
+	"iris/iris/bundle"
+	"iris/iris/network"
+	pb "iris/iris/proto"
+	"iris/iris/runtime"
+	"iris/iris/state"
+)
+
+// Config is what a worker needs. Zero durations take the defaults named.
+type Config struct {
+	// Cluster names the cluster: the label by which chaos rules tell clusters apart.
+	Cluster string
+	// ID is the worker's name, unique in its cluster and kept over restarts.
+	ID string
+	// Controller is the controller's address.
+	Controller string
+	// Network and Address are where the worker listens; an empty address picks one.
+	Network network.Network
+	Address string
+	// Capacity is what it offers, Attributes what constraints and gangs see.
+	Capacity   state.Resources
+	Attributes map[string]string
+	// Functions and Processes run the two kinds of entrypoints. Nil: this worker cannot.
+	Functions, Processes runtime.Runtime
+	// WorkDir is where attempts get their directories. Bundles caches downloaded workspaces; nil: jobs with a bundle fail.
+	WorkDir string
+	Bundles *bundle.Cache
+	// HeartbeatInterval is the time between beats. Default 10 s.
+	HeartbeatInterval time.Duration
+	// PollInterval is the time between two looks at a running attempt. Default 5 s.
+	PollInterval time.Duration
+	// KillGrace is how long a process may take to end after SIGTERM. Default 5 s.
+	KillGrace time.Duration
+	// Log defaults to slog.Default.
+	Log *slog.Logger
+}
+
+func (c *Config) setDefaults() {
+	if c.Network == nil {
+		c.Network = network.TCP{}
+	}
+	if c.HeartbeatInterval == 0 {
+		c.HeartbeatInterval = 10 * time.Second
+	}
+	if c.PollInterval == 0 {
+		c.PollInterval = 5 * time.Second
+	}
+	if c.KillGrace == 0 {
+		c.KillGrace = 5 * time.Second
+	}
+	if c.Log == nil {
+		c.Log = slog.Default()
+	}
+	c.Log = c.Log.With("worker", c.ID)
+}
+
+// Worker is a running worker.
+type Worker struct {
+	config      Config
+	incarnation string
+	labels      chaos.Labels
+	listener    net.Listener
+	server      *grpc.Server
+	health      *health.Server
+	conn        *grpc.ClientConn
+	registry    pb.RegistryServiceClient
+	ledger      *ledger
+	logs        *logs
+	ports       *ports
+	lease       lease
+
+	ctx        context.Context // ends when the worker stops
+	stop       context.CancelFunc
+	hurry      chan struct{} // asks for a heartbeat soon
+	registered chan struct{} // closed when the controller has taken the worker for the first time
+	running    sync.WaitGroup
+}
+
+// Start listens, serves, and keeps registering in the background until the controller takes the worker.
+func Start(config Config) (*Worker, error) {
+	config.setDefaults()
+	incarnation, err := uuid.NewV7() // ordered by time: a later start is a greater incarnation
+	if err != nil {
+		return nil, fmt.Errorf("worker %s: %w", config.ID, err)
+	}
+	listener, err := config.Network.Listen(config.Address)
+	if err != nil {
+		return nil, fmt.Errorf("worker %s: %w", config.ID, err)
+	}
+	conn, err := network.Client(config.Network, config.Controller)
+	if err != nil {
+		_ = listener.Close() // the first error is the one that matters
+		return nil, fmt.Errorf("worker %s: controller %s: %w", config.ID, config.Controller, err)
+	}
+	ctx, stop := context.WithCancel(context.Background())
+	w := &Worker{
+		config: config, incarnation: incarnation.String(),
+		labels:   chaos.Labels{"cluster": config.Cluster, "worker": config.ID},
+		listener: listener, server: network.Server(), health: health.NewServer(),
+		conn: conn, registry: pb.NewRegistryServiceClient(conn),
+		ledger: newLedger(), logs: newLogs(), ports: newPorts(),
+		ctx: ctx, stop: stop, hurry: make(chan struct{}, 1), registered: make(chan struct{}),
+	}
+	pb.RegisterWorkerServiceServer(w.server, &service{w: w})
+	grpc_health_v1.RegisterHealthServer(w.server, w.health)
+	reflection.Register(w.server)
+	w.running.Go(func() {
+		if err := w.server.Serve(listener); err != nil {
+			w.config.Log.Error("worker server ended", "error", err)
+		}
+	})
+	w.running.Go(w.keepInTouch)
+	w.running.Go(w.report)
+	return w, nil
+}
+
+// Address is where the controller reaches the worker.
+func (w *Worker) Address() string { return w.listener.Addr().String() }
+
+// Registered is closed once the controller has taken the worker for the first time.
+func (w *Worker) Registered() <-chan struct{} { return w.registered }
+
+func (w *Worker) everRegistered() bool {
+	select {
+	case <-w.registered:
+		return true
+	default:
+		return false
+	}
+}
+
+// Stop kills what runs here and ends the worker; nothing of it runs once Stop returns. A function that ignores its
+// context keeps Stop waiting.
+func (w *Worker) Stop() error {
+	w.health.Shutdown()
+	w.stop()
+	w.server.Stop()
+	w.running.Wait()
+	return w.conn.Close()
+}
+
+// ChaosLabels are what chaos rules can tell this worker by.
+func (w *Worker) ChaosLabels() chaos.Labels { return w.labels }
+
+// lease is how long the controller can be trusted to still count on this worker.
+type lease struct {
+	mu     sync.Mutex
+	from   time.Time // when the last answered heartbeat was sent
+	length time.Duration
+}
+
+func (l *lease) renew(from time.Time, length time.Duration) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.from = from
+	if length > 0 {
+		l.length = length
+	}
+}
+
+// end is when the controller may give the worker's exclusive tasks to others.
+func (l *lease) end() time.Time {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.from.Add(l.length)
+}
