@@ -1,0 +1,22 @@
+package acceptance
+
+import "slices"
+
+// The labels specs may have. A label that is not here fails the run.
+const (
+	Chaos    = "chaos"    // injects faults
+	Fast     = "fast"     // milliseconds
+	Slow     = "slow"     // seconds and more
+	Virtual  = "virtual"  // runs in virtual time
+	Realtime = "realtime" // runs on the wall clock, over TCP, with real processes
+
+	RPC       = "rpc"
+	Worker    = "worker"
+	Lifecycle = "lifecycle"
+	VM        = "vm"
+)
+
+// KnownLabel reports whether specs may have a label.
+func KnownLabel(label string) bool {
+	return slices.Contains([]string{Chaos, Fast, Slow, Virtual, Realtime, RPC, Worker, Lifecycle, VM}, label)
+}

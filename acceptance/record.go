@@ -1,0 +1,81 @@
+package acceptance
+
+import (
+	"context"
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/onsi/ginkgo/v2"
+
+	"iris/chaos"
+)
+
+// recordName is the report entry that every spec leaves: reports and the run's checks are made from it.
+const recordName = "scenario"
+
+// Record is what one spec did, as far as the report's reader wants to know.
+type Record struct {
+	Virtual  bool
+	Elapsed  time.Duration  // by the spec's own clock, from the boot on
+	Fired    map[string]int // by site
+	Attempts int            // over all jobs
+}
+
+// record notes what the spec did, before its rules go.
+func (c *Cluster) record(ctx context.Context) {
+	r := Record{Virtual: c.Virtual, Elapsed: time.Since(c.booted), Fired: fired(c.Chaos.Firings())}
+	if c.Client != nil && !ginkgo.CurrentSpecReport().Failed() {
+		jobs, err := c.Jobs(ctx, "")
+		if err != nil {
+			ginkgo.Fail(fmt.Sprintf("list the jobs: %v", err))
+		}
+		for _, j := range jobs {
+			tasks, err := c.Job(j.JobId).Tasks(ctx)
+			if err != nil {
+				ginkgo.Fail(fmt.Sprintf("list the tasks of %s: %v", j.JobId, err))
+			}
+			for _, t := range tasks {
+				r.Attempts += len(t.Attempts)
+			}
+		}
+	}
+	ginkgo.AddReportEntry(recordName, r, ginkgo.ReportEntryVisibilityNever)
+}
+
+func fired(firings []chaos.Firing) map[string]int {
+	n := map[string]int{}
+	for _, f := range firings {
+		n[f.Site]++
+	}
+	return n
+}
+
+// explain tells the story of a failed spec: the state of everything, the faults, and how to see it again.
+func (c *Cluster) explain(ctx context.Context) {
+	var b strings.Builder
+	if c.Manager != nil {
+		text, err := c.Controller().Describe(ctx, c.booted)
+		if err != nil {
+			text = fmt.Sprintf("the controller did not answer: %v\n", err)
+		}
+		b.WriteString(text)
+	}
+	for _, rule := range c.Chaos.Rules() {
+		fmt.Fprintf(&b, "rule %v: %+v\n", rule, rule.Counts())
+	}
+	for _, f := range c.Chaos.Firings() {
+		fmt.Fprintf(&b, "fault at %gs: %s %v, hit %d: %s\n", f.At.Sub(c.booted).Seconds(), f.Site, f.Labels, f.Nth, f.Action)
+	}
+	report := ginkgo.CurrentSpecReport()
+	fmt.Fprintf(&b, "repeat it: go tool ginkgo --seed=%d --label-filter=%s --focus=%q\n",
+		ginkgo.GinkgoRandomSeed(), clockLabel(c.Virtual), report.LeafNodeText)
+	ginkgo.AddReportEntry("the cluster when it failed", b.String(), ginkgo.ReportEntryVisibilityFailureOrVerbose)
+}
+
+func clockLabel(virtual bool) string {
+	if virtual {
+		return Virtual
+	}
+	return Realtime
+}
