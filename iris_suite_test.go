@@ -9,6 +9,10 @@ import (
 	"iris/acceptance/chronos"
 
 	_ "iris/acceptance"
+	_ "iris/acceptance/lifecycle"
+	_ "iris/acceptance/rpc"
+	_ "iris/acceptance/vm"
+	_ "iris/acceptance/worker"
 )
 
 func TestIris(t *testing.T) {

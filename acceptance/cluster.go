@@ -39,7 +39,7 @@ var clusters atomic.Int64
 
 // Timeouts of Eventually, by clock: generous, since a spec that hangs has failed anyway.
 const (
-	patience    = 10 * time.Minute
+	patience    = 3 * time.Minute
 	pollVirtual = 50 * time.Millisecond
 	pollReal    = 20 * time.Millisecond
 )
@@ -51,7 +51,7 @@ func (c *Cluster) boot(ctx context.Context, arm Arm) {
 	description, err := config.Load(filepath.Join(root(), "examples", "demo.yaml"))
 	gomega.Expect(err).NotTo(gomega.HaveOccurred())
 	description = cluster.MakeLocalConfig(description)
-	description.Name = fmt.Sprintf("spec-%d-%d", ginkgo.GinkgoParallelProcess(), clusters.Add(1))
+	description.Name = ClusterName()
 
 	c.Chaos = chaos.In(description.Name)
 	c.Chaos.Seed(uint64(ginkgo.GinkgoRandomSeed()))
@@ -61,6 +61,7 @@ func (c *Cluster) boot(ctx context.Context, arm Arm) {
 		arm(c.Chaos)
 	}
 
+	gomega.EnforceDefaultTimeoutsWhenUsingContexts()
 	gomega.SetDefaultEventuallyTimeout(patience)
 	gomega.SetDefaultEventuallyPollingInterval(pollReal)
 	options := cluster.Options{Network: network.TCP{}, Log: slog.New(slog.NewTextHandler(ginkgo.GinkgoWriter, nil))}
@@ -81,6 +82,11 @@ func (c *Cluster) boot(ctx context.Context, arm Arm) {
 	if arm == nil {
 		gomega.Expect(c.Ready(ctx)).To(gomega.Succeed())
 	}
+}
+
+// ClusterName is a new name: no two specs see each other's chaos rules.
+func ClusterName() string {
+	return fmt.Sprintf("spec-%d-%d", ginkgo.GinkgoParallelProcess(), clusters.Add(1))
 }
 
 // root is the repository's directory.
@@ -108,7 +114,7 @@ func (c *Cluster) settle(ctx context.Context) {
 		gomega.Expect(c.Job(j.JobId).Terminate(ctx)).To(gomega.Succeed())
 	}
 	gomega.Eventually(ctx, c.Workers).Should(gomega.HaveEach(BeEmptyWorker()), "ended attempts must be confirmed stopped")
-	gomega.Expect(c.payloads.alive("")).To(gomega.BeZero(), "nothing may run that the controller ended")
+	gomega.Eventually(ctx, c.payloads.alive).WithArguments("").Should(gomega.BeZero(), "nothing may run that the controller ended")
 	gomega.Expect(c.Controller().Check(ctx)).To(gomega.Succeed(), "the invariants must hold at the end")
 }
 
@@ -133,7 +139,7 @@ func (c *Cluster) Submit(ctx context.Context, spec client.Spec) *client.Job {
 // Works asserts that the cluster runs a new job on each of its workers, faults being over.
 func (c *Cluster) Works(ctx context.Context) {
 	ginkgo.GinkgoHelper()
-	c.Chaos.Reset()
+	c.Heal()
 	workers, err := c.Workers(ctx)
 	gomega.Expect(err).NotTo(gomega.HaveOccurred())
 	for _, w := range workers {

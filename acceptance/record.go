@@ -43,6 +43,15 @@ func (c *Cluster) record(ctx context.Context) {
 	ginkgo.AddReportEntry(recordName, r, ginkgo.ReportEntryVisibilityNever)
 }
 
+// RecordBare notes, at the end of a spec without a cluster, what its rules did. Call it in a BeforeEach.
+func RecordBare(virtual bool, rules chaos.Scope) {
+	began := time.Now()
+	ginkgo.DeferCleanup(func() {
+		ginkgo.AddReportEntry(recordName, Record{Virtual: virtual, Elapsed: time.Since(began), Fired: fired(rules.Firings())},
+			ginkgo.ReportEntryVisibilityNever)
+	})
+}
+
 func fired(firings []chaos.Firing) map[string]int {
 	n := map[string]int{}
 	for _, f := range firings {

@@ -68,10 +68,11 @@ func (m *Manager) SetFailureMode(mode FailureMode) {
 	m.mode = mode
 }
 
-// CreateSlice makes a slice fake-slice-{group}-{n} of VMs {slice}-vm-{i}, all BOOTING; a refused creation uses up no n.
+// CreateSlice makes a slice fake-slice-{group}-{n} of VMs {slice}-vm-{i}, all BOOTING. A refused creation uses up
+// no n.
 //
-// It is created at the instant of the last tick, since time moves only by Tick. Before the first tick that is time.Now of
-// the first creation: a test that ticks a calendar of its own ticks once before it creates anything.
+// It is created at the instant of the last tick, since time moves only by Tick. Before the first tick that is
+// time.Now of the first creation: a test that ticks a calendar of its own ticks once before it creates anything.
 func (m *Manager) CreateSlice(ctx context.Context, labels map[string]string) (vm.Slice, error) {
 	if err := ctx.Err(); err != nil {
 		return nil, fmt.Errorf("create a slice of %s: %w", m.cfg.Group.Name, err)
@@ -136,12 +137,15 @@ func (m *Manager) Slices() []vm.Slice {
 func (m *Manager) Slice(id string) (vm.Slice, bool) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	s := m.find(id)
-	return s, s != nil
+	if s := m.find(id); s != nil {
+		return s, true
+	}
+	return nil, false
 }
 
-// Tick moves time to now, and every VM to where it then is: BOOTING until its boot delay is over, INITIALIZING until its
-// init delay, counted from the instant booting ended, is over, then READY. An earlier instant than the last changes nothing.
+// Tick moves time to now, and every VM to where it then is: BOOTING until its boot delay is over, INITIALIZING until
+// its init delay, counted from the instant booting ended, is over, then READY. An instant before the last changes
+// nothing.
 func (m *Manager) Tick(now time.Time) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
@@ -154,14 +158,15 @@ func (m *Manager) Tick(now time.Time) {
 	}
 }
 
-// Preempt takes a slice away: its VMs become PREEMPTED, except those already gone. The error is that there is no such
-// slice.
+// Preempt takes a slice away: its VMs become PREEMPTED, except those already gone. The error is that there never was
+// such a slice.
 func (m *Manager) Preempt(sliceID string) error {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	s := m.find(sliceID)
 	if s == nil {
-		return fmt.Errorf("preempt %q: scale group %s has had no such slice; Slices lists all", sliceID, m.cfg.Group.Name)
+		return fmt.Errorf("preempt %q: scale group %s has had no such slice; Slices lists all",
+			sliceID, m.cfg.Group.Name)
 	}
 	s.end(vm.Preempted)
 	return nil

@@ -73,7 +73,7 @@ func (s *slice) advance(now time.Time) {
 func (s *slice) end(state vm.State) {
 	for i := range s.vms {
 		if v := &s.vms[i]; !v.State.Terminal() {
-			v.State, v.ChangedAt = state, s.m.now
+			v.State, v.ChangedAt, v.InitPhase = state, s.m.now, ""
 		}
 	}
 }

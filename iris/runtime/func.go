@@ -33,7 +33,7 @@ func (r *Func) Register(name string, f func(ctx context.Context, t FuncTask) err
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	if _, taken := r.funcs[name]; taken || name == "" || f == nil {
-		panic(fmt.Sprintf("runtime: cannot register function %q: the name is empty or taken, or there is no function", name))
+		panic(fmt.Sprintf("runtime: cannot register function %q: empty or taken name, or no function", name))
 	}
 	r.funcs[name] = f
 }

@@ -56,7 +56,7 @@ func TestFuncEndsWithTheCodeAndTextOfItsError(t *testing.T) {
 		{"an error without a text", func() error { return errors.New("") }, 1, "exit code 1"},
 		{"an exit error", func() error { return ExitError(3) }, 3, "exit code 3"},
 		{"exit error 0", func() error { return ExitError(0) }, 0, ""},
-		{"a wrapped exit error", func() error { return fmt.Errorf("step 2: %w", ExitError(7)) }, 7, "step 2: exit code 7"},
+		{"a wrapped one", func() error { return fmt.Errorf("step 2: %w", ExitError(7)) }, 7, "step 2: exit code 7"},
 		{"a code that is none", func() error { return ExitError(256) }, 1, "exit code 256"},
 		{"a panic", func() error { panic("at the disco") }, 2, "panic: at the disco"},
 		{"a panic with an error", func() error { panic(errors.New("boom")) }, 2, "panic: boom"},
@@ -121,13 +121,15 @@ func TestFuncLogsNothingAfterItsEnd(t *testing.T) {
 func TestFuncThatIsUnknownListsTheKnownOnes(t *testing.T) {
 	r := NewFunc()
 	_, err := r.Start(t.Context(), Spec{UID: "u-1", Func: "quikc"})
-	if want := `attempt u-1: unknown function "quikc" (no function is registered on this worker)`; err == nil || err.Error() != want {
+	want := `attempt u-1: unknown function "quikc" (no function is registered on this worker)`
+	if err == nil || err.Error() != want {
 		t.Errorf("got %v, want %s", err, want)
 	}
 	r.Register("slow", func(context.Context, FuncTask) error { return nil })
 	r.Register("quick", func(context.Context, FuncTask) error { return nil })
 	_, err = r.Start(t.Context(), Spec{UID: "u-1", Func: "quikc"})
-	if want := `attempt u-1: unknown function "quikc" (known: quick, slow)`; err == nil || err.Error() != want {
+	want = `attempt u-1: unknown function "quikc" (known: quick, slow)`
+	if err == nil || err.Error() != want {
 		t.Errorf("got %v, want %s", err, want)
 	}
 }

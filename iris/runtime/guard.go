@@ -39,19 +39,25 @@ func newGuard() *guard {
 
 var errGuardClosed = errors.New("the runtime is closed")
 
+// ready makes sure that there is a guard, before there is a group to put on its list.
+func (g *guard) ready() error {
+	g.turn <- struct{}{}
+	defer func() { <-g.turn }()
+	return g.ensure()
+}
+
 // add puts a group on the list.
 func (g *guard) add(group int) error {
 	g.turn <- struct{}{}
 	defer func() { <-g.turn }()
-	if g.closed {
-		return errGuardClosed
+	if g.shell != nil {
+		if g.send("+ %d\n", group) == nil {
+			return nil
+		}
+		_ = g.end() // it is dead already
 	}
-	if g.shell != nil && g.send("+ %d\n", group) == nil {
-		return nil
-	}
-	g.end()
-	if err := g.begin(); err != nil {
-		return fmt.Errorf("the guard that ends attempts with their worker: %w (it needs a POSIX sh)", err)
+	if err := g.ensure(); err != nil {
+		return err
 	}
 	return g.send("+ %d\n", group)
 }
@@ -80,6 +86,19 @@ func (g *guard) send(format string, group int) error {
 	}
 	_, err := fmt.Fprintf(g.pipe, format, group)
 	return err
+}
+
+func (g *guard) ensure() error {
+	if g.closed {
+		return errGuardClosed
+	}
+	if g.shell != nil {
+		return nil
+	}
+	if err := g.begin(); err != nil {
+		return fmt.Errorf("the guard that ends attempts with their worker: %w (it needs a POSIX sh)", err)
+	}
+	return nil
 }
 
 func (g *guard) begin() error {

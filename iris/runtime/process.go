@@ -23,7 +23,8 @@ import (
 //     started the command, and Go is free to end threads. So one goroutine starts the command, waits for it and
 //     stays locked to its thread in between; that thread would have been blocked in the wait anyway.
 //   - The command's children, to whom this does not apply, are killed by a guard: a small sh beside the worker,
-//     one for each Process, that notices when the worker is gone. It starts with the first attempt.
+//     one for each Process, that notices when the worker is gone. It starts with the first attempt. A child
+//     that was forked in the millisecond before the guard heard of its group is not covered.
 //
 // Elsewhere than on Linux the guard alone does this, and there is an instant between the end of a command and
 // the kill of its group in which another group could, in theory, have been given the same number.
@@ -55,6 +56,9 @@ func (r *Process) Start(ctx context.Context, s Spec) (Task, error) {
 func (r *Process) start(ctx context.Context, s Spec) (*processTask, error) {
 	cmd, err := command(s)
 	if err != nil {
+		return nil, err
+	}
+	if err := r.guard.ready(); err != nil {
 		return nil, err
 	}
 	out, err := openOutput(s.Log)
@@ -153,7 +157,7 @@ func (t *processTask) Stop(grace time.Duration) {
 		t.signal(syscall.SIGTERM)
 		t.deadline = deadline
 		t.kill = time.AfterFunc(grace, func() { t.Stop(0) })
-	case true:
+	case deadline.Before(t.deadline):
 		t.deadline = deadline
 		t.kill.Reset(grace)
 	}
@@ -186,8 +190,10 @@ func reap(cmd *exec.Cmd) Exit {
 // polls; if a process is stuck in the kernel, one every 250 ms for as long as it is.
 func awaitEmpty(group int) {
 	const longest = 250 * time.Millisecond
-	for pause := time.Millisecond; !groupEmpty(group, pause > 10*time.Millisecond); pause = min(2*pause, longest) {
+	pause := time.Millisecond
+	for !groupEmpty(group, pause > 10*time.Millisecond) {
 		time.Sleep(pause)
+		pause = min(2*pause, longest)
 	}
 }
 

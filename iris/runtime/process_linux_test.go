@@ -217,7 +217,8 @@ func TestProcessThatCannotStartSaysWhichAndWhy(t *testing.T) {
 		{"no command", Spec{},
 			`attempt u-1: cannot start []: the command line is empty`},
 		{"not in PATH", Spec{Argv: []string{"nope", "-x"}, Env: env},
-			`attempt u-1: cannot start ["nope" "-x"]: "nope": executable file not found in $PATH (PATH is "` + dir + `")`},
+			`attempt u-1: cannot start ["nope" "-x"]: "nope": executable file not found in $PATH ` +
+				`(PATH is "` + dir + `")`},
 		{"no such file", Spec{Argv: []string{"./nope"}, Dir: dir},
 			`attempt u-1: cannot start ["./nope"]: fork/exec ./nope: no such file or directory`},
 		{"not executable", Spec{Argv: []string{"notes"}, Env: env},
@@ -229,7 +230,8 @@ func TestProcessThatCannotStartSaysWhichAndWhy(t *testing.T) {
 			`attempt u-1: cannot start ["./plain"]: fork/exec ./plain: exec format error ` +
 				`(a script needs a first line such as "#!/bin/sh")`},
 		{"no directory", Spec{Argv: []string{"true"}, Dir: dir + "/gone"},
-			`attempt u-1: cannot start ["true"]: its working directory: stat ` + dir + `/gone: no such file or directory`},
+			`attempt u-1: cannot start ["true"]: its working directory: stat ` + dir +
+				`/gone: no such file or directory`},
 		{"a file as directory", Spec{Argv: []string{"true"}, Dir: dir + "/notes"},
 			`attempt u-1: cannot start ["true"]: its working directory ` + dir + `/notes is a file`},
 		{"a variable that is two", Spec{Argv: []string{"true"}, Env: map[string]string{"A=1\nB": "2"}},
@@ -280,7 +282,8 @@ func TestProcessIsStoppedByTerm(t *testing.T) {
 }
 
 func TestProcessMayUseItsGraceToEndWell(t *testing.T) {
-	task, _, log := ready(t, process(t), shell("trap 'echo bye; exit 4' TERM; echo ready; while :; do sleep 0.01; done"))
+	const polite = "trap 'echo bye; exit 4' TERM; echo ready; while :; do sleep 0.01; done"
+	task, _, log := ready(t, process(t), shell(polite))
 	task.Stop(time.Hour)
 	if got := end(t, task); got.Code != 4 {
 		t.Errorf("got %s", got.Text())
@@ -352,7 +355,7 @@ func TestProcessDoesNotWaitForAChildThatLeftItsGroup(t *testing.T) {
 		{"and writes for ever", "sh -c 'while :; do echo noise; done'"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			const script = "setsid sh -c 'echo $$; exec %s' & wait_for() { read -r _ < \"$1\"; }; wait_for gate; exit 0"
+			const script = "setsid sh -c 'echo $$; exec %s' & read -r _ < gate; exit 0"
 			dir := t.TempDir()
 			gate := filepath.Join(dir, "gate")
 			if err := syscall.Mkfifo(gate, 0o600); err != nil {
@@ -415,8 +418,29 @@ func TestProcessSurvivesTheThreadThatCalledStart(t *testing.T) {
 }
 
 func TestProcessDiesWithItsWorker(t *testing.T) {
+	command, child, guard := killedWorker(t, "guarded")
+	for who, pid := range map[string]string{"command": command, "child": child, "guard": guard} {
+		within(t, 10*time.Second, "the end of the "+who, func() bool { return !runs(pid) })
+	}
+}
+
+func TestProcessDiesWithItsWorkerEvenIfTheGuardIsDead(t *testing.T) {
+	command, child, _ := killedWorker(t, "unguarded")
+	within(t, 10*time.Second, "the end of the command", func() bool { return !runs(command) })
+	pid, err := strconv.Atoi(child)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := syscall.Kill(pid, syscall.SIGKILL); err != nil {
+		t.Errorf("without a guard the child goes on: %v", err)
+	}
+}
+
+// killedWorker starts a worker and kills it while a command and a child of the command run.
+func killedWorker(t *testing.T, how string) (command, child, guard string) {
+	t.Helper()
 	worker := exec.Command(os.Args[0])
-	worker.Env = append(os.Environ(), asWorker+"=1")
+	worker.Env = append(os.Environ(), asWorker+"="+how)
 	worker.Stderr = os.Stderr
 	out, err := worker.StdoutPipe()
 	if err != nil {
@@ -425,26 +449,22 @@ func TestProcessDiesWithItsWorker(t *testing.T) {
 	if err := worker.Start(); err != nil {
 		t.Fatal(err)
 	}
-	line, err := bufio.NewReader(out).ReadString('\n')
-	if err != nil {
+	if _, err := fmt.Fscanln(bufio.NewReader(out), &command, &child, &guard); err != nil {
 		t.Fatal(err)
 	}
-	pids := strings.Fields(line) // the guard, the command, its child
-	for _, pid := range pids {
+	for _, pid := range []string{command, child} {
 		if !runs(pid) {
-			t.Errorf("%s of %v does not run", pid, pids)
+			t.Errorf("%s does not run", pid)
 		}
 	}
 	if err := worker.Process.Kill(); err != nil {
 		t.Fatal(err)
 	}
-	for i, who := range []string{"the guard", "the command", "its child"} {
-		within(t, 10*time.Second, "the end of "+who, func() bool { return !runs(pids[i]) })
-	}
 	_ = worker.Wait() // it was killed
+	return command, child, guard
 }
 
-// workUntilKilled prints the pids of the guard, of a command and of the command's child.
+// workUntilKilled prints the pids of a command, of the command's child, and of the guard.
 func workUntilKilled() {
 	r := NewProcess()
 	line := make(chan string, 1)
@@ -454,14 +474,19 @@ func workUntilKilled() {
 		fmt.Fprintln(os.Stderr, err)
 		os.Exit(1)
 	}
-	fmt.Println(r.guard.shell.Process.Pid, <-line)
+	guard := r.guard.shell.Process
+	if os.Getenv(asWorker) == "unguarded" {
+		_ = guard.Kill()
+		_, _ = guard.Wait()
+	}
+	fmt.Println(<-line, guard.Pid)
 	select {}
 }
 
 func TestGuardForgetsWhatHasEnded(t *testing.T) {
 	r := process(t)
 	task, _, _ := ready(t, r, shell("echo ready; exec sleep 1000"))
-	end(t, start(t, r, shell("exit 0"))) // last on the list, were it still there
+	end(t, start(t, r, shell("exit 0")))         // last on the list, were it still there
 	if err := r.guard.pipe.Close(); err != nil { // what the death of the worker does
 		t.Fatal(err)
 	}
@@ -502,7 +527,7 @@ func TestProcessStartsNothingOnceClosed(t *testing.T) {
 	}
 	file := filepath.Join(t.TempDir(), "ran")
 	_, err := r.Start(t.Context(), Spec{
-		Argv: []string{"sh", "-c", "sleep 0.2; touch " + file}, Log: func(string, string) {},
+		Argv: []string{"touch", file}, Log: func(string, string) {},
 	})
 	if !errors.Is(err, errGuardClosed) {
 		t.Errorf("got %v", err)

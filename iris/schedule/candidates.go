@@ -2,6 +2,7 @@ package schedule
 
 import (
 	"encoding/binary"
+	"slices"
 
 	pb "iris/iris/proto"
 	"iris/iris/state"
@@ -13,6 +14,8 @@ type candidates struct {
 	tree    tree
 	// start is, for each need, the first candidate that may have room for it.
 	start map[state.Resources]int
+	// full is the smallest needs that no candidate has room for: nothing at least as large as one of them fits.
+	full []state.Resources
 	// groups are the candidates by the value of an attribute, for each attribute asked for.
 	groups map[string]*grouping
 
@@ -76,6 +79,23 @@ func (c *candidates) next(from int, need state.Resources) int {
 		c.tree = newTree(c.pass.free, c.workers)
 	}
 	return c.tree.first(from+1, need)
+}
+
+// startOf is where to begin to look for room for need: before it there is none.
+func (c *candidates) startOf(need state.Resources) int {
+	start, ok := c.start[need]
+	if !ok && slices.ContainsFunc(c.full, need.Fits) {
+		return len(c.workers)
+	}
+	return start
+}
+
+// setStart remembers that there is no room for need before start.
+func (c *candidates) setStart(need state.Resources, start int) {
+	c.start[need] = start
+	if start == len(c.workers) {
+		c.full = append(slices.DeleteFunc(c.full, func(larger state.Resources) bool { return larger.Fits(need) }), need)
+	}
 }
 
 // by is the candidates grouped by the value of an attribute.

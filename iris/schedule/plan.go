@@ -90,7 +90,7 @@ func newPass(workers []Worker) *pass {
 // placeEach places independent tasks, each where it fits first.
 func (p *pass) placeEach(r *Request) {
 	set := p.candidatesFor(r.Constraints)
-	start := set.start[r.Need]
+	start := set.startOf(r.Need)
 	first := start
 	for _, task := range r.Tasks {
 		if first = set.next(first, r.Need); first == len(set.workers) {
@@ -109,7 +109,7 @@ func (p *pass) placeEach(r *Request) {
 		p.take(r, task, set.workers[at])
 	}
 	if first != start {
-		set.start[r.Need] = first
+		set.setStart(r.Need, first)
 	}
 }
 

@@ -1,7 +1,7 @@
 // Package vm is the contract between the autoscaler and the platforms that lend it machines.
 //
-// A scale group ([GroupConfig]) says what kind of machines Iris may have and how many. Its [Manager] creates
-// slices. A [Slice] is the atomic unit of scaling: one or more VMs that are created, lost and terminated together.
+// A scale group ([GroupConfig]) says what kind of machines Iris may have and how many. Its [Manager] creates slices.
+// A [Slice] is the atomic unit of scaling: one or more VMs that are created, lost and terminated together.
 // [Create] is the one production path by which a slice comes into being:
 //
 //	slice, err := vm.Create(ctx, manager, chaos.Labels{"group": group.Name}, map[string]string{"owner": "iris"})
@@ -15,7 +15,8 @@
 //
 //   - A failed CreateSlice leaves nothing behind: no slice, no VM, no reserved quota.
 //   - A VM moves forward only (REQUESTING, BOOTING, INITIALIZING, READY). A terminal state never changes.
-//   - The group never has more than MaxSlices live slices. A slice is live until all its VMs are terminal.
+//   - The group never has more than MaxSlices live slices. A slice is live until all its VMs are terminal; a
+//     preempted one is therefore gone, and only its handle still tells why.
 //   - Ids are never used twice.
 //
 // # Failure modes
@@ -23,5 +24,6 @@
 // A creation can fail for quota or for any other reason (FM-69); a VM can boot and never become READY (FM-72); a
 // slice can be taken away at any time (PREEMPTED). None of these is repaired here: the autoscaler decides.
 //
-// The package starts no goroutine and reads no clock. Package iris/fakevm implements it for tests and local clusters.
+// The package starts no goroutine and reads no clock. Package iris/fakevm implements the contract
+// for tests and local clusters.
 package vm

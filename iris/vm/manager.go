@@ -34,11 +34,11 @@ var createSite = chaos.NewSite("vm.create",
 	"before a slice is created; firing makes the creation fail", chaos.CanAll, "group")
 
 // Create makes one slice. It is the one way production code does so, and passes the chaos site `vm.create`
-// (design §5), hit with the labels of on, which are to name "group" (and "cluster"). Firing makes the creation fail
-// before m is asked. Errors are those of [Manager.CreateSlice], or the injected one.
+// (design §5) with the labels of on, which is not nil and names "group" (and "cluster"). Firing makes the creation
+// fail before m is asked. Errors are those of [Manager.CreateSlice], the injected one, or ctx's if it ends meanwhile.
 func Create(ctx context.Context, m Manager, on chaos.Labeler, labels map[string]string) (Slice, error) {
 	if err := createSite.Hit(ctx, on); err != nil {
-		return nil, fmt.Errorf("create a slice: %w", err)
+		return nil, fmt.Errorf("create a slice of %s: %w", on.ChaosLabels()["group"], err)
 	}
 	return m.CreateSlice(ctx, labels)
 }

@@ -31,7 +31,7 @@ type VM struct {
 	State     State
 	Address   string    // host name or IP address; empty until the machine has booted
 	WorkerID  string    // the worker that runs on it; empty until READY
-	InitPhase string    // what INITIALIZING is busy with, such as "registration"; for people
+	InitPhase string    // what INITIALIZING is busy with, such as "registration"; else empty
 	InitError string    // why it is FAILED; for people
 	ChangedAt time.Time // when it entered State
 }

@@ -1,0 +1,60 @@
+// Package chaos injects faults at named sites inside production code, and proves that they happened
+// (design §5).
+//
+// A [Site] is a place in the code, declared once as a package variable. Production code passes it; a test
+// arms a [Rule] on it, drives the program, and asks whether the rule did its work:
+//
+//	var beat = chaos.NewSite("worker.heartbeat", "before the periodic RPC", chaos.CanAll, "worker")
+//
+//	if err := beat.Hit(ctx, w); err != nil { // production: w is a *Worker with a ChaosLabels method
+//		return err // lost, as if the network had eaten it
+//	}
+//
+//	lab := chaos.In("cluster-1") // test: rules that only this cluster sees
+//	defer lab.Reset()
+//	_, err := lab.Enable("worker.heartbeat", chaos.Match("worker", "w-0"), chaos.MaxFailures(3))
+//	… let three beats be lost …
+//	err = lab.Verify() // not nil if the rule never fired, and says why
+//
+// # Rules
+//
+// A rule is match × trigger × action, each given by options.
+//   - Match: [Match], and the cluster of the [Scope] it was armed in.
+//   - Trigger: [FailureRate], [Skip], [Every] and [Window] choose among the hits of each target;
+//     [MaxFailures] and [MinFailures] bound the firings of the whole rule.
+//   - Action: [Delay], then [Pause], then [Call], then failure ([Fail], [Err], [Code]), whichever were
+//     given and always in that order. None given means Fail. A delay, a pause or a callback alone does not
+//     fail.
+//
+// An option given twice: the last one counts, except Match, where all must hold. Several rules on one site
+// are tried in the order of arming: their delays add up, and the first that fails ends the hit, so that
+// later rules do not see it.
+//
+// # Guarantees
+//
+//   - An idle site costs one inlined atomic load and no allocation, whatever other sites are armed.
+//   - A misspelt key or an impossible rule is refused with an error that says what is allowed, and changes
+//     nothing.
+//   - A draw depends on seed, site, target and the target's nth matched hit, on nothing else: the same seed
+//     gives each target the same faults, however goroutines interleave. A higher rate only adds faults to
+//     those of a lower one. Two rules with one seed on one site draw alike; [WithSeed] sets them apart.
+//   - MaxFailures is exact under any contention. With several targets, arrival decides which of them get
+//     the firings that MaxFailures or MinFailures ration; match one target where that matters.
+//   - Waits hold no lock, overlap freely, and end when their time is over, their context ends, or the rule
+//     is disarmed. A wait cut short by disarming lets the hit go on: the rest of the rule (its failure too)
+//     does not happen.
+//   - Once [Reset] or [Rule.Disarm] has returned, the rules concerned decide nothing any more.
+//   - An injected failure is a new error each time, is [ErrInjected], and is a true gRPC status.
+//
+// # What to mind
+//
+//   - testing/synctest: arm, wait, release and disarm inside the bubble whose goroutines pass the site. The
+//     runtime ends the process when a waiter is woken from outside its bubble. A rule nobody waits at holds
+//     no channel, so a rule left over from a finished bubble may be reset from anywhere.
+//   - A rule keeps one small counter per cluster and target, and its last 1024 firings, until Reset drops
+//     the rule. Identify targets by labels with few values (worker), not by ever new ones (attempt).
+//   - Reset forgets: afterwards there is nothing left to verify. Disarm a rule to heal, [Verify], then
+//     Reset.
+//
+// [Enable], [Chaos], [Raise] and [Reset] are the plain verbs for keys that come as strings.
+package chaos

@@ -1,0 +1,64 @@
+package chaos
+
+import (
+	"errors"
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+
+	"github.com/agnivade/levenshtein"
+	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/status"
+)
+
+// ErrInjected is what every injected failure is: errors.Is(err, ErrInjected).
+var ErrInjected = errors.New("chaos: injected failure")
+
+// errDisarmed says that a wait ended because its rule is gone. It never leaves the package bare.
+var errDisarmed = errors.New("the rule was disarmed")
+
+// fault is the error of a hit: a text, a gRPC status and the errors that it also is.
+type fault struct {
+	text   string
+	status *status.Status
+	is     []error
+}
+
+func (f *fault) Error() string              { return f.text }
+func (f *fault) GRPCStatus() *status.Status { return f.status }
+func (f *fault) Unwrap() []error            { return f.is }
+
+// injected is a new failure with the text of err. Its gRPC code is code, else that of err if err has one,
+// else UNAVAILABLE; the message and details of a status that err carries are kept.
+func injected(err error, code codes.Code) error {
+	st, ok := status.FromError(err)
+	if !ok || st.Code() == codes.OK {
+		st = status.New(codes.Unavailable, err.Error())
+	}
+	if code != codes.OK {
+		p := st.Proto()
+		p.Code = int32(code)
+		st = status.FromProto(p)
+	}
+	return &fault{text: err.Error(), status: st, is: []error{ErrInjected, err}}
+}
+
+// interrupted is the error of a hit whose context ended, with err, while site held it.
+func interrupted(err error, site *Site) error {
+	text := fmt.Sprintf("held by chaos at %s: %v", site.name, err)
+	return &fault{text: text, status: status.New(status.FromContextError(err).Code(), text), is: []error{err}}
+}
+
+// unknownSite refuses a key that no site has: it names the nearest one and lists all.
+func unknownSite(key string, sites map[string]*Site) error {
+	if len(sites) == 0 {
+		return fmt.Errorf("chaos: no site %q: this program declares none; import the packages that do", key)
+	}
+	names := slices.Sorted(maps.Keys(sites))
+	nearest := slices.MinFunc(names, func(a, b string) int {
+		return levenshtein.ComputeDistance(key, a) - levenshtein.ComputeDistance(key, b)
+	})
+	return fmt.Errorf("chaos: no site %q; did you mean %q? The sites are %s",
+		key, nearest, strings.Join(names, ", "))
+}

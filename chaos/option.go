@@ -1,0 +1,204 @@
+package chaos
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"google.golang.org/grpc/codes"
+)
+
+// Option is one part of a rule: whom it matches, when it fires, or what it does. A bad value is refused by
+// Enable.
+type Option func(*plan) error
+
+// plan is a rule in the making.
+type plan struct {
+	match    []label
+	trigger  trigger
+	action   action
+	mayIdle  bool // MayNotFire
+	demanded bool // MinFailures was given
+}
+
+type label struct{ key, value string }
+
+func (l label) String() string { return l.key + "=" + l.value }
+
+// newPlan applies the options for a rule on site, and refuses what cannot work. Every mistake is reported,
+// not the first.
+func newPlan(site *Site, seed uint64, opts []Option) (*plan, error) {
+	p := &plan{trigger: always}
+	p.trigger.seed = seed
+	var errs []error
+	for _, opt := range opts {
+		errs = append(errs, opt(p))
+	}
+	if p.action.does == 0 {
+		p.action.does = CanFail
+	}
+	if p.trigger.floor > p.trigger.max {
+		errs = append(errs, fmt.Errorf("MinFailures(%d) with MaxFailures(%d): want a floor at most the maximum",
+			p.trigger.floor, p.trigger.max))
+	}
+	if lacks := p.action.does &^ site.can; lacks != 0 {
+		errs = append(errs, fmt.Errorf("action %v: this site can only %v", lacks, site.can))
+	}
+	switch {
+	case p.mayIdle:
+		p.trigger.demand = 0
+	case p.demanded:
+		p.trigger.demand = p.trigger.floor
+	}
+	return p, errors.Join(errs...)
+}
+
+// Match wants the label key of the hit to equal value. Several Match options must all hold.
+func Match(key, value string) Option {
+	return func(p *plan) error {
+		if key == "" {
+			return fmt.Errorf("Match(%q, %q): want the key of a label", key, value)
+		}
+		for _, l := range p.match {
+			if l.key == key && l.value != value {
+				return fmt.Errorf("Match(%q, %q) with %v: want one value, as all matches must hold; "+
+					"arm a rule for each", key, value, l)
+			}
+		}
+		p.match = append(p.match, label{key, value})
+		return nil
+	}
+}
+
+// FailureRate is the share of a target's eligible hits that fire, from 0 to 1; default 1. Which ones is a
+// function of seed, site, target and the number of the hit.
+func FailureRate(rate float64) Option {
+	return func(p *plan) error {
+		if !(rate >= 0 && rate <= 1) { // also NaN
+			return fmt.Errorf("FailureRate(%v): want a number from 0 to 1", rate)
+		}
+		p.trigger.rate = rate
+		return nil
+	}
+}
+
+// MaxFailures is the most firings of the rule, over all targets; exact under contention. Default unlimited.
+func MaxFailures(n int) Option {
+	return count("MaxFailures", n, 0, func(p *plan) { p.trigger.max = n })
+}
+
+// MinFailures is a floor: the first n hits (over all targets) that Skip, Every and Window let through fire
+// whatever the rate, and Verify reports the rule if fewer did. Without it nothing is forced, and Verify
+// wants one firing.
+func MinFailures(n int) Option {
+	return count("MinFailures", n, 0, func(p *plan) { p.trigger.floor, p.demanded = n, true })
+}
+
+// MayNotFire makes Verify content with a rule that never fired.
+func MayNotFire() Option {
+	return func(p *plan) error { p.mayIdle = true; return nil }
+}
+
+// Skip lets the first n matched hits of each target pass; default 0.
+func Skip(n int) Option {
+	return count("Skip", n, 0, func(p *plan) { p.trigger.skip = n })
+}
+
+// Every makes only every nth matched hit of each target eligible, counted after Skip: Every(3) fires on
+// hits 3, 6, 9 and so on. Default 1.
+func Every(n int) Option {
+	return count("Every", n, 1, func(p *plan) { p.trigger.every = n })
+}
+
+// Window limits firing to a span of the rule's age: from (included) until to (excluded). Hits outside still
+// count for Skip and Every. Default: always.
+func Window(from, to time.Duration) Option {
+	return func(p *plan) error {
+		if from < 0 || to <= from {
+			return fmt.Errorf("Window(%v, %v): want 0 or more, and an end after the beginning", from, to)
+		}
+		p.trigger.windowed, p.trigger.from, p.trigger.to = true, from, to
+		return nil
+	}
+}
+
+// WithSeed sets the seed of FailureRate's draws; default is that of [Scope.Seed], else of [Seed], else 0.
+func WithSeed(seed uint64) Option {
+	return func(p *plan) error { p.trigger.seed = seed; return nil }
+}
+
+// Delay holds the hit for d. Alone it does not fail; add Fail, Err or Code for a failure afterwards.
+func Delay(d time.Duration) Option {
+	return func(p *plan) error {
+		if d < 0 {
+			return fmt.Errorf("Delay(%v): want 0s or more", d)
+		}
+		p.action.does |= CanDelay
+		p.action.delay = d
+		return nil
+	}
+}
+
+// Pause holds the hit until [Rule.Release], disarming, or the end of its context. With Delay: after the
+// delay.
+func Pause() Option {
+	return func(p *plan) error { p.action.does |= CanPause; return nil }
+}
+
+// Call runs f in the goroutine of the hit, with its context and labels (read only). An error fails the hit,
+// as Err would. f holds no lock of this package and may arm and disarm rules; disarming does not interrupt
+// it.
+func Call(f func(context.Context, Labels) error) Option {
+	return func(p *plan) error {
+		if f == nil {
+			return errors.New("Call(nil): want a function")
+		}
+		p.action.does |= CanCall
+		p.action.call = f
+		return nil
+	}
+}
+
+// Fail fails the hit with the text "chaos: <key>". It is the action of a rule that names none.
+func Fail() Option {
+	return func(p *plan) error { p.action.does |= CanFail; return nil }
+}
+
+// Err fails the hit with the text of err; errors.Is finds both err and ErrInjected in the result. If err
+// carries a gRPC status, its code is kept, unless Code says otherwise.
+func Err(err error) Option {
+	return func(p *plan) error {
+		if err == nil {
+			return errors.New("Err(nil): want an error; Fail has a default text")
+		}
+		p.action.does |= CanFail
+		p.action.err = err
+		return nil
+	}
+}
+
+// Code fails the hit with this gRPC code, any but OK; default UNAVAILABLE. With Call, the callback's error
+// gets the code too, and the hit fails even if there is none.
+func Code(code codes.Code) Option {
+	return func(p *plan) error {
+		if code == codes.OK || code > codes.Unauthenticated {
+			return fmt.Errorf("Code(%v): want a gRPC code from %v (%d) to %v (%d)", code,
+				codes.Canceled, codes.Canceled, codes.Unauthenticated, codes.Unauthenticated)
+		}
+		p.action.does |= CanFail
+		p.action.code = code
+		return nil
+	}
+}
+
+// count is an option whose value is a whole number, at least least.
+func count(name string, n, least int, set func(*plan)) Option {
+	return func(p *plan) error {
+		if n < least {
+			return fmt.Errorf("%s(%d): want %d or more", name, n, least)
+		}
+		set(p)
+		return nil
+	}
+}

@@ -1,0 +1,78 @@
+package chaos
+
+import (
+	"fmt"
+	"math"
+	"strings"
+	"time"
+)
+
+// trigger chooses the hits that fire. It holds no state: what has happened so far is an argument.
+type trigger struct {
+	rate       float64
+	skip       int
+	every      int
+	windowed   bool
+	from, to   time.Duration
+	floor, max int // of firings, over the whole rule
+	demand     int // firings that Verify wants
+	seed       uint64
+}
+
+// always is the trigger of a rule without options.
+var always = trigger{rate: 1, every: 1, max: math.MaxInt, demand: 1}
+
+// fires decides the nth matched hit (from 1) of a target, at this age of the rule, after fired firings of
+// the rule.
+func (t *trigger) fires(site, target string, nth, fired int, age time.Duration) bool {
+	switch {
+	case fired >= t.max:
+		return false
+	case t.windowed && (age < t.from || age >= t.to):
+		return false
+	case nth <= t.skip || (nth-t.skip)%t.every != 0:
+		return false
+	case fired < t.floor:
+		return true
+	}
+	return draw(t.seed, site, target, nth) < t.rate
+}
+
+// draw is a number in [0,1) that depends on its arguments alone. Recorded seeds rely on it: it must never
+// change.
+func draw(seed uint64, site, target string, nth int) float64 {
+	h := mix(seed)
+	for _, word := range [...]string{site, target} {
+		for i := range len(word) {
+			h = (h ^ uint64(word[i])) * 0x100000001b3 // FNV-1a
+		}
+		h = mix(h ^ uint64(len(word)))
+	}
+	return float64(mix(h^uint64(nth))>>11) / (1 << 53)
+}
+
+// mix spreads every bit of x over the whole word (the finaliser of SplitMix64).
+func mix(x uint64) uint64 {
+	x += 0x9e3779b97f4a7c15
+	x = (x ^ x>>30) * 0xbf58476d1ce4e5b9
+	x = (x ^ x>>27) * 0x94d049bb133111eb
+	return x ^ x>>31
+}
+
+// String is the trigger in words, each preceded by a space; what is as by default is left out.
+func (t *trigger) String() string {
+	var b strings.Builder
+	say := func(differs bool, format string, args ...any) {
+		if differs {
+			fmt.Fprintf(&b, " "+format, args...)
+		}
+	}
+	say(t.rate != 1, "rate %v", t.rate)
+	say(t.skip != 0, "skip %d", t.skip)
+	say(t.every != 1, "every %d", t.every)
+	say(t.windowed, "window %v to %v", t.from, t.to)
+	say(t.floor != 0, "min %d", t.floor)
+	say(t.max != math.MaxInt, "max %d", t.max)
+	say(t.seed != 0, "seed %d", t.seed)
+	return b.String()
+}
