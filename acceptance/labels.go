@@ -1,10 +1,8 @@
 package acceptance
 
-import "slices"
-
 // The labels specs may have. A label that is not here fails the run.
 const (
-	Chaos    = "chaos"    // injects faults
+	Chaos    = "chaos"    // injects faults, or is one of the scenarios
 	Fast     = "fast"     // milliseconds
 	Slow     = "slow"     // seconds and more
 	Virtual  = "virtual"  // runs in virtual time
@@ -16,7 +14,4 @@ const (
 	VM        = "vm"
 )
 
-// KnownLabel reports whether specs may have a label.
-func KnownLabel(label string) bool {
-	return slices.Contains([]string{Chaos, Fast, Slow, Virtual, Realtime, RPC, Worker, Lifecycle, VM}, label)
-}
+var knownLabels = []string{Chaos, Fast, Slow, Virtual, Realtime, RPC, Worker, Lifecycle, VM}

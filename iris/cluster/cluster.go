@@ -59,6 +59,7 @@ type Manager struct {
 	dir        string // to remove at the end; empty: not ours
 	controller *controller.Controller
 	workers    []*worker.Worker
+	processes  *runtime.Process // all workers' commands
 }
 
 const cacheBytes = 1 << 30 // of downloaded workspaces, for each worker
@@ -68,7 +69,7 @@ func Start(c config.Cluster, options Options) (*Manager, error) {
 	if err := c.Validate(); err != nil {
 		return nil, fmt.Errorf("cluster: %w", err)
 	}
-	m := &Manager{Name: c.Name, network: options.Network}
+	m := &Manager{Name: c.Name, network: options.Network, processes: runtime.NewProcess()}
 	if m.network == nil {
 		m.network = network.TCP{}
 	}
@@ -132,7 +133,7 @@ func (m *Manager) startWorker(c config.Cluster, g config.Group, slice, dir strin
 	w, err := worker.Start(worker.Config{
 		Cluster: c.Name, ID: id, Controller: m.Address(), Network: m.network,
 		Capacity:   state.Resources{CPUMillis: int64(g.CPU * 1000), MemoryBytes: int64(g.Memory)},
-		Attributes: attributes, Functions: functions(options), Processes: runtime.NewProcess(),
+		Attributes: attributes, Functions: functions(options), Processes: m.processes,
 		WorkDir: filepath.Join(dir, id, "tasks"), Bundles: cache,
 		HeartbeatInterval: c.Worker.HeartbeatInterval, PollInterval: c.Worker.PollInterval, KillGrace: c.Worker.KillGrace,
 		Log: options.Log,
@@ -184,6 +185,7 @@ func (m *Manager) Stop() error {
 	if m.controller != nil {
 		errs = append(errs, m.controller.Stop())
 	}
+	errs = append(errs, m.processes.Close())
 	if m.dir != "" {
 		errs = append(errs, os.RemoveAll(m.dir))
 	}
