@@ -65,7 +65,7 @@ func (c *Cluster) boot(ctx context.Context, arm Arm) {
 	gomega.SetDefaultEventuallyTimeout(patience)
 	gomega.SetDefaultEventuallyPollingInterval(pollReal)
 	options := cluster.Options{Network: network.TCP{}, Log: slog.New(slog.NewTextHandler(ginkgo.GinkgoWriter, nil))}
-	c.payloads = newPayloads(c.Virtual)
+	c.payloads = newPayloads()
 	if c.Virtual {
 		gomega.SetDefaultEventuallyPollingInterval(pollVirtual)
 		options.Network, options.Functions = &network.Memory{}, c.payloads.functions()
@@ -114,7 +114,7 @@ func (c *Cluster) settle(ctx context.Context) {
 		gomega.Expect(c.Job(j.JobId).Terminate(ctx)).To(gomega.Succeed())
 	}
 	gomega.Eventually(ctx, c.Workers).Should(gomega.HaveEach(BeEmptyWorker()), "ended attempts must be confirmed stopped")
-	gomega.Eventually(ctx, c.payloads.alive).WithArguments("").Should(gomega.BeZero(), "nothing may run that the controller ended")
+	gomega.Eventually(ctx, c.alive).WithArguments("").Should(gomega.BeZero(), "nothing may run that the controller ended")
 	gomega.Expect(c.Controller().Check(ctx)).To(gomega.Succeed(), "the invariants must hold at the end")
 }
 
@@ -122,7 +122,7 @@ func (c *Cluster) settle(ctx context.Context) {
 func (c *Cluster) stop() {
 	gomega.Expect(c.Client.Close()).To(gomega.Succeed())
 	gomega.Expect(c.Manager.Stop()).To(gomega.Succeed())
-	gomega.Expect(c.payloads.alive("")).To(gomega.BeZero(), "nothing may outlive the cluster")
+	gomega.Expect(c.alive("")).To(gomega.BeZero(), "nothing may outlive the cluster")
 	if !c.Virtual {
 		gomega.Eventually(gleak.Goroutines).ShouldNot(gleak.HaveLeaked(c.before))
 	}

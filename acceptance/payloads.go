@@ -1,13 +1,14 @@
 package acceptance
 
 import (
-	"bytes"
 	"context"
 	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"strconv"
+	"strings"
 	"sync"
 	"time"
 
@@ -44,27 +45,42 @@ func (c *Cluster) Reading(file string) *pb.Entrypoint {
 }
 
 // Alive is how many payloads of a job run.
-func (c *Cluster) Alive(job *client.Job) int { return c.payloads.alive(job.ID) }
+func (c *Cluster) Alive(job *client.Job) int { return c.alive(job.ID) }
 
-// payloads knows what tasks really run: functions by counting them, processes by asking the kernel.
+// alive counts what really runs of a job, or of all jobs: functions by what they say themselves, processes by asking the
+// kernel. A process belongs to this cluster if its environment says so.
+func (c *Cluster) alive(job string) int {
+	if c.Virtual {
+		return c.payloads.count(job)
+	}
+	environments, err := filepath.Glob("/proc/[0-9]*/environ")
+	if err != nil {
+		panic(err) // the pattern is wrong
+	}
+	n := 0
+	for _, path := range environments {
+		text, err := os.ReadFile(path)
+		if err != nil {
+			continue // it has ended since
+		}
+		variables := strings.Split(string(text), "\x00")
+		if slices.Contains(variables, "IRIS_CONTROLLER_ADDRESS="+c.Address()) &&
+			(job == "" || slices.Contains(variables, "IRIS_JOB_ID="+job)) {
+			n++
+		}
+	}
+	return n
+}
+
+// payloads counts the functions that run.
 type payloads struct {
-	virtual bool
 	mu      sync.Mutex
 	running map[string]int // by job id
 }
 
-func newPayloads(virtual bool) *payloads {
-	return &payloads{virtual: virtual, running: map[string]int{}}
-}
+func newPayloads() *payloads { return &payloads{running: map[string]int{}} }
 
-// marker is in the environment of every process that a spec's cluster starts.
-const marker = "IRIS_JOB_ID="
-
-// alive counts the payloads of a job, or of all jobs.
-func (p *payloads) alive(job string) int {
-	if !p.virtual {
-		return p.processes(job)
-	}
+func (p *payloads) count(job string) int {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	n := 0
@@ -74,38 +90,6 @@ func (p *payloads) alive(job string) int {
 		}
 	}
 	return n
-}
-
-// processes counts living children of this test process that carry the marker. Parallel processes of the suite have
-// children of their own.
-func (p *payloads) processes(job string) int {
-	environments, err := filepath.Glob("/proc/[0-9]*/environ")
-	if err != nil {
-		panic(err)
-	}
-	n := 0
-	for _, path := range environments {
-		text, err := os.ReadFile(path)
-		if err != nil {
-			continue // it has ended since
-		}
-		if bytes.Contains(text, []byte(marker+job)) && p.mine(filepath.Dir(path)) {
-			n++
-		}
-	}
-	return n
-}
-
-// mine reports whether a process descends from this one: its process group's leader is a child of ours, and only those are
-// looked for by job; orphans of this suite keep the marker, too.
-func (p *payloads) mine(proc string) bool {
-	stat, err := os.ReadFile(filepath.Join(proc, "stat"))
-	if err != nil {
-		return false
-	}
-	fields := bytes.Fields(stat[bytes.LastIndexByte(stat, ')')+1:])
-	parent, err := strconv.Atoi(string(fields[1]))
-	return err == nil && string(fields[0]) != "Z" && (parent == os.Getpid() || parent == 1)
 }
 
 // functions are the payloads of virtual time.

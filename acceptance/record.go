@@ -3,6 +3,7 @@ package acceptance
 import (
 	"context"
 	"fmt"
+	"regexp"
 	"strings"
 	"time"
 
@@ -78,7 +79,7 @@ func (c *Cluster) explain(ctx context.Context) {
 	}
 	report := ginkgo.CurrentSpecReport()
 	fmt.Fprintf(&b, "repeat it: go tool ginkgo --seed=%d --label-filter=%s --focus=%q\n",
-		ginkgo.GinkgoRandomSeed(), clockLabel(c.Virtual), report.LeafNodeText)
+		ginkgo.GinkgoRandomSeed(), clockLabel(c.Virtual), regexp.QuoteMeta(report.LeafNodeText))
 	ginkgo.AddReportEntry("the cluster when it failed", b.String(), ginkgo.ReportEntryVisibilityFailureOrVerbose)
 }
 

@@ -67,7 +67,7 @@ func (c *Cluster) Seeds(n int, declare func(seed uint64)) {
 }
 
 // SeedName tells the specs of one Seeds apart, whatever the run's seed.
-func SeedName(seed uint64) string { return fmt.Sprintf("(seed %d of the run's)", seed&0xff) }
+func SeedName(seed uint64) string { return fmt.Sprintf("(seed %d)", seed&0xff) }
 
 // Slack is by how much an instant may be late: nothing in virtual time but the polls of those who watch.
 func (c *Cluster) Slack() time.Duration {

@@ -12,6 +12,9 @@ import (
 	"github.com/onsi/ginkgo/v2"
 	"github.com/onsi/ginkgo/v2/types"
 	"github.com/onsi/gomega"
+	"github.com/onsi/gomega/format"
+	"google.golang.org/protobuf/encoding/prototext"
+	"google.golang.org/protobuf/proto"
 
 	"iris/acceptance/chronos"
 	"iris/chaos"
@@ -23,6 +26,13 @@ import (
 func Run(t *testing.T) {
 	gomega.RegisterFailHandler(ginkgo.Fail)
 	chronos.Use(t)
+	format.RegisterCustomFormatter(func(value any) (string, bool) {
+		m, ok := value.(proto.Message)
+		if !ok || !m.ProtoReflect().IsValid() {
+			return "", false
+		}
+		return prototext.Format(m), true
+	})
 	suite, reporter := ginkgo.GinkgoConfiguration()
 	if suite.LabelFilter == "" {
 		suite.LabelFilter = Fast

@@ -68,8 +68,13 @@ func start() *bubble {
 	if suite == nil {
 		panic("chronos: call chronos.Use(t) before RunSpecs")
 	}
+	restore := oneProcessor()
 	go func() {
-		defer func() { b.over <- recover() }()
+		defer func() {
+			p := recover()
+			restore()
+			b.over <- p
+		}()
 		synctest.Test(suite, func(*testing.T) {
 			for node := range b.work {
 				node()
