@@ -22,5 +22,5 @@
 // # Failure modes
 //
 // [Manager.SetFailureMode] makes creations fail until it is set back. An InitDelay longer than the test makes a VM
-// that boots and never becomes READY (FM-72). [Manager.Preempt] takes a slice away.
+// that boots and never becomes READY (FM-73). [Manager.Preempt] takes a slice away.
 package fakevm

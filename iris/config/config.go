@@ -1,16 +1,21 @@
 // Package config reads the description of a cluster from YAML.
 //
-// Unknown and misspelt keys, wrong types and wrong values are refused, every mistake at once, each with its place.
+// Unknown and misspelt keys and wrong types are refused, the first of them with its place; wrong values are refused all at
+// once, each with its line.
 package config
 
 import (
 	"errors"
 	"fmt"
+	"math"
 	"os"
+	"regexp"
 	"time"
 
 	"github.com/dustin/go-humanize"
 	"github.com/goccy/go-yaml"
+	"github.com/goccy/go-yaml/ast"
+	"github.com/goccy/go-yaml/parser"
 
 	"iris/iris/vm"
 )
@@ -64,14 +69,11 @@ func (g Group) VM() vm.GroupConfig {
 type Bytes int64
 
 // UnmarshalYAML reads "16GiB", "16GB" or a number of bytes.
-func (b *Bytes) UnmarshalYAML(text []byte) error {
-	var s string
-	if err := yaml.Unmarshal(text, &s); err != nil {
-		return err
-	}
-	n, err := humanize.ParseBytes(s)
-	if err != nil {
-		return fmt.Errorf("%q is not a size such as 16GiB", s)
+func (b *Bytes) UnmarshalYAML(node ast.Node) error {
+	text := node.GetToken().Value
+	n, err := humanize.ParseBytes(text)
+	if err != nil || n > math.MaxInt64 || node.Type() == ast.MappingType || node.Type() == ast.SequenceType {
+		return &yaml.SyntaxError{Message: fmt.Sprintf("%q is not a size such as 16GiB", text), Token: node.GetToken()}
 	}
 	*b = Bytes(n)
 	return nil
@@ -87,18 +89,91 @@ func Load(path string) (Cluster, error) {
 	if err := yaml.UnmarshalWithOptions(text, &c, yaml.Strict()); err != nil {
 		return Cluster{}, fmt.Errorf("%s: %s", path, yaml.FormatError(err, false, true))
 	}
-	if err := c.Validate(); err != nil {
+	file, err := parser.ParseBytes(text, 0)
+	if err != nil {
 		return Cluster{}, fmt.Errorf("%s: %w", path, err)
+	}
+	wrong := append(c.mistakes(), untold(c, file)...)
+	errs := make([]error, len(wrong))
+	for i, m := range wrong {
+		errs[i] = fmt.Errorf("%s:%d: %s", path, lineOf(file, m.at), m.text)
+	}
+	if err := errors.Join(errs...); err != nil {
+		return Cluster{}, err
 	}
 	return c, nil
 }
 
+// untold are the mistakes that YAML's types let pass: a fraction where a whole number is meant, and what follows the
+// first document.
+func untold(c Cluster, file *ast.File) []mistake {
+	whole := []string{"controller.dispatch_rounds"}
+	for i := range c.Groups {
+		for _, key := range []string{"min_slices", "max_slices", "vms_per_slice"} {
+			whole = append(whole, fmt.Sprintf("groups[%d].%s", i, key))
+		}
+	}
+	var wrong []mistake
+	for _, at := range whole {
+		if node := nodeAt(file, at); node != nil && node.Type() != ast.IntegerType {
+			wrong = append(wrong, mistake{at, fmt.Sprintf("%s is %v; it must be a whole number", at, node)})
+		}
+	}
+	if len(file.Docs) > 1 {
+		wrong = append(wrong, mistake{"", "the file has more than one document; a file describes one cluster"})
+	}
+	return wrong
+}
+
+// nodeAt is the value at a place, or nil.
+func nodeAt(file *ast.File, at string) ast.Node {
+	path, err := yaml.PathString("$." + at)
+	if err != nil {
+		return nil
+	}
+	node, err := path.FilterFile(file)
+	if err != nil {
+		return nil
+	}
+	return node
+}
+
+// lineOf is the line of a place in the file; 1 for what is missing.
+func lineOf(file *ast.File, at string) int {
+	if node := nodeAt(file, at); node != nil {
+		return node.GetToken().Position.Line
+	}
+	return 1
+}
+
+// mistake is a wrong value.
+type mistake struct {
+	at   string // its place: "worker.poll_interval", "groups[1].name"
+	text string
+}
+
 // Validate returns every mistake at once.
 func (c Cluster) Validate() error {
-	var wrong []error
-	fail := func(format string, args ...any) { wrong = append(wrong, fmt.Errorf(format, args...)) }
-	if c.Name == "" {
-		fail("name is empty; give the cluster one")
+	var errs []error
+	for _, m := range c.mistakes() {
+		errs = append(errs, errors.New(m.text))
+	}
+	return errors.Join(errs...)
+}
+
+// clusterName is what can stand in a label and in a file's name.
+var clusterName = regexp.MustCompile(`^[a-zA-Z0-9][a-zA-Z0-9._-]{0,63}$`)
+
+// maxCPU is the most cores that a machine may have.
+const maxCPU = 100_000
+
+func (c Cluster) mistakes() []mistake {
+	var wrong []mistake
+	fail := func(at, format string, args ...any) {
+		wrong = append(wrong, mistake{at, fmt.Sprintf(format, args...)})
+	}
+	if !clusterName.MatchString(c.Name) {
+		fail("name", "name is %q; it must be 1 to 64 letters, digits, '.', '_' or '-', the first a letter or digit", c.Name)
 	}
 	durations := []struct {
 		key   string
@@ -113,28 +188,46 @@ func (c Cluster) Validate() error {
 	}
 	for _, d := range durations {
 		if d.value < 0 {
-			fail("%s is %v; it cannot be negative", d.key, d.value)
+			fail(d.key, "%s is %v; it cannot be negative", d.key, d.value)
 		}
 	}
 	if c.Controller.DispatchRounds < 0 {
-		fail("controller.dispatch_rounds is %d; it cannot be negative", c.Controller.DispatchRounds)
+		fail("controller.dispatch_rounds", "controller.dispatch_rounds is %d; it cannot be negative", c.Controller.DispatchRounds)
 	}
-	if timeout, beat := c.Controller.WorkerTimeout, c.Worker.HeartbeatInterval; timeout > 0 && beat > 0 && timeout < 2*beat {
-		fail("controller.worker_timeout %v leaves no room for a lost heartbeat (worker.heartbeat_interval %v); make it at least twice as long",
-			timeout, beat)
+	timeout, beat := orDefault(c.Controller.WorkerTimeout, workerTimeout), orDefault(c.Worker.HeartbeatInterval, heartbeatInterval)
+	if timeout > 0 && beat > 0 && timeout < 2*beat {
+		fail("controller.worker_timeout", "controller.worker_timeout %v leaves no room for a lost heartbeat "+
+			"(worker.heartbeat_interval %v); make it at least twice as long", timeout, beat)
 	}
 	seen := map[string]bool{}
 	for i, g := range c.Groups {
+		at := fmt.Sprintf("groups[%d]", i)
 		if err := g.VM().Validate(); err != nil {
-			fail("groups[%d]: %w", i, err)
+			fail(at, "%s: %v", at, err)
 		}
-		if g.CPU <= 0 || g.Memory <= 0 {
-			fail("groups[%d] %s: cpu %v and memory %d must be positive", i, g.Name, g.CPU, g.Memory)
+		if !(g.CPU > 0 && g.CPU <= maxCPU) { // also NaN
+			fail(at+".cpu", "%s %s: cpu is %v; it must be positive, and at most %d", at, g.Name, g.CPU, maxCPU)
+		}
+		if g.Memory <= 0 {
+			fail(at+".memory", "%s %s: memory is %d bytes; it must be positive", at, g.Name, g.Memory)
 		}
 		if seen[g.Name] {
-			fail("groups[%d]: a second group is called %s", i, g.Name)
+			fail(at+".name", "%s: a second group is called %s", at, g.Name)
 		}
 		seen[g.Name] = true
 	}
-	return errors.Join(wrong...)
+	return wrong
+}
+
+// What an unset duration stands for, where one is held against the other (see packages controller and worker).
+const (
+	workerTimeout     = time.Minute
+	heartbeatInterval = 10 * time.Second
+)
+
+func orDefault(d, otherwise time.Duration) time.Duration {
+	if d == 0 {
+		return otherwise
+	}
+	return d
 }

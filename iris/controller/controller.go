@@ -68,7 +68,8 @@ type Controller struct {
 	running  sync.WaitGroup
 }
 
-// Start opens the address, recovers the state from the journal and serves until Stop.
+// Start opens the address, recovers the state from the journal and serves until Stop, which closes the journal. After an
+// error nothing runs, and the journal is still the caller's.
 func Start(config Config) (*Controller, error) {
 	config.setDefaults()
 	listener, err := config.Network.Listen(config.Address)
@@ -77,6 +78,7 @@ func Start(config Config) (*Controller, error) {
 	}
 	c := &Controller{config: config, loop: newLoop(config), server: network.Server(), health: health.NewServer(), listener: listener}
 	if err := config.Journal.Replay(c.loop.replay); err != nil {
+		_ = listener.Close() // the first error is the one that matters
 		return nil, fmt.Errorf("controller: replay the journal: %w", err)
 	}
 	pb.RegisterControllerServiceServer(c.server, &jobService{loop: c.loop, bundles: config.Bundles})

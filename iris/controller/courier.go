@@ -38,7 +38,8 @@ type courier struct {
 	gates                        sync.WaitGroup
 
 	mu     sync.Mutex
-	parcel []*parcel // attempts to deliver
+	queue  []*parcel          // attempts to deliver, now or later
+	parcel map[string]*parcel // every attempt not delivered yet, those that are under way included
 	stops  []string
 }
 
@@ -51,43 +52,60 @@ type parcel struct {
 	began   time.Time // the try under way; its backoff counts from here, as in gRPC's own connection backoff
 	backoff *backoff.ExponentialBackOff
 	passed  bool // this try has passed the chaos site
+	stopped bool // it is not to run any more; the courier's mu guards it
 }
 
 func newCourier(owner *couriers, w *state.Worker, conn *grpc.ClientConn) *courier {
 	ctx, stop := context.WithCancel(owner.ctx)
 	return &courier{owner: owner, worker: w.ID, incarnation: w.Incarnation, address: w.Address, conn: conn,
-		ctx: ctx, stop: stop, news: make(chan struct{}, 1)}
+		ctx: ctx, stop: stop, news: make(chan struct{}, 1), parcel: map[string]*parcel{}}
 }
 
-// runTask queues an attempt. It never blocks.
+// runTask queues an attempt; notify must follow. It never blocks.
 func (c *courier) runTask(a *state.Attempt) {
 	j := a.Job()
-	c.put(&parcel{
+	p := &parcel{
 		task: &pb.TaskRun{
 			AttemptUid: a.UID, JobId: j.ID, TaskId: j.TaskID(a.Task()), TaskIndex: int32(a.Task()),
 			NumTasks: int32(len(j.Tasks)), AttemptId: int32(a.Number()),
 		},
 		spec: j.Spec,
 		due:  a.Assigned,
-	})
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.parcel[a.UID] = p
+	c.queue = append(c.queue, p)
 }
 
-// stopTask queues a stop, and takes back what was not delivered yet. It never blocks.
+// stopTask queues a stop, and takes back what was not delivered yet; notify must follow. It never blocks.
 func (c *courier) stopTask(uid string) {
 	c.mu.Lock()
-	c.parcel = slices.DeleteFunc(c.parcel, func(p *parcel) bool { return p.task.AttemptUid == uid })
+	defer c.mu.Unlock()
+	if p := c.parcel[uid]; p != nil {
+		p.stopped = true
+	}
 	c.stops = append(c.stops, uid)
-	c.mu.Unlock()
-	c.notify()
 }
 
-func (c *courier) put(p *parcel) {
+// again queues parcels that were under way.
+func (c *courier) again(parcels ...*parcel) {
 	c.mu.Lock()
-	c.parcel = append(c.parcel, p)
+	c.queue = append(c.queue, parcels...)
 	c.mu.Unlock()
 	c.notify()
 }
 
+// done forgets parcels that were delivered or given up.
+func (c *courier) done(parcels ...*parcel) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	for _, p := range parcels {
+		delete(c.parcel, p.task.AttemptUid)
+	}
+}
+
+// notify wakes the courier: something was queued.
 func (c *courier) notify() {
 	select {
 	case c.news <- struct{}{}:
@@ -126,7 +144,11 @@ func (c *courier) take(now time.Time) (due []*parcel, stops []string, next time.
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	next = now.Add(idle)
-	c.parcel = slices.DeleteFunc(c.parcel, func(p *parcel) bool {
+	c.queue = slices.DeleteFunc(c.queue, func(p *parcel) bool {
+		if p.stopped {
+			delete(c.parcel, p.task.AttemptUid)
+			return true
+		}
 		if p.due.After(now) || len(due) == dispatchBatch {
 			if p.due.Before(next) {
 				next = p.due
@@ -159,7 +181,7 @@ func (c *courier) gate(due []*parcel) []*parcel {
 				return
 			}
 			p.passed = true
-			c.put(p)
+			c.again(p)
 		})
 	}
 	return ready
@@ -179,9 +201,7 @@ func (c *courier) send(due []*parcel) {
 	for i, p := range due {
 		if request.Specs[p.task.JobId] == nil {
 			if size += proto.Size(p.spec); size > dispatchBytes && i > 0 {
-				for _, later := range due[i:] {
-					c.put(later)
-				}
+				c.again(due[i:]...)
 				due = due[:i]
 				break
 			}
@@ -206,11 +226,14 @@ func (c *courier) send(due []*parcel) {
 	for _, r := range response.Refused {
 		refused[r.AttemptUid] = r
 	}
-	for _, p := range due {
-		if r := refused[p.task.AttemptUid]; r != nil {
+	delivered := slices.DeleteFunc(due, func(p *parcel) bool {
+		r := refused[p.task.AttemptUid]
+		if r != nil {
 			c.failed(p, status.Error(codes.Code(r.Code), r.Message))
 		}
-	}
+		return r != nil
+	})
+	c.done(delivered...)
 }
 
 // failed counts a try that did not get through: it is repeated, or the attempt given up.
@@ -228,9 +251,10 @@ func (c *courier) failed(p *parcel, err error) {
 			}
 		}
 		p.due = p.began.Add(p.backoff.NextBackOff())
-		c.put(p)
+		c.again(p)
 		return
 	}
+	c.done(p)
 	times := "times"
 	if p.tries == 1 {
 		times = "time"

@@ -59,19 +59,28 @@ func (cs *couriers) open(w *state.Worker) {
 	cs.running.Go(c.run)
 }
 
-// act hands an effect to the courier of its worker. A worker without one is gone: nothing is to be sent.
-func (cs *couriers) act(effect state.Effect) {
-	switch e := effect.(type) {
-	case state.Run:
-		if c := cs.all[e.Attempt.Worker]; c != nil {
-			c.runTask(e.Attempt)
-		} else {
-			cs.undeliverable(e.Attempt)
+// act hands effects to the couriers of their workers, and wakes each once it has all of its: they go in one call. A worker
+// without a courier is gone: nothing is to be sent.
+func (cs *couriers) act(effects []state.Effect) {
+	touched := map[*courier]struct{}{}
+	for _, effect := range effects {
+		switch e := effect.(type) {
+		case state.Run:
+			if c := cs.all[e.Attempt.Worker]; c != nil {
+				c.runTask(e.Attempt)
+				touched[c] = struct{}{}
+			} else {
+				cs.undeliverable(e.Attempt)
+			}
+		case state.Stop:
+			if c := cs.all[e.Worker]; c != nil {
+				c.stopTask(e.UID)
+				touched[c] = struct{}{}
+			}
 		}
-	case state.Stop:
-		if c := cs.all[e.Worker]; c != nil {
-			c.stopTask(e.UID)
-		}
+	}
+	for c := range touched {
+		c.notify()
 	}
 }
 

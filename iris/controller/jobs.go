@@ -12,7 +12,6 @@ import (
 
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/status"
-	"google.golang.org/protobuf/proto"
 
 	"iris/iris/bundle"
 	pb "iris/iris/proto"
@@ -37,7 +36,7 @@ func (s *jobService) LaunchJob(ctx context.Context, in *pb.LaunchJobRequest) (*p
 	if sum := in.Spec.BundleSha256; sum != "" && (s.bundles == nil || !s.bundles.Has(bundle.Hash(sum))) {
 		return nil, status.Errorf(codes.NotFound, "bundle %s is not stored here; upload it before the job", sum)
 	}
-	submit := state.SubmitJob{ID: in.JobId, Spec: proto.CloneOf(in.Spec)}
+	submit := state.SubmitJob{ID: in.JobId, Spec: in.Spec}
 	if err := s.change(ctx, submit); err != nil {
 		return nil, err
 	}

@@ -33,13 +33,19 @@ func (l *liveness) hear(worker string, now time.Time) {
 // last is when the worker was last heard of.
 func (l *liveness) last(worker string) time.Time { return l.heard[worker] }
 
-// forgive moves every worker's silence when the loop itself overslept: their heartbeats wait in its inbox.
+// forgive leaves every worker time to be heard of again when the loop itself overslept: half the timeout, in which each
+// one that lives beats at least once. What they sent meanwhile was not taken.
 func (l *liveness) forgive(wake, now time.Time) {
-	if late := now.Sub(wake); !wake.IsZero() && late > stall {
-		for worker, at := range l.heard {
-			l.heard[worker] = at.Add(late)
+	late := now.Sub(wake)
+	if wake.IsZero() || late <= stall {
+		return
+	}
+	least := now.Add(-l.timeout / 2)
+	for worker, at := range l.heard {
+		if at = at.Add(late); at.Before(least) {
+			at = least
 		}
-		l.check = l.check.Add(late)
+		l.heard[worker] = at
 	}
 }
 
@@ -68,7 +74,16 @@ func (l *liveness) lost(now time.Time, c *state.Cluster) []state.Command {
 	return commands
 }
 
-func (l *liveness) next() (time.Time, bool) { return l.check, !l.check.IsZero() }
+// next is when to look again: when a worker may be lost, and often enough before to notice a stall of the loop.
+func (l *liveness) next(now time.Time) (time.Time, bool) {
+	if l.check.IsZero() {
+		return time.Time{}, false
+	}
+	if soon := now.Add(l.timeout / 4); soon.Before(l.check) {
+		return soon, true
+	}
+	return l.check, true
+}
 
 // text writes a duration for people: "60s", not "1m0s".
 func text(d time.Duration) string {

@@ -107,6 +107,7 @@ func (l *loop) run() {
 		case r := <-l.inbox:
 			batch = l.drain(r)
 		case <-timer.C:
+			batch = l.drain() // what waits may be the very sign of life that nobody is to be declared lost without
 		case <-l.ctx.Done():
 			return
 		}
@@ -116,8 +117,8 @@ func (l *loop) run() {
 	}
 }
 
-func (l *loop) drain(first request) []request {
-	batch := []request{first}
+// drain adds the requests that wait, up to a batch.
+func (l *loop) drain(batch ...request) []request {
 	for len(batch) < batchSize {
 		select {
 		case r := <-l.inbox:
@@ -167,17 +168,21 @@ func (l *loop) commit(now time.Time, commands []state.Command) []error {
 		panic(err) // what was decided may or may not be in the log: only a restart can tell
 	}
 	errs := make([]error, len(commands))
+	var effects []state.Effect
+	fleet := false // it changed
 	for i, command := range commands {
-		var effects []state.Effect
-		effects, errs[i] = l.cluster.Apply(now, command)
+		var more []state.Effect
+		more, errs[i] = l.cluster.Apply(now, command)
+		effects = append(effects, more...)
 		switch command.(type) {
 		case state.RegisterWorker, state.LoseWorker:
-			l.couriers.follow(l.cluster) // before the effects: a courier must exist, or be gone
-		}
-		for _, effect := range effects {
-			l.couriers.act(effect)
+			fleet = true
 		}
 	}
+	if fleet {
+		l.couriers.follow(l.cluster) // before the effects: a courier must exist, or be gone
+	}
+	l.couriers.act(effects)
 	return errs
 }
 
@@ -200,11 +205,12 @@ func (l *loop) expirations(now time.Time, due []state.Deadline) []state.Command 
 const idle = time.Hour
 
 func (l *loop) next() time.Time {
-	next := time.Now().Add(idle)
+	now := time.Now()
+	next := now.Add(idle)
 	if at, ok := l.cluster.Next(); ok && at.Before(next) {
 		next = at
 	}
-	if at, ok := l.liveness.next(); ok && at.Before(next) {
+	if at, ok := l.liveness.next(now); ok && at.Before(next) {
 		next = at
 	}
 	return next

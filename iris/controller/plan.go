@@ -19,10 +19,25 @@ func plan(now time.Time, c *state.Cluster) []state.Placement {
 	if len(view.Workers) == 0 {
 		return nil
 	}
+	var free state.Resources // of all workers together
+	for i := range view.Workers {
+		free.CPUMillis += max(0, view.Workers[i].Free.CPUMillis)
+		free.MemoryBytes += max(0, view.Workers[i].Free.MemoryBytes)
+	}
 	for _, j := range queue {
-		if r := requestOf(now, j); len(r.Tasks) > 0 {
-			view.Requests = append(view.Requests, r)
+		if !j.Gang() && !free.Fits(j.Need) {
+			continue // most of a long queue
 		}
+		tasks, avoiding := ready(now, j, free)
+		if len(tasks) == 0 {
+			continue
+		}
+		r := requestOf(j)
+		r.Tasks = tasks
+		if !avoiding {
+			r.Avoid = nil
+		}
+		view.Requests = append(view.Requests, r)
 	}
 	assignments := schedule.Plan(view)
 	placements := make([]state.Placement, len(assignments))
@@ -43,23 +58,42 @@ func workers(c *state.Cluster) []schedule.Worker {
 	return live
 }
 
-// requestOf is the part of a job that may be placed now: what pauses or waits for a stop is left out.
-func requestOf(now time.Time, j *state.Job) schedule.Request {
+// requestOf is a job's request; of the tasks only a gang's, since they matter to where there is room.
+func requestOf(j *state.Job) schedule.Request {
 	r := schedule.Request{
 		Job: j.ID, Need: j.Need, Constraints: j.Spec.Constraints, GroupBy: j.Spec.GetCoscheduling().GetGroupBy(),
-		Tasks: j.Waiting(), Bounced: j.Bounced,
+		Avoid: j.Avoided, Bounced: j.Bounced,
 	}
-	held := func(i int32) bool { return j.NotBefore(i).After(now) || j.Stopping(i) }
-	if slices.ContainsFunc(r.Tasks, held) {
-		r.Tasks = slices.DeleteFunc(slices.Clone(r.Tasks), held)
-		if j.Gang() {
-			r.Tasks = nil
-		}
-	}
-	if slices.ContainsFunc(r.Tasks, func(i int32) bool { return len(j.Avoided(i)) > 0 }) {
-		r.Avoid = j.Avoided
+	if j.Gang() {
+		r.Tasks = j.Waiting()
 	}
 	return r
+}
+
+// ready are the tasks of a job that may be placed now: without those that pause or wait for a stop, and of the many that
+// may wait no more than there can be room for if all workers together have this much free. A gang's are all or none.
+func ready(now time.Time, j *state.Job, free state.Resources) (tasks []int32, avoiding bool) {
+	held := func(i int32) bool { return j.NotBefore(i).After(now) || j.Stopping(i) }
+	waiting := j.Waiting()
+	if j.Gang() {
+		if slices.ContainsFunc(waiting, held) {
+			return nil, false
+		}
+		return waiting, len(j.Avoided(0)) > 0
+	}
+	for room := free.Slots(j.Need); room > 0 && len(waiting) > 0; waiting = waiting[1:] {
+		i := waiting[0]
+		if held(i) {
+			continue
+		}
+		tasks = append(tasks, i)
+		if len(j.Avoided(i)) > 0 {
+			avoiding = true // it may have to leave the room to another
+		} else {
+			room--
+		}
+	}
+	return tasks, avoiding
 }
 
 // waitingFor says why a task waits.
@@ -72,8 +106,7 @@ func waitingFor(now time.Time, live []schedule.Worker, j *state.Job, task int32)
 		return &pb.PendingReason{Kind: pb.PendingReason_KIND_STOPPING,
 			Text: "it is exclusive, and its last attempt has not been confirmed stopped"}
 	}
-	r := requestOf(now, j)
-	reason := schedule.Explain(live, r, task)
+	reason := schedule.Explain(live, requestOf(j), task)
 	return &pb.PendingReason{Kind: reason.Kind, Text: reason.String()}
 }
 

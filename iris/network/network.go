@@ -55,9 +55,11 @@ const connBuffer = 256 << 10
 func (m *Memory) Listen(address string) (net.Listener, error) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	m.opened++
-	if address == "" {
-		address = fmt.Sprintf("memory-%d", m.opened)
+	for address == "" {
+		m.opened++
+		if free := fmt.Sprintf("memory-%d", m.opened); m.listeners[free] == nil {
+			address = free
+		}
 	}
 	if m.listeners[address] != nil {
 		return nil, fmt.Errorf("listen on %s: address in use", address)

@@ -14,7 +14,7 @@ func (c *Cluster) assign(now time.Time, cmd Assign) {
 				n++
 			}
 		}
-		if j != nil && c.placeable(j, rest[:n]) {
+		if j != nil && c.placeable(now, j, rest[:n]) {
 			for _, p := range rest[:n] {
 				c.place(now, j, p)
 			}
@@ -24,23 +24,39 @@ func (c *Cluster) assign(now time.Time, cmd Assign) {
 }
 
 // placeable reports whether all these placements of one job hold at once.
-func (c *Cluster) placeable(j *Job, placements []Placement) bool {
+func (c *Cluster) placeable(now time.Time, j *Job, placements []Placement) bool {
 	if j.State.Terminal() || j.Gang() && len(placements) != len(j.Tasks) {
 		return false
 	}
-	taken := map[string]Resources{}
+	taken, placed := map[string]Resources{}, map[int32]bool{}
 	for _, p := range placements {
 		w := c.workers[p.Worker]
-		if w == nil || w.Lost || int(p.Task) >= len(j.Tasks) || j.Tasks[p.Task].State != Pending || j.Stopping(p.Task) ||
+		if w == nil || w.Lost || placed[p.Task] || !j.startable(now, p.Task) ||
 			slices.Contains(j.Avoided(p.Task), p.Worker) || !Matches(j.Spec.Constraints, w.Attributes) {
 			return false
 		}
-		taken[p.Worker] = taken[p.Worker].Add(j.Need)
+		taken[p.Worker], placed[p.Task] = taken[p.Worker].Add(j.Need), true
 		if !w.Free().Fits(taken[p.Worker]) {
 			return false
 		}
 	}
-	return true
+	return !j.Gang() || c.together(j, placements)
+}
+
+// startable reports whether nothing but room keeps a task from starting.
+func (j *Job) startable(now time.Time, task int32) bool {
+	return task >= 0 && int(task) < len(j.Tasks) && j.Tasks[task].State == Pending &&
+		!j.Stopping(task) && !now.Before(j.NotBefore(task))
+}
+
+// together reports whether the workers of a gang's placements share the attribute that groups it.
+func (c *Cluster) together(j *Job, placements []Placement) bool {
+	by := j.Spec.Coscheduling.GroupBy
+	group, ok := c.workers[placements[0].Worker].Attributes[by]
+	return ok && !slices.ContainsFunc(placements, func(p Placement) bool {
+		value, ok := c.workers[p.Worker].Attributes[by]
+		return !ok || value != group
+	})
 }
 
 func (c *Cluster) place(now time.Time, j *Job, p Placement) {
@@ -48,6 +64,9 @@ func (c *Cluster) place(now time.Time, j *Job, p Placement) {
 	a := &Attempt{
 		UID: newUID(j.ID, p.Task, len(t.Attempts)), Worker: w.ID, Incarnation: w.Incarnation,
 		State: Assigned, Assigned: now, job: j, task: p.Task,
+	}
+	if len(t.Attempts) == 0 {
+		j.untried--
 	}
 	t.Attempts = append(t.Attempts, a)
 	w.hold(a)

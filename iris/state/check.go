@@ -8,24 +8,36 @@ import (
 // Check verifies the invariants that hold after every command and returns all that do not: committed resources are the
 // sum of unreleased attempts and within capacity (a), one live attempt per task at the most (b), a succeeded task has
 // exactly one succeeded attempt (d), counters equal the attempts they count (e), budgets are not exceeded, gangs run
-// whole on one group (h), and states agree with each other. It costs a pass over everything.
+// whole on one group (h), only live workers hold attempts, attempts of exclusive tasks do not overlap, and states agree
+// with each other. It costs a pass over everything.
 func (c *Cluster) Check() error {
 	var wrong []error
 	fail := func(format string, args ...any) { wrong = append(wrong, fmt.Errorf(format, args...)) }
 
 	committed := map[string]Resources{}
 	for _, j := range c.order {
-		counts, failures, preemptions := [numStates]int32{}, 0, 0
+		counts, failures, preemptions, untried, done := [numStates]int32{}, 0, 0, 0, 0
 		for i := range j.Tasks {
 			t := &j.Tasks[i]
 			counts[t.State]++
 			failures, preemptions = failures+int(t.Failures), preemptions+int(t.Preemptions)
 			c.checkTask(j, i, fail)
+			if len(t.Attempts) == 0 {
+				untried++
+			}
 			for _, a := range t.Attempts {
+				if a.Done {
+					done++
+				}
 				if !a.Released {
 					committed[a.Worker] = committed[a.Worker].Add(j.Need)
+					c.checkHeld(a, fail)
 				}
 			}
+		}
+		if untried != j.untried || done != j.done {
+			fail("job %s counts %d untried and %d done tasks, they are %d and %d",
+				j.ID, j.untried, j.done, untried, done)
 		}
 		if counts != j.counts {
 			fail("job %s counts tasks by state as %v, they are %v", j.ID, j.counts, counts)
@@ -54,8 +66,11 @@ func (c *Cluster) Check() error {
 
 func (c *Cluster) checkTask(j *Job, i int, fail func(string, ...any)) {
 	t, id := &j.Tasks[i], j.TaskID(i)
-	live, succeeded, failures := 0, 0, int32(0)
+	live, succeeded, unreleased, failures, preemptions := 0, 0, 0, int32(0), int32(0)
 	for n, a := range t.Attempts {
+		if !a.Released {
+			unreleased++
+		}
 		switch {
 		case !a.State.Terminal():
 			live++
@@ -63,6 +78,8 @@ func (c *Cluster) checkTask(j *Job, i int, fail func(string, ...any)) {
 			succeeded++
 		case a.State == Failed:
 			failures++
+		case a.State == WorkerFailed && !a.Started.IsZero():
+			preemptions++
 		}
 		if !a.State.Terminal() && n != len(t.Attempts)-1 {
 			fail("task %s has a live attempt %d that is not its last", id, n)
@@ -77,17 +94,32 @@ func (c *Cluster) checkTask(j *Job, i int, fail func(string, ...any)) {
 	if want := map[bool]int{true: 1, false: 0}[t.State == Succeeded]; succeeded != want {
 		fail("task %s is %v with %d succeeded attempts", id, t.State, succeeded)
 	}
-	if failures != t.Failures || int(failures) > orDefault(j.Spec.MaxRetriesFailure, DefaultMaxRetriesFailure)+1 {
-		fail("task %s counts %d failures, has %d", id, t.Failures, failures)
+	if failures != t.Failures || preemptions != t.Preemptions {
+		fail("task %s counts %d failures and %d preemptions, has %d and %d",
+			id, t.Failures, t.Preemptions, failures, preemptions)
 	}
-	if int(t.Preemptions) > orDefault(j.Spec.MaxRetriesPreemption, DefaultMaxRetriesPreemption)+1 {
-		fail("task %s was preempted %d times", id, t.Preemptions)
+	failed := int(failures) - orDefault(j.Spec.MaxRetriesFailure, DefaultMaxRetriesFailure)
+	preempted := int(preemptions) - orDefault(j.Spec.MaxRetriesPreemption, DefaultMaxRetriesPreemption)
+	over := max(failed, preempted)
+	if over > 1 || over == 1 && !t.State.Terminal() || t.State == WorkerFailed && preempted < 1 {
+		fail("task %s is %v after %d failures and %d preemptions", id, t.State, failures, preemptions)
+	}
+	if j.Spec.Exclusive && unreleased > 1 {
+		fail("task %s is exclusive and has %d attempts that may run", id, unreleased)
 	}
 	if j.State.Terminal() && !t.State.Terminal() {
 		fail("task %s is %v in a job that is %v", id, t.State, j.State)
 	}
 	if j.State == Succeeded && t.State != Succeeded && t.State != Failed {
 		fail("task %s is %v in a job that SUCCEEDED", id, t.State)
+	}
+}
+
+// checkHeld is about an attempt whose capacity is taken.
+func (c *Cluster) checkHeld(a *Attempt, fail func(string, ...any)) {
+	if w := c.workers[a.Worker]; w.Lost || w.Incarnation != a.Incarnation || w.held[a.UID] != a {
+		fail("attempt %s of incarnation %s takes capacity of %s, which is incarnation %s, lost: %v",
+			a.UID, a.Incarnation, w.ID, w.Incarnation, w.Lost)
 	}
 }
 

@@ -15,7 +15,8 @@ type Cluster struct {
 	order   []*Job            // by submission
 	names   map[string]string // name (below its parent) to the id of the job that has it, while it is not over
 	workers map[string]*Worker
-	queue   []*Job // jobs with waiting tasks, in scheduling order; may hold jobs that left, see Queue
+	live    map[string]*Worker // those that are not lost; no two have one address
+	queue   []*Job             // jobs with waiting tasks, in scheduling order; may hold jobs that left, see Queue
 	times   deadlines
 	sweepAt int // length of times at which to sweep it
 	effects []Effect
@@ -24,7 +25,8 @@ type Cluster struct {
 // New is an empty cluster.
 func New(policy Policy) *Cluster {
 	return &Cluster{
-		policy: policy, jobs: map[string]*Job{}, names: map[string]string{}, workers: map[string]*Worker{},
+		policy: policy, jobs: map[string]*Job{}, names: map[string]string{},
+		workers: map[string]*Worker{}, live: map[string]*Worker{},
 	}
 }
 

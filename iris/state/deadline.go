@@ -21,7 +21,7 @@ type DeadlineKind uint8
 
 // The kinds of deadlines.
 const (
-	// SchedulingDeadline: tasks that have had no attempt become UNSCHEDULABLE.
+	// SchedulingDeadline: a task that has had no attempt becomes UNSCHEDULABLE, which ends its job.
 	SchedulingDeadline DeadlineKind = iota + 1
 	// TimeoutDeadline: an attempt outlasted its timeout and its worker has not said so.
 	TimeoutDeadline
@@ -62,7 +62,7 @@ func (c *Cluster) pending(d Deadline) bool {
 	}
 	switch d.Kind {
 	case SchedulingDeadline:
-		return len(j.untried()) > 0
+		return j.untried > 0
 	case TimeoutDeadline:
 		a := c.Attempt(d.UID)
 		return a != nil && !a.State.Terminal() && !a.Done
@@ -80,12 +80,9 @@ func (c *Cluster) expire(now time.Time, cmd Expire) {
 	j := c.jobs[d.Job]
 	switch d.Kind {
 	case SchedulingDeadline:
-		for _, task := range j.untried() {
-			if !j.State.Terminal() {
-				c.endTask(now, j, task, Unschedulable, fmt.Sprintf(
-					"not scheduled within %v: %s", j.Spec.SchedulingTimeout.AsDuration(), cmd.Reason))
-			}
-		}
+		first := slices.IndexFunc(j.Tasks, func(t Task) bool { return len(t.Attempts) == 0 })
+		c.endTask(now, j, int32(first), Unschedulable, fmt.Sprintf(
+			"not scheduled within %v: %s", j.Spec.SchedulingTimeout.AsDuration(), cmd.Reason))
 	case TimeoutDeadline:
 		a := c.Attempt(d.UID)
 		c.endAttempt(now, a, Failed, TimeoutText(j.Spec.Timeout.AsDuration()))
@@ -103,22 +100,17 @@ func (c *Cluster) expire(now time.Time, cmd Expire) {
 // TimeoutText is the error of an attempt that outlasted its timeout, whoever noticed.
 func TimeoutText(limit time.Duration) string { return fmt.Sprintf("timed out after %v", limit) }
 
-// untried are the waiting tasks that have had no attempt.
-func (j *Job) untried() []int32 {
-	var tasks []int32
-	for _, i := range j.Waiting() {
-		if len(j.Tasks[i].Attempts) == 0 {
-			tasks = append(tasks, i)
-		}
+// review looks whether a job that lost a worker can still be run.
+func (c *Cluster) review(now time.Time, j *Job) {
+	if j.lost {
+		c.grace(now, j, c.feasible(j, nil))
 	}
-	return tasks
 }
 
-// review starts the grace of a job that lost a worker and that no live worker could run any more, and ends it when one
-// could again.
-func (c *Cluster) review(now time.Time, j *Job) {
-	hopeless := j.lost && slices.ContainsFunc(j.Waiting(), func(i int32) bool { return j.Tasks[i].lostWorker() }) &&
-		!c.feasible(j, nil)
+// grace starts when tasks that lost their worker wait and no live worker could run them. It ends when one could again.
+func (c *Cluster) grace(now time.Time, j *Job, feasible bool) {
+	lost := func(task int32) bool { return j.Tasks[task].lostWorker() }
+	hopeless := !feasible && slices.ContainsFunc(j.Waiting(), lost)
 	switch {
 	case !hopeless:
 		j.stranded = time.Time{}
@@ -128,10 +120,22 @@ func (c *Cluster) review(now time.Time, j *Job) {
 	}
 }
 
-// reviewAll reviews every waiting job, the set of live workers having changed.
+// reviewAll reviews every waiting job, the set of live workers having changed. Jobs that ask for the same get the same
+// answer, so that a fleet coming or going costs no look at every worker for each job.
 func (c *Cluster) reviewAll(now time.Time) {
+	answers := map[ask]bool{}
 	for _, j := range c.Queue() {
-		c.review(now, j)
+		if j.lost {
+			feasible, known := answers[j.ask()]
+			if !known {
+				feasible = c.feasible(j, nil)
+				answers[j.ask()] = feasible
+			}
+			c.grace(now, j, feasible)
+		}
+		if j.avoiding {
+			c.endRounds(j)
+		}
 	}
 }
 

@@ -12,8 +12,11 @@ import (
 // endAttempt ends an attempt and charges its task's budget. settle must follow.
 func (c *Cluster) endAttempt(now time.Time, a *Attempt, to State, cause string) {
 	AttemptMoves.move(&a.State, to, a.what)
-	a.Finished, a.Error, a.Done = now, cause, false
 	j, t := a.job, &a.job.Tasks[a.task]
+	if a.Done {
+		j.done--
+	}
+	a.Finished, a.Error, a.Done = now, cause, false
 	switch {
 	case to == Failed:
 		t.Failures++
@@ -29,22 +32,23 @@ func (c *Cluster) endAttempt(now time.Time, a *Attempt, to State, cause string) 
 
 // succeed notes a success. A gang's counts once all its tasks have one.
 func (c *Cluster) succeed(now time.Time, a *Attempt) {
-	j, members := a.job, []int32{a.task}
-	a.Done = true
-	if j.Gang() {
-		members = members[:0]
-		for i := range j.Tasks {
-			if live := j.Tasks[i].live(); live == nil || !live.Done {
-				return
-			}
-			members = append(members, int32(i))
-		}
+	j := a.job
+	if !j.Gang() {
+		AttemptMoves.move(&a.State, Succeeded, a.what)
+		c.moveTask(now, j, a.task, Succeeded)
+		c.rollUp(now, j, a.task)
+		return
 	}
-	for _, i := range members {
+	a.Done = true
+	if j.done++; j.done < len(j.Tasks) {
+		return
+	}
+	j.done = 0
+	for i := range j.Tasks {
 		live := j.Tasks[i].live()
 		AttemptMoves.move(&live.State, Succeeded, live.what)
 		live.Done = false
-		c.moveTask(now, j, i, Succeeded)
+		c.moveTask(now, j, int32(i), Succeeded)
 	}
 	c.rollUp(now, j, a.task)
 }
@@ -55,14 +59,7 @@ func (c *Cluster) settle(now time.Time, a *Attempt) {
 	if j.State.Terminal() || t.State.Terminal() || t.State == Pending {
 		return // its job ended, or a gang member sent everyone back, in the same command
 	}
-	over := State(0)
-	switch {
-	case a.State == Failed && int(t.Failures) > orDefault(j.Spec.MaxRetriesFailure, DefaultMaxRetriesFailure):
-		over = Failed
-	case a.State == WorkerFailed && int(t.Preemptions) > orDefault(j.Spec.MaxRetriesPreemption, DefaultMaxRetriesPreemption):
-		over = WorkerFailed
-	}
-	if over != 0 {
+	if over := a.verdict(); over != 0 {
 		c.endTask(now, j, a.task, over, a.Error)
 		return
 	}
@@ -71,7 +68,21 @@ func (c *Cluster) settle(now time.Time, a *Attempt) {
 	} else {
 		c.moveTask(now, j, a.task, Pending)
 	}
+	c.endRound(j, a.task)
 	c.review(now, j)
+}
+
+// verdict is how a task ends for good because of this attempt, or 0: its budget allows a retry.
+func (a *Attempt) verdict() State {
+	spec, t := a.job.Spec, &a.job.Tasks[a.task]
+	switch {
+	case a.State == Failed && int(t.Failures) > orDefault(spec.MaxRetriesFailure, DefaultMaxRetriesFailure):
+		return Failed
+	case a.State == WorkerFailed &&
+		int(t.Preemptions) > orDefault(spec.MaxRetriesPreemption, DefaultMaxRetriesPreemption):
+		return WorkerFailed
+	}
+	return 0
 }
 
 // bounce sends a whole gang back to wait because one member ended, those that had succeeded included (FM-55).
@@ -189,6 +200,7 @@ func (c *Cluster) failDispatch(now time.Time, cmd FailDispatch) {
 	if t.avoid == nil && !j.Gang() {
 		t.avoid = &avoidance{}
 	}
+	j.avoiding = true
 	round := j.avoidanceOf(a.task)
 	if !slices.Contains(round.workers, a.Worker) {
 		round.workers = append(round.workers, a.Worker)
@@ -208,4 +220,21 @@ func (c *Cluster) failDispatch(now time.Time, cmd FailDispatch) {
 	round.notBefore = now.Add(c.policy.DispatchPause << min(round.rounds-1, 4))
 	c.schedule(Deadline{At: round.notBefore, Kind: BackoffDeadline, Job: j.ID})
 	c.settle(now, a)
+}
+
+// endRound ends a round of dispatch early, without counting it, when those that the task has not tried are gone.
+func (c *Cluster) endRound(j *Job, task int32) {
+	if round := j.avoidanceOf(task); round != nil && len(round.workers) > 0 && !c.feasible(j, round.workers) {
+		round.workers = nil
+	}
+}
+
+// endRounds does it for all that wait.
+func (c *Cluster) endRounds(j *Job) {
+	for _, task := range j.Waiting() {
+		c.endRound(j, task)
+		if j.Gang() {
+			return // all share one round
+		}
+	}
 }

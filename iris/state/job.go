@@ -40,9 +40,12 @@ type Job struct {
 	depth    int
 	seq      uint64 // order of submission
 	counts   [numStates]int32
-	waiting  []int32   // indexes of pending tasks, ascending; may hold tasks that left, see compact
+	untried  int       // tasks that have had no attempt
+	done     int       // a gang's tasks whose attempt is Done
+	waiting  []int32   // indexes of pending tasks, ascending; may hold tasks that left, see Waiting
 	queued   bool      // in Cluster.queue
 	lost     bool      // some attempt ended with its worker
+	avoiding bool      // some dispatch failed
 	stranded time.Time // since when no live worker could run what lost its worker
 	avoid    avoidance // a gang's; other jobs have one for each task
 }
@@ -129,7 +132,12 @@ func (j *Job) Stopping(task int32) bool {
 
 // Waiting are the indexes of its pending tasks, ascending. The caller must not keep or change it.
 func (j *Job) Waiting() []int32 {
-	j.waiting = slices.DeleteFunc(j.waiting, func(i int32) bool { return j.Tasks[i].State != Pending })
+	for len(j.waiting) > j.Count(Pending) && j.Tasks[j.waiting[0]].State != Pending {
+		j.waiting = j.waiting[1:] // the usual case: they leave in order
+	}
+	if len(j.waiting) > j.Count(Pending) {
+		j.waiting = slices.DeleteFunc(j.waiting, func(i int32) bool { return j.Tasks[i].State != Pending })
+	}
 	return j.waiting
 }
 

@@ -1,6 +1,7 @@
 package state
 
 import (
+	"cmp"
 	"fmt"
 	"maps"
 	"slices"
@@ -10,21 +11,25 @@ import (
 
 // News are the reports that would change something: the only ones worth a place in the log.
 func (c *Cluster) News(worker, incarnation string, reports []Report) []Report {
-	w := c.workers[worker]
-	if w == nil || w.Lost || w.Incarnation != incarnation {
-		return nil
-	}
 	var news []Report
 	for _, r := range reports {
-		a := c.Attempt(r.UID)
-		if a == nil || a.Worker != worker || a.Released {
-			continue
-		}
-		if r.State.Terminal() || !a.State.Terminal() && slices.Contains(AttemptMoves[a.State], r.State) {
+		if c.subject(worker, incarnation, r) != nil {
 			news = append(news, r)
 		}
 	}
 	return news
+}
+
+// subject is the attempt that a report would change, or nil.
+func (c *Cluster) subject(worker, incarnation string, r Report) *Attempt {
+	w, a := c.workers[worker], c.Attempt(r.UID)
+	if w == nil || w.Lost || w.Incarnation != incarnation || a == nil || a.Worker != worker || a.Released {
+		return nil
+	}
+	if r.State.Terminal() || slices.Contains(AttemptMoves[a.State], r.State) {
+		return a
+	}
+	return nil
 }
 
 // Answer is what a worker is told after its reports were applied: which finished attempts it may forget (they are
@@ -53,6 +58,9 @@ func (c *Cluster) Answer(worker, incarnation string, reports []Report) (ack, sto
 }
 
 func (c *Cluster) register(now time.Time, cmd RegisterWorker) error {
+	attributes := map[string]string{}
+	maps.Copy(attributes, cmd.Attributes)
+	attributes[AttributeWorker] = cmd.ID
 	w := c.workers[cmd.ID]
 	switch {
 	case w == nil:
@@ -61,9 +69,12 @@ func (c *Cluster) register(now time.Time, cmd RegisterWorker) error {
 	case cmd.Incarnation < w.Incarnation:
 		return &Error{FailedPrecondition, fmt.Sprintf(
 			"worker %s was started again (incarnation %s); this process must end", cmd.ID, w.Incarnation)}
+	case cmd.Incarnation == w.Incarnation && (cmd.Capacity != w.Capacity || !maps.Equal(attributes, w.Attributes)):
+		return &Error{FailedPrecondition, fmt.Sprintf("worker %s registered as incarnation %s with another capacity or "+
+			"attributes; they change only when it is started again", cmd.ID, cmd.Incarnation)}
 	}
-	for _, other := range c.Workers() {
-		if other != w && !other.Lost && other.Address == cmd.Address {
+	for _, other := range c.live {
+		if other != w && other.Address == cmd.Address {
 			c.loseWorker(now, other, fmt.Sprintf("its address %s now belongs to %s", cmd.Address, w.ID))
 		}
 	}
@@ -71,19 +82,15 @@ func (c *Cluster) register(now time.Time, cmd RegisterWorker) error {
 	for _, r := range cmd.Reports {
 		reported[r.UID] = true
 	}
-	restarted := w.Incarnation != cmd.Incarnation
-	w.Address, w.Capacity, w.Registered = cmd.Address, cmd.Capacity, now
-	w.Attributes = maps.Clone(cmd.Attributes)
-	if w.Attributes == nil {
-		w.Attributes = map[string]string{}
-	}
-	w.Attributes[AttributeWorker] = w.ID
+	restarted, before := w.Incarnation != cmd.Incarnation, w.Attributes
+	w.Address, w.Capacity, w.Attributes, w.Registered = cmd.Address, cmd.Capacity, attributes, now
 	w.Incarnation, w.Lost, w.LostCause = cmd.Incarnation, false, ""
+	c.live[w.ID] = w
 	if restarted {
 		var gone []*Attempt
-		room := w.Capacity // what the new process no longer has room for is not adopted
+		room := w.Capacity // what the new process has no room for, or must not run, is not adopted
 		for _, a := range w.Held() {
-			if reported[a.UID] && room.Fits(a.job.Need) {
+			if reported[a.UID] && room.Fits(a.job.Need) && (a.State.Terminal() || a.job.stays(before, attributes)) {
 				a.Incarnation, room = cmd.Incarnation, room.Sub(a.job.Need)
 			} else {
 				gone = append(gone, a)
@@ -96,6 +103,12 @@ func (c *Cluster) register(now time.Time, cmd RegisterWorker) error {
 	return nil
 }
 
+// stays reports whether what runs may go on when its worker's attributes change.
+func (j *Job) stays(before, after map[string]string) bool {
+	by := j.Spec.GetCoscheduling().GetGroupBy()
+	return Matches(j.Spec.Constraints, after) && before[by] == after[by]
+}
+
 func (c *Cluster) lose(now time.Time, cmd LoseWorker) {
 	if w := c.workers[cmd.ID]; w != nil && !w.Lost && w.Incarnation == cmd.Incarnation {
 		c.loseWorker(now, w, cmd.Cause)
@@ -105,12 +118,14 @@ func (c *Cluster) lose(now time.Time, cmd LoseWorker) {
 func (c *Cluster) loseWorker(now time.Time, w *Worker, cause string) {
 	w.Lost, w.LostCause = true, cause
 	w.TimesLost++
+	delete(c.live, w.ID)
 	c.loseAttempts(now, w, w.Held(), fmt.Sprintf("lost worker %s: %s", w.ID, cause))
 	c.reviewAll(now)
 }
 
 // loseAttempts ends attempts together with their worker. All of them end before any of the consequences, so that a
-// gang that loses several members at once is sent back once.
+// gang that loses several members at once is sent back once; spent budgets come first, so that it is not sent back by
+// a member that may be retried when another may not.
 func (c *Cluster) loseAttempts(now time.Time, w *Worker, attempts []*Attempt, cause string) {
 	var ended []*Attempt
 	for _, a := range attempts {
@@ -121,21 +136,21 @@ func (c *Cluster) loseAttempts(now time.Time, w *Worker, attempts []*Attempt, ca
 			ended = append(ended, a)
 		}
 	}
+	slices.SortStableFunc(ended, func(a, b *Attempt) int { return cmp.Compare(b.verdict(), a.verdict()) })
 	for _, a := range ended {
 		c.settle(now, a)
 	}
 }
 
 func (c *Cluster) observe(now time.Time, cmd Observe) {
-	w := c.workers[cmd.Worker]
-	for _, r := range c.News(cmd.Worker, cmd.Incarnation, cmd.Reports) {
-		a := c.Attempt(r.UID)
+	for _, r := range cmd.Reports {
+		a := c.subject(cmd.Worker, cmd.Incarnation, r) // as the reports before it have left things
 		switch {
-		case a.Released: // by an earlier report of this command
+		case a == nil:
 		case !r.State.Terminal():
 			c.advance(now, a, r.State)
 		default:
-			w.release(a)
+			c.workers[a.Worker].release(a)
 			c.finish(now, a, r)
 		}
 	}
@@ -152,7 +167,7 @@ func (c *Cluster) advance(now time.Time, a *Attempt, to State) {
 		j.Started = now
 	}
 	if limit := j.Spec.Timeout; limit != nil && to == Running {
-		at := now.Add(limit.AsDuration() + c.policy.TimeoutSlack)
+		at := now.Add(limit.AsDuration()).Add(c.policy.TimeoutSlack) // the sum of both may overflow
 		c.schedule(Deadline{At: at, Kind: TimeoutDeadline, Job: j.ID, UID: a.UID})
 	}
 	c.moveTask(now, j, a.task, to)
@@ -160,7 +175,7 @@ func (c *Cluster) advance(now time.Time, a *Attempt, to State) {
 
 // finish notes how an attempt ended on its worker.
 func (c *Cluster) finish(now time.Time, a *Attempt, r Report) {
-	if a.State.Terminal() || a.Done {
+	if a.State.Terminal() {
 		return // the controller ended it: only its capacity came back
 	}
 	a.ExitCode = r.ExitCode

@@ -38,7 +38,7 @@ func (c *Cluster) submit(now time.Time, cmd SubmitJob) error {
 		j.depth = parent.depth + 1
 		parent.children = append(parent.children, j)
 	}
-	j.counts[Pending] = int32(len(j.Tasks))
+	j.counts[Pending], j.untried = int32(len(j.Tasks)), len(j.Tasks)
 	j.waiting = make([]int32, 0, len(j.Tasks))
 	for i := range j.Tasks {
 		j.Tasks[i].State = Pending

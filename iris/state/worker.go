@@ -3,6 +3,7 @@ package state
 import (
 	"maps"
 	"slices"
+	"strconv"
 	"time"
 )
 
@@ -61,9 +62,9 @@ func (c *Cluster) feasible(j *Job, avoid []string) bool {
 	} else {
 		tasks = int64(len(j.Tasks))
 	}
-	for _, w := range c.workers {
+	for _, w := range c.live {
 		group, ok := w.Attributes[groupBy]
-		if w.Lost || !ok || slices.Contains(avoid, w.ID) || !Matches(j.Spec.Constraints, w.Attributes) {
+		if !ok || slices.Contains(avoid, w.ID) || !Matches(j.Spec.Constraints, w.Attributes) {
 			continue
 		}
 		if room[group] += w.Capacity.Slots(j.Need); room[group] >= tasks {
@@ -71,4 +72,22 @@ func (c *Cluster) feasible(j *Job, avoid []string) bool {
 		}
 	}
 	return false
+}
+
+// An ask is all that feasible looks at in a job.
+type ask struct {
+	need                 Resources
+	groupBy, constraints string
+	tasks                int // of a gang
+}
+
+func (j *Job) ask() ask {
+	a := ask{need: j.Need, groupBy: j.Spec.GetCoscheduling().GetGroupBy()}
+	if a.groupBy != "" {
+		a.tasks = len(j.Tasks)
+	}
+	for _, c := range j.Spec.Constraints {
+		a.constraints += strconv.Quote(c.Key) + c.Op.String() + strconv.Quote(c.Value)
+	}
+	return a
 }

@@ -21,7 +21,7 @@
 //
 // # Failure modes
 //
-// A creation can fail for quota or for any other reason (FM-69); a VM can boot and never become READY (FM-72); a
+// A creation can fail for quota or for any other reason (FM-69); a VM can boot and never become READY (FM-73); a
 // slice can be taken away at any time (PREEMPTED). None of these is repaired here: the autoscaler decides.
 //
 // The package starts no goroutine and reads no clock. Package iris/fakevm implements the contract

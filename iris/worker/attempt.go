@@ -22,9 +22,9 @@ import (
 // attempt is one attempt on this worker. The ledger guards phase and dirty.
 type attempt struct {
 	uid    string
-	run    *pb.TaskRun // nil for one that was stopped before it came
+	labels chaos.Labels // the worker's
+	run    *pb.TaskRun  // nil for one that was stopped before it came, as are spec, ctx and cancel
 	spec   *pb.JobSpec
-	labels chaos.Labels
 	ctx    context.Context // ends when it has to stop
 	cancel context.CancelFunc
 	phase  phase
@@ -42,15 +42,21 @@ func (a *attempt) report() *pb.AttemptReport {
 	return &pb.AttemptReport{AttemptUid: a.uid, State: a.phase.state, Error: a.phase.text, ExitCode: a.phase.exit}
 }
 
-// ChaosLabels are what chaos rules can tell an attempt by.
-func (a *attempt) ChaosLabels() chaos.Labels { return a.labels }
+// ChaosLabels are what chaos rules can tell an attempt by. They are made when a rule asks.
+func (a *attempt) ChaosLabels() chaos.Labels {
+	if a.run == nil {
+		return a.labels
+	}
+	labels := maps.Clone(a.labels)
+	labels["job"] = a.spec.Name
+	labels["task"] = strconv.Itoa(int(a.run.TaskIndex))
+	labels["attempt"] = strconv.Itoa(int(a.run.AttemptId))
+	return labels
+}
 
+// newAttempt is an attempt yet to be executed; its cancel must be called in the end.
 func (w *Worker) newAttempt(run *pb.TaskRun, spec *pb.JobSpec) *attempt {
-	a := &attempt{uid: run.AttemptUid, run: run, spec: spec, phase: phase{state: pb.TaskState_TASK_STATE_ASSIGNED}}
-	a.labels = maps.Clone(w.labels)
-	a.labels["job"] = spec.Name
-	a.labels["task"] = strconv.Itoa(int(run.TaskIndex))
-	a.labels["attempt"] = strconv.Itoa(int(run.AttemptId))
+	a := &attempt{uid: run.AttemptUid, labels: w.labels, run: run, spec: spec, phase: phase{state: pb.TaskState_TASK_STATE_ASSIGNED}}
 	a.ctx, a.cancel = context.WithCancel(w.ctx)
 	return a
 }
@@ -174,10 +180,9 @@ func (w *Worker) start(a *attempt, dir string, ports map[string]int) (runtime.Ta
 
 // environment is the user's, and what Iris says of the attempt.
 func (w *Worker) environment(a *attempt, ports map[string]int) map[string]string {
-	env := maps.Clone(a.spec.Environment)
-	if env == nil {
-		env = map[string]string{}
-	}
+	const own = 7
+	env := make(map[string]string, len(a.spec.Environment)+own+len(ports))
+	maps.Copy(env, a.spec.Environment)
 	env["IRIS_JOB_ID"] = a.run.JobId
 	env["IRIS_TASK_ID"] = a.run.TaskId
 	env["IRIS_TASK_INDEX"] = strconv.Itoa(int(a.run.TaskIndex))
@@ -193,42 +198,52 @@ func (w *Worker) environment(a *attempt, ports map[string]int) map[string]string
 
 // monitor watches a running attempt until it has ended, one way or another. It always leaves with the process gone.
 func (w *Worker) monitor(a *attempt, task runtime.Task) phase {
-	began, limit := time.Now(), a.spec.GetTimeout().AsDuration()
 	poll := time.NewTicker(w.config.PollInterval)
 	defer poll.Stop()
+	limit, over := a.spec.GetTimeout().AsDuration(), (<-chan time.Time)(nil)
+	if limit > 0 {
+		timer := time.NewTimer(limit)
+		defer timer.Stop()
+		over = timer.C
+	}
 	for {
 		if err := monitorSite.Hit(a.ctx, a); err != nil && a.ctx.Err() == nil {
-			return end(task, 0, phase{state: pb.TaskState_TASK_STATE_FAILED, text: "chaos: monitor crashed"})
-		}
-		if limit > 0 && time.Since(began) >= limit {
-			return end(task, w.config.KillGrace, phase{state: pb.TaskState_TASK_STATE_FAILED, text: state.TimeoutText(limit)})
+			return w.end(task, 0, phase{state: pb.TaskState_TASK_STATE_FAILED, text: "chaos: monitor crashed"})
 		}
 		if a.spec.Exclusive && time.Until(w.lease.end()) <= 2*w.config.PollInterval {
-			return end(task, 0, phase{state: pb.TaskState_TASK_STATE_KILLED, text: "its lease ran out: the controller has not answered"})
+			return w.interrupt(task, 0, phase{state: pb.TaskState_TASK_STATE_KILLED, text: "its lease ran out: the controller has not answered"})
 		}
 		select {
 		case <-task.Done():
 			return exited(task)
 		case <-poll.C:
+		case <-over:
+			return w.interrupt(task, w.config.KillGrace, phase{state: pb.TaskState_TASK_STATE_FAILED, text: state.TimeoutText(limit)})
 		case <-a.ctx.Done():
-			select {
-			case <-task.Done(): // it had ended by itself: that is what counts (FM-54)
-				return exited(task)
-			default:
-			}
-			grace := w.config.KillGrace
-			if w.ctx.Err() != nil {
-				grace = 0 // the worker itself ends
-			}
-			return end(task, grace, stopped)
+			return w.interrupt(task, w.config.KillGrace, stopped)
 		}
 	}
 }
 
+// interrupt ends a task, unless it has just ended by itself: then that is what counts (FM-54).
+func (w *Worker) interrupt(task runtime.Task, grace time.Duration, as phase) phase {
+	select {
+	case <-task.Done():
+		return exited(task)
+	default:
+		return w.end(task, grace, as)
+	}
+}
+
 // end stops a task and waits until nothing of it is left.
-func end(task runtime.Task, grace time.Duration, as phase) phase {
+func (w *Worker) end(task runtime.Task, grace time.Duration, as phase) phase {
 	task.Stop(grace)
-	<-task.Done()
+	select {
+	case <-task.Done():
+	case <-w.ctx.Done(): // the worker itself ends, and waits for nobody
+		task.Stop(0)
+		<-task.Done()
+	}
 	code := int32(task.Exit().Code)
 	as.exit = &code
 	return as

@@ -3,26 +3,34 @@ package worker
 import (
 	"slices"
 	"sync"
+	"time"
 
+	"iris/chaos"
 	pb "iris/iris/proto"
 )
 
 // ledger is what the worker runs, and what has finished but is not acknowledged.
 type ledger struct {
-	news chan struct{} // something changed
+	labels chaos.Labels  // the worker's
+	news   chan struct{} // something changed
 
 	mu       sync.Mutex
 	attempts map[string]*attempt
 	dirty    []*attempt // changed since they were last reported
 	// Uids that are over and acknowledged, in two generations: an order for one that was under way is not followed.
 	over, older map[string]struct{}
+	aged        time.Time
 }
+
+// generation is how long a uid is remembered at the least: longer than all tries of one order take, each of 5 s, and the
+// pauses between them.
+const generation = 30 * time.Second
 
 // reportBatch is how many attempts one report carries at the most.
 const reportBatch = 1000
 
-func newLedger() *ledger {
-	return &ledger{news: make(chan struct{}, 1), attempts: map[string]*attempt{}, over: map[string]struct{}{}}
+func newLedger(labels chaos.Labels) *ledger {
+	return &ledger{labels: labels, aged: time.Now(), news: make(chan struct{}, 1), attempts: map[string]*attempt{}, over: map[string]struct{}{}}
 }
 
 // knows reports whether an order for the attempt was followed, or must not be any more.
@@ -116,7 +124,7 @@ func (l *ledger) answer(ack, stop []string) {
 	for _, uid := range stop {
 		a := l.attempts[uid]
 		if a == nil { // it never came, or is long over: confirm it, and refuse it should it still come
-			a = &attempt{uid: uid, phase: phase{state: pb.TaskState_TASK_STATE_KILLED, text: "stopped before it began"}}
+			a = &attempt{uid: uid, labels: l.labels, phase: phase{state: pb.TaskState_TASK_STATE_KILLED, text: "stopped before it began"}}
 			l.attempts[uid] = a
 			l.mark(a)
 			continue
@@ -138,12 +146,13 @@ func (l *ledger) stopAll() {
 	}
 }
 
-// age forgets acknowledged attempts of the generation before the last. It is called with each heartbeat, so that they are
-// remembered for longer than an order can be under way.
-func (l *ledger) age() {
+// age forgets acknowledged attempts of the generation before the last, once the last is old enough.
+func (l *ledger) age(now time.Time) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	l.over, l.older = map[string]struct{}{}, l.over
+	if now.Sub(l.aged) >= generation {
+		l.over, l.older, l.aged = map[string]struct{}{}, l.over, now
+	}
 }
 
 func finished(s pb.TaskState) bool {

@@ -37,6 +37,9 @@ func (s *service) RunTask(ctx context.Context, in *pb.RunTaskRequest) (*pb.RunTa
 		out.Refused = append(out.Refused, &pb.Refusal{
 			AttemptUid: run.AttemptUid, Code: int32(status.Code(err)), Message: status.Convert(err).Message()})
 	}
+	if err := ctx.Err(); err != nil {
+		return nil, status.FromContextError(err).Err() // the order comes too late: it will come again
+	}
 	entries := sync.WaitGroup{}
 	for _, run := range in.Tasks {
 		if in.Specs[run.JobId] == nil {
@@ -53,6 +56,7 @@ func (s *service) RunTask(ctx context.Context, in *pb.RunTaskRequest) (*pb.RunTa
 		}
 		entries.Go(func() {
 			if err := submitSite.Hit(ctx, a); err != nil {
+				a.cancel()
 				refuse(run, err)
 				return
 			}
@@ -64,9 +68,11 @@ func (s *service) RunTask(ctx context.Context, in *pb.RunTaskRequest) (*pb.RunTa
 }
 
 func (s *service) begin(a *attempt) {
-	if s.w.ctx.Err() == nil && s.w.ledger.add(a) {
-		s.w.running.Go(func() { s.w.execute(a) })
+	if s.w.ctx.Err() != nil || !s.w.ledger.add(a) {
+		a.cancel()
+		return
 	}
+	s.w.running.Go(func() { s.w.execute(a) })
 }
 
 // StopTask stops attempts; each is confirmed by a report.

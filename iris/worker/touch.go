@@ -112,7 +112,7 @@ func (w *Worker) beat() (registerAgain bool) {
 	}
 	w.lease.renew(sent, 0)
 	w.ledger.answer(answer.Ack, answer.Stop)
-	w.ledger.age()
+	w.ledger.age(sent)
 	return false
 }
 

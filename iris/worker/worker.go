@@ -108,13 +108,14 @@ func Start(config Config) (*Worker, error) {
 		_ = listener.Close() // the first error is the one that matters
 		return nil, fmt.Errorf("worker %s: controller %s: %w", config.ID, config.Controller, err)
 	}
+	labels := chaos.Labels{"cluster": config.Cluster, "worker": config.ID}
 	ctx, stop := context.WithCancel(context.Background())
 	w := &Worker{
 		config: config, incarnation: incarnation.String(),
-		labels:   chaos.Labels{"cluster": config.Cluster, "worker": config.ID},
+		labels:   labels,
 		listener: listener, server: network.Server(), health: health.NewServer(),
 		conn: conn, registry: pb.NewRegistryServiceClient(conn),
-		ledger: newLedger(), logs: newLogs(), ports: newPorts(),
+		ledger: newLedger(labels), logs: newLogs(), ports: newPorts(),
 		ctx: ctx, stop: stop, hurry: make(chan struct{}, 1), registered: make(chan struct{}),
 	}
 	pb.RegisterWorkerServiceServer(w.server, &service{w: w})

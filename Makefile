@@ -1,0 +1,105 @@
+# Iris: what a developer and a pipeline run. Needs Go, gcc (for the race detector), git and make; `make` lists the verbs.
+#
+# FOCUS=<regexp> runs only the specs (or, for bench, the benchmarks) whose name matches; SEED=<n> repeats a run: the
+# order of the specs and every chaos decision follow from it. Reports are written to reports/.
+
+SHELL := bash
+.SHELLFLAGS := -euo pipefail -c
+MAKEFLAGS += --keep-going
+.DEFAULT_GOAL := help
+
+FOCUS ?=
+SEED ?=
+REPEAT ?= 20
+
+TOOL := go tool -modfile=go.tools.mod
+PROTO := iris/proto
+
+# The unit tests are all tests but the suite. $(call units,<report>,<go test flags>)
+units = go test -json $(2) -skip '^TestIris$$' ./... | go run ./.ci/junit reports/$(1).xml
+
+# The specs. $(call specs,<report>,<label filter>,<ginkgo flags>)
+specs = go tool ginkgo --succinct --silence-skips --fail-on-empty --label-filter='$(2)' $(3) \
+	$(if $(SEED),--seed=$(SEED)) --output-dir=reports --junit-report=$(1).xml . -- -test.run='^TestIris$$'
+focus = $(if $(FOCUS),--focus='$(FOCUS)')
+
+# The scenarios that a pipeline also runs on the wall clock: each takes seconds.
+REALTIME_SHORT := smoke report_task_state_failure worker_crash_mid_task worker_sequential_jobs \
+	task_fails_once_then_succeeds task_timeout retry_budget_exact capacity_wait
+empty :=
+space := $(empty) $(empty)
+REALTIME_SHORT_FOCUS := \b($(subst $(space),|,$(strip $(REALTIME_SHORT)))):
+
+.PHONY: help
+help: ## list the verbs
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  %-16s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@printf '\nVariables: FOCUS=<regexp> SEED=<n> REPEAT=<n>; for example: make chaos FOCUS=heartbeat SEED=7\n'
+
+.PHONY: chaos
+chaos: ## the chaos scenarios in virtual time, within seconds
+	@$(call specs,chaos,chaos && fast,$(focus))
+
+.PHONY: chaos-realtime
+chaos-realtime: ## the chaos scenarios on the wall clock, over TCP, with real processes
+	@$(call specs,chaos-realtime,chaos && slow,-p $(focus))
+
+.PHONY: test unit specs
+test: unit specs ## every unit test, and every spec in virtual time
+unit: ## the unit tests
+	@$(call units,unit,)
+specs: ## the specs in virtual time
+	@$(call specs,specs,fast,$(focus))
+
+.PHONY: race unit-race specs-race
+race: unit-race specs-race ## the same with the race detector
+unit-race:
+	@$(call units,unit-race,-race)
+specs-race:
+	@$(call specs,specs-race,fast,--race $(focus))
+
+.PHONY: realtime-short
+realtime-short: ## the wall-clock scenarios that take seconds
+	@$(call specs,realtime-short,slow,-p --focus='$(REALTIME_SHORT_FOCUS)')
+	@for name in $(REALTIME_SHORT); do \
+		grep -q "<testcase name=\"[^\"]*\b$$name:[^\"]*\"[^>]* status=\"passed\"" reports/realtime-short.xml || \
+			{ echo "realtime-short: no spec is called $$name any more: mend REALTIME_SHORT in the Makefile" >&2; exit 1; }; \
+	done
+
+.PHONY: deflake
+deflake: ## the specs in virtual time REPEAT+1 times: shuffled, with the race detector, a seed each
+	@$(call specs,deflake,fast,--race --randomize-all --repeat=$(REPEAT) $(focus))
+
+.PHONY: bench
+bench: ## every benchmark
+	@mkdir -p reports
+	@go test -run '^$$' -bench '$(or $(FOCUS),.)' -benchmem ./... | tee reports/bench.txt
+
+.PHONY: lint vet staticcheck ginkgolinter
+lint: fmt-check vet staticcheck ginkgolinter ## gofmt, go vet, staticcheck, ginkgolinter
+vet:
+	@go vet ./... ./.ci/junit
+staticcheck:
+	@$(TOOL) staticcheck ./... ./.ci/junit
+ginkgolinter:
+	@$(TOOL) ginkgolinter ./...
+
+.PHONY: generate
+generate: ## write the Go code of iris/proto anew from iris.proto
+	@go run -modfile=go.tools.mod $(PROTO)/generate.go
+
+.PHONY: verify fmt-check generate-check tidy-check
+verify: fmt-check generate-check tidy-check ## what is checked in is formatted, generated and tidy
+fmt-check:
+	@files=$$(gofmt -l .); [[ -z "$$files" ]] || { echo "not formatted; run gofmt -w on:" >&2; echo "$$files" >&2; exit 1; }
+generate-check:
+	@before=$$(mktemp -d); trap 'rm -rf "$$before"' EXIT; cp $(PROTO)/*.pb.go "$$before"; \
+	$(MAKE) --no-print-directory generate; \
+	for file in $(PROTO)/*.pb.go; do \
+		diff -u "$$before/$${file##*/}" "$$file" || { echo "$$file was stale; it is written anew: keep it" >&2; exit 1; }; \
+	done
+tidy-check: ## go.mod and go.sum are what go mod tidy writes
+	@go mod tidy -diff
+
+.PHONY: clean
+clean: ## remove reports and binaries
+	@rm -rf reports bin

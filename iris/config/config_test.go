@@ -1,0 +1,156 @@
+package config_test
+
+import (
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"iris/iris/config"
+)
+
+var demo = filepath.Join("..", "..", "examples", "demo.yaml")
+
+func TestTheDemoLoads(t *testing.T) {
+	got, err := config.Load(demo)
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := config.Cluster{
+		Name: "demo",
+		Controller: config.Controller{
+			WorkerTimeout: time.Minute, NoWorkerGrace: 10 * time.Minute, DispatchRounds: 5, DispatchPause: 10 * time.Second,
+		},
+		Worker: config.Worker{HeartbeatInterval: 10 * time.Second, PollInterval: 5 * time.Second, KillGrace: 5 * time.Second},
+		Groups: []config.Group{{
+			Name: "cpu", CPU: 4, Memory: 16 << 30, MinSlices: 2, MaxSlices: 2, Zones: []string{"local"},
+			Attributes: map[string]string{"device-type": "cpu"},
+		}},
+	}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Error(diff)
+	}
+}
+
+// Each mistake is made in the demo, by replacing one text by another.
+func TestAMistakeIsRefusedWithItsLine(t *testing.T) {
+	for name, c := range map[string]struct {
+		from, to string
+		line     string // that the mistake is on
+		want     string
+	}{
+		"unknown key":         {"poll_interval: 5s", "poll_intervall: 5s", "poll_intervall", `unknown field "poll_intervall"`},
+		"duplicate key":       {"poll_interval: 5s", "kill_grace: 5s", "kill_grace: 5s        #", `mapping key "kill_grace" already defined`},
+		"number for duration": {"poll_interval: 5s", "poll_interval: 5", "poll_interval", "cannot unmarshal"},
+		"list for number":     {"cpu: 4", "cpu: [4]", "cpu: [4]", "cannot unmarshal"},
+		"text for number":     {"cpu: 4", "cpu: four", "cpu: four", "cannot unmarshal"},
+		"fraction of a slice": {"min_slices: 2", "min_slices: 1.5", "min_slices", "groups[0].min_slices is 1.5; it must be a whole number"},
+		"bad size":            {"memory: 16GiB", "memory: 16GiBB", "memory", `"16GiBB" is not a size such as 16GiB`},
+		"size out of range":   {"memory: 16GiB", "memory: 8EiB", "memory", `"8EiB" is not a size such as 16GiB`},
+		"list for size":       {"memory: 16GiB", "memory: [1]", "memory", `is not a size such as 16GiB`},
+		"no memory":           {"memory: 16GiB", "memory: 0", "memory", "groups[0] cpu: memory is 0 bytes; it must be positive"},
+		"no cpu":              {"cpu: 4", "cpu: 0", "cpu: 0", "groups[0] cpu: cpu is 0; it must be positive, and at most 100000"},
+		"cpu not a number":    {"cpu: 4", "cpu: .nan", "cpu: .nan", "groups[0] cpu: cpu is NaN; it must be positive"},
+		"endless cpu":         {"cpu: 4", "cpu: .inf", "cpu: .inf", "groups[0] cpu: cpu is +Inf; it must be positive, and at most 100000"},
+		"negative duration":   {"kill_grace: 5s", "kill_grace: -5s", "kill_grace", "worker.kill_grace is -5s; it cannot be negative"},
+		"negative count":      {"rounds: 5", "rounds: -1", "rounds", "controller.dispatch_rounds is -1; it cannot be negative"},
+		"duplicate group":     {"  - name: cpu\n", "  - {name: cpu, cpu: 1, memory: 1GiB, max_slices: 1, zones: [a]}\n  - name: cpu\n", "  - name: cpu", "groups[1]: a second group is called cpu"},
+		"group without zones": {"    zones: [local]\n", "", "  - name: cpu", `groups[0]: scale group "cpu": zones is empty`},
+		"one heartbeat":       {"worker_timeout: 60s", "worker_timeout: 19999ms", "worker_timeout", "controller.worker_timeout 19.999s leaves no room for a lost heartbeat (worker.heartbeat_interval 10s)"},
+		"name of a path":  {"name: demo", "name: a/b", "name", `name is "a/b"; it must be`},
+		"second document": {"name: demo", "name: demo\n---\nname: other", "# A small", "more than one document"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			text := replaced(t, c.from, c.to)
+			at := strings.Index(text, c.line)
+			if at < 0 {
+				t.Fatalf("%q is not in the file", c.line)
+			}
+			line := 1 + strings.Count(text[:at], "\n")
+			path := write(t, text)
+			_, err := config.Load(path)
+			if err == nil {
+				t.Fatal("it was accepted")
+			}
+			if !strings.Contains(err.Error(), c.want) {
+				t.Errorf("error %q does not say %q", err, c.want)
+			}
+			if !strings.HasPrefix(err.Error(), fmt.Sprintf("%s:%d: ", path, line)) &&
+				!strings.HasPrefix(err.Error(), fmt.Sprintf("%s: [%d:", path, line)) {
+				t.Errorf("error %q does not name line %d", err, line)
+			}
+		})
+	}
+}
+
+func TestWrongValuesAreNamedAllAtOnce(t *testing.T) {
+	path := write(t, strings.Replace(replaced(t, "kill_grace: 5s", "kill_grace: -5s"), "cpu: 4", "cpu: -4", 1))
+	_, err := config.Load(path)
+	want := path + ":13: worker.kill_grace is -5s; it cannot be negative\n" +
+		path + ":17: groups[0] cpu: cpu is -4; it must be positive, and at most 100000"
+	if err == nil || err.Error() != want {
+		t.Errorf("error is\n%v, want\n%s", err, want)
+	}
+}
+
+// The default heartbeat counts where none is given, and so does the default timeout.
+func TestAnUnsetHeartbeatCountsAsItsDefault(t *testing.T) {
+	c := config.Cluster{Name: "c", Controller: config.Controller{WorkerTimeout: 19 * time.Second}}
+	if err := c.Validate(); err == nil || !strings.Contains(err.Error(), "leaves no room for a lost heartbeat") {
+		t.Errorf("19s of silence with the default heartbeat: %v", err)
+	}
+	c = config.Cluster{Name: "c", Worker: config.Worker{HeartbeatInterval: 31 * time.Second}}
+	if err := c.Validate(); err == nil || !strings.Contains(err.Error(), "leaves no room for a lost heartbeat") {
+		t.Errorf("a heartbeat every 31s with the default timeout: %v", err)
+	}
+	c = config.Cluster{Name: "c", Controller: config.Controller{WorkerTimeout: 20 * time.Second}}
+	if err := c.Validate(); err != nil {
+		t.Errorf("20s of silence with the default heartbeat: %v", err)
+	}
+}
+
+func TestSizesAreBinaryDecimalOrBytes(t *testing.T) {
+	for text, want := range map[string]config.Bytes{"16GiB": 16 << 30, "16GB": 16_000_000_000, "512": 512, "&m 1MiB": 1 << 20} {
+		c, err := config.Load(write(t, replaced(t, "memory: 16GiB", "memory: "+text)))
+		if err != nil {
+			t.Errorf("%s: %v", text, err)
+			continue
+		}
+		if c.Groups[0].Memory != want {
+			t.Errorf("%s is %d bytes, want %d", text, c.Groups[0].Memory, want)
+		}
+	}
+}
+
+func TestAMissingFileIsNamed(t *testing.T) {
+	_, err := config.Load(filepath.Join(t.TempDir(), "none.yaml"))
+	if err == nil || !strings.Contains(err.Error(), "none.yaml") {
+		t.Errorf("error is %v", err)
+	}
+}
+
+// replaced is the demo with one text, which it has once, replaced.
+func replaced(t *testing.T, from, to string) string {
+	t.Helper()
+	text, err := os.ReadFile(demo)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if n := strings.Count(string(text), from); n != 1 {
+		t.Fatalf("the demo has %q %d times", from, n)
+	}
+	return strings.Replace(string(text), from, to, 1)
+}
+
+func write(t *testing.T, text string) string {
+	t.Helper()
+	path := filepath.Join(t.TempDir(), "cluster.yaml")
+	if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	return path
+}
