@@ -12,11 +12,19 @@ FOCUS ?=
 SEED ?=
 REPEAT ?= 20
 
+empty :=
+space := $(empty) $(empty)
 TOOL := go tool -modfile=go.tools.mod
 PROTO := iris/proto
 
-# The unit tests are all tests but the suite. $(call units,<report>,<go test flags>)
-units = go test -json $(2) -skip '^TestIris$$' ./... | go run ./.ci/junit reports/$(1).xml
+# The unit tests are all tests but the suite. $(call units,<report>,<go test flags>,<packages>)
+units = go test -json $(2) -skip '^TestIris$$' $(3) | go run ./.ci/junit reports/$(1).xml
+
+# Packages that test the participants in bubbles. Under the race detector these run on one processor:
+# acceptance/chronos/race.go says why.
+BUBBLES := client cluster controller network worker
+bubbles := $(BUBBLES:%=./iris/%)
+others = $$(go list ./... | grep -vxE 'iris/iris/($(subst $(space),|,$(strip $(BUBBLES))))')
 
 # The specs. $(call specs,<report>,<label filter>,<ginkgo flags>)
 specs = go tool ginkgo --succinct --silence-skips --fail-on-empty --label-filter='$(2)' $(3) \
@@ -26,8 +34,6 @@ focus = $(if $(FOCUS),--focus='$(FOCUS)')
 # The scenarios that a pipeline also runs on the wall clock: each takes seconds.
 REALTIME_SHORT := smoke report_task_state_failure worker_crash_mid_task worker_sequential_jobs \
 	task_fails_once_then_succeeds task_timeout retry_budget_exact capacity_wait
-empty :=
-space := $(empty) $(empty)
 REALTIME_SHORT_FOCUS := \b($(subst $(space),|,$(strip $(REALTIME_SHORT)))):
 
 .PHONY: help
@@ -46,14 +52,15 @@ chaos-realtime: ## the chaos scenarios on the wall clock, over TCP, with real pr
 .PHONY: test unit specs
 test: unit specs ## every unit test, and every spec in virtual time
 unit: ## the unit tests
-	@$(call units,unit,)
+	@$(call units,unit,,./...)
 specs: ## the specs in virtual time
 	@$(call specs,specs,fast,$(focus))
 
 .PHONY: race unit-race specs-race
 race: unit-race specs-race ## the same with the race detector
 unit-race:
-	@$(call units,unit-race,-race)
+	@$(call units,unit-race,-race,$(others))
+	@$(call units,unit-race-bubbles,-race -cpu=1,$(bubbles))
 specs-race:
 	@$(call specs,specs-race,fast,--race $(focus))
 
@@ -102,4 +109,4 @@ tidy-check: ## go.mod and go.sum are what go mod tidy writes
 
 .PHONY: clean
 clean: ## remove reports and binaries
-	@rm -rf reports bin
+	@rm -rf reports bin logs/chaos/summary.md

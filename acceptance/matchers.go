@@ -5,6 +5,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/onsi/gomega"
 	"github.com/onsi/gomega/format"
 	"github.com/onsi/gomega/gcustom"
 	"github.com/onsi/gomega/types"
@@ -25,7 +26,8 @@ const (
 	COSCHEDFAILED = pb.JobState(pb.TaskState_TASK_STATE_COSCHED_FAILED)
 )
 
-// HaveState matches a job's status. While it is awaited, a job that ended otherwise fails it at once.
+// HaveState matches a job's status. A job that ended otherwise is an error, which ends an Eventually at once; so do not
+// negate HaveState.
 func HaveState(want pb.JobState) types.GomegaMatcher { return &stateMatcher{want} }
 
 type stateMatcher struct{ want pb.JobState }
@@ -35,13 +37,11 @@ func (m *stateMatcher) Match(actual any) (bool, error) {
 	if !ok {
 		return false, fmt.Errorf("HaveState wants a *pb.JobStatus, not %T", actual)
 	}
+	if job.GetState() != m.want && client.Over(job.GetState()) {
+		// Eventually asks a matcher's MatchMayChangeInTheFuture only about values, not about what a function returns.
+		return false, gomega.StopTrying(m.FailureMessage(actual))
+	}
 	return job.GetState() == m.want, nil
-}
-
-// MatchMayChangeInTheFuture ends an Eventually when the job is over.
-func (m *stateMatcher) MatchMayChangeInTheFuture(actual any) bool {
-	job, ok := actual.(*pb.JobStatus)
-	return ok && !client.Over(job.GetState())
 }
 
 func (m *stateMatcher) FailureMessage(actual any) string {
@@ -107,9 +107,10 @@ func HaveError(want string) types.GomegaMatcher {
 
 // WaitBecause matches a job's status that is PENDING with this reason.
 func WaitBecause(kind pb.PendingReason_Kind, text string) types.GomegaMatcher {
+	reason := fmt.Sprintf("%v: %s", kind, text)
 	return gcustom.MakeMatcher(func(job *pb.JobStatus) (bool, error) {
 		return job.State == PENDING && job.PendingReason.GetKind() == kind && job.PendingReason.GetText() == text, nil
-	}).WithTemplate("Expected job\n{{.FormattedActual}}\n{{.To}} wait because\n{{format .Data 1}}", text)
+	}).WithTemplate("Expected job\n{{.FormattedActual}}\n{{.To}} wait because\n{{format .Data 1}}", reason)
 }
 
 // BeEmptyWorker matches a worker's status that has all its capacity free.

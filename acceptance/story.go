@@ -15,7 +15,7 @@ import (
 // Moment picks an instant of a job's life.
 type Moment func(*pb.JobStatus) time.Time
 
-// Submitted, Started and Finished are a job's instants on the controller's clock.
+// Submitted is when it was launched, by the controller's clock, as are the others.
 func Submitted(j *pb.JobStatus) time.Time { return j.SubmittedAt.AsTime() }
 
 // Started is when its first attempt ran.

@@ -25,7 +25,6 @@ import (
 // a chaos site that none of them fired.
 func Run(t *testing.T) {
 	gomega.RegisterFailHandler(ginkgo.Fail)
-	chronos.Use(t)
 	format.RegisterCustomFormatter(func(value any) (string, bool) {
 		m, ok := value.(proto.Message)
 		if !ok || !m.ProtoReflect().IsValid() {
@@ -42,6 +41,7 @@ func Run(t *testing.T) {
 		t.Fatalf("no spec is selected by --label-filter=%q --focus=%q; labels are %s", suite.LabelFilter, suite.FocusStrings,
 			strings.Join(knownLabels, ", "))
 	}
+	chronos.Use(t) // not before the preview, which forgets all nodes outside of containers
 	ginkgo.ReportAfterSuite("what the suite survived", func(report types.Report) { conclude(report) })
 	ginkgo.RunSpecs(t, "iris", suite, reporter)
 }

@@ -168,21 +168,23 @@ func markdown(rows []row, report types.Report) string {
 			s.id(), s.name, s.clock(), s.specs, s.faults(), s.attempts, short(s.elapsed), short(s.real), s.verdict())
 	}
 	b.WriteString("\n\"Lasted\" is by the scenario's own clock, the longest of its specs; \"real\" is what all of them took.\n")
-	section := func(title string, failed bool) {
-		fmt.Fprintf(&b, "\n## %s\n\n", title)
-		said := map[string]bool{}
-		for _, s := range rows {
-			if line := fmt.Sprintf("* `%s`: %s\n", s.name, s.text); (s.failed > 0) == failed && !said[line] {
-				said[line] = true
-				b.WriteString(line)
-			}
+	var handles, fails []string // a scenario that fails in one clock is not handled
+	for _, s := range rows {
+		if s.failed > 0 {
+			fails = append(fails, fmt.Sprintf("* `%s` (%s): %s\n", s.name, s.clock(), s.text))
 		}
-		if len(said) == 0 {
-			b.WriteString("Nothing in this run.\n")
+		if !slices.ContainsFunc(rows, func(other row) bool { return other.name == s.name && other.failed > 0 }) {
+			handles = append(handles, fmt.Sprintf("* `%s`: %s\n", s.name, s.text))
 		}
 	}
-	section("What Iris handles", false)
-	section("What it does not", true)
+	section := func(title string, lines []string) {
+		if len(lines) == 0 {
+			lines = []string{"Nothing in this run.\n"}
+		}
+		fmt.Fprintf(&b, "\n## %s\n\n%s", title, strings.Join(slices.Compact(lines), ""))
+	}
+	section("What Iris handles", handles)
+	section("What it does not", fails)
 	return b.String()
 }
 

@@ -15,8 +15,10 @@ package chronos
 
 import (
 	"context"
-	"errors"
 	"fmt"
+	"regexp"
+	"runtime"
+	"strings"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -31,17 +33,18 @@ var suite *testing.T
 // open is the bubble of the spec that runs now; specs of one process run one after another.
 var open *bubble
 
-// Use gives bubbles their *testing.T and makes each end with its spec. Call it once, before RunSpecs.
+// Use gives bubbles their *testing.T and makes each end with its spec. Call it once, before RunSpecs; and after
+// PreviewSpecs, which makes ginkgo forget every node that is in no container.
 func Use(t *testing.T) {
 	suite = t
 	ginkgo.ReportAfterEach(func(ginkgo.SpecReport) {
 		if open == nil {
 			return
 		}
-		leak := open.close()
+		left := open.close()
 		open = nil
-		if leak != nil {
-			ginkgo.Fail(fmt.Sprintf("the spec left something running: %v", leak))
+		if left != "" {
+			ginkgo.Fail("the spec left something running: " + left)
 		}
 	})
 }
@@ -49,54 +52,69 @@ func Use(t *testing.T) {
 // Virtual decorates a container (or a spec) to run in virtual time.
 func Virtual() types.AroundNodeDecorator {
 	return ginkgo.AroundNode(func(ctx context.Context, body func(context.Context)) {
+		spec := ginkgo.CurrentSpecReport()
 		if open == nil {
-			open = start()
+			open = start(spec.StartTime)
+		}
+		if !open.spec.Equal(spec.StartTime) {
+			panic("chronos: an earlier spec's bubble is still open: call chronos.Use(t) after PreviewSpecs")
 		}
 		open.run(ctx, body)
 	})
 }
 
-// bubble is one synctest bubble. Its root goroutine receives work over a channel made outside: blocked there it does not
-// count as waiting, so time stands still between nodes.
+// patience is how long, in real time, a bubble may take to end or to become free for a node. Neither takes any time
+// unless somebody in the bubble spins or waits for what is outside.
+const patience = 10 * time.Second
+
+// bubble is one synctest bubble. Its root goroutine receives work over a channel made outside: blocked there it does
+// not count as waiting, so time stands still between nodes.
 type bubble struct {
+	spec time.Time // when its spec began, which tells it from others
+	name string    // as the runtime has it in stack traces; set before the first node runs
 	work chan func()
-	over chan any // what synctest panicked with, or nil
+	over chan struct{} // closed when it has ended
+	why  string        // what synctest complained about; set before over is closed
 }
 
-func start() *bubble {
-	b := &bubble{work: make(chan func()), over: make(chan any, 1)}
+func start(spec time.Time) *bubble {
+	b := &bubble{spec: spec, work: make(chan func()), over: make(chan struct{})}
 	if suite == nil {
 		panic("chronos: call chronos.Use(t) before RunSpecs")
 	}
 	restore := oneProcessor()
 	go func() {
+		defer close(b.over)
+		defer restore()
 		defer func() {
-			p := recover()
-			restore()
-			b.over <- p
+			if p := recover(); p != nil {
+				b.why = fmt.Sprintf("%v\n\n%s", p, b.stacks())
+			}
 		}()
 		synctest.Test(suite, func(*testing.T) {
+			b.name = inBubble.FindString(stacks(false))
 			for node := range b.work {
-				node()
+				ended := make(chan struct{})
+				go func() { // it may end its goroutine, as t.FailNow does; that must not be the root
+					defer close(ended)
+					node()
+				}()
+				<-ended
 			}
 		})
 	}()
 	return b
 }
 
-// run has the bubble run a node's body, and brings a panic of the body (a failed assertion is one) back to the caller.
+// run has the bubble run a node's body. It panics if the body does not come to its end; of two reasons ginkgo takes the
+// first, so that what the body itself said stands.
 func (b *bubble) run(ctx context.Context, body func(context.Context)) {
 	ctx.Done() // a context makes its channel when first asked: it must not be made inside
-	finished := make(chan any, 1)
+	finished := make(chan bool, 1)
 	node := func() {
 		completed := false
-		defer func() {
-			p := recover()
-			if p == nil && !completed {
-				p = errors.New("the node's goroutine was ended (runtime.Goexit)")
-			}
-			finished <- p
-		}()
+		defer func() { finished <- completed }()
+		defer ginkgo.GinkgoRecover() // here, where the stack is that of the panic; a failed assertion is one too
 		inner, cancel := context.WithCancel(context.WithoutCancel(ctx))
 		defer cancel()
 		body(inner)
@@ -104,25 +122,49 @@ func (b *bubble) run(ctx context.Context, body func(context.Context)) {
 	}
 	select {
 	case b.work <- node:
-	case p := <-b.over:
-		b.over <- nil
-		panic(fmt.Sprintf("the bubble broke: %v", p))
+	case <-b.over:
+		panic("the bubble broke: " + b.why)
+	case <-time.After(patience):
+		panic("the bubble is busy with an earlier node:\n\n" + b.stacks())
 	}
 	select {
-	case p := <-finished:
-		if p != nil {
-			panic(p)
+	case completed := <-finished:
+		if !completed {
+			panic("the node's goroutine was ended (runtime.Goexit)")
 		}
-	case p := <-b.over:
-		b.over <- nil
-		panic(fmt.Sprintf("the bubble broke: %v", p))
+	case <-b.over:
+		panic("the bubble broke: " + b.why)
 	}
 }
 
-// close ends the bubble and returns what synctest had to complain about.
-func (b *bubble) close() any {
+// close ends the bubble and returns what it has left behind, or "".
+func (b *bubble) close() string {
 	close(b.work)
-	return <-b.over
+	select {
+	case <-b.over:
+		return b.why
+	case <-time.After(patience):
+		return fmt.Sprintf("it has not ended after %v\n\n%s", patience, b.stacks())
+	}
+}
+
+var inBubble = regexp.MustCompile(`synctest bubble \d+\b`)
+
+// stacks are the traces of the goroutines in the bubble, without those of synctest itself.
+func (b *bubble) stacks() string {
+	var own []string
+	for trace := range strings.SplitSeq(stacks(true), "\n\n") {
+		if inBubble.FindString(trace) == b.name && !strings.Contains(trace, "\ntesting/synctest.") {
+			own = append(own, trace)
+		}
+	}
+	return strings.Join(own, "\n\n")
+}
+
+// stacks are the traces of this goroutine or of all.
+func stacks(all bool) string {
+	text := make([]byte, 1<<20)
+	return string(text[:runtime.Stack(text, all)])
 }
 
 // Now is the current instant of the clock that the caller lives in: virtual inside a bubble, real outside.

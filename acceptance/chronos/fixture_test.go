@@ -4,9 +4,11 @@ import (
 	"bytes"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"runtime"
 	"slices"
 	"strings"
 	"testing"
@@ -26,30 +28,34 @@ type fixture struct {
 	spec  func(SpecContext) // the bad one
 	state types.SpecState   // what becomes of it
 	says  string            // in the report of the failure
-	line  string            // the comment at the line that the report points to; "": somewhere in the package
+	line  string            // the comment at the line that the report points to, "" if that is in chronos
+	trace string            // the comment at a line that the report has a stack trace of, if it is to have any
 }
 
 var fixtures = []fixture{{
 	name:  "a goroutine that waits for ever",
-	spec:  func(SpecContext) { go func() { <-make(chan int) }() },
+	spec:  func(SpecContext) { go func() { <-make(chan int) }() }, // waits
 	state: types.SpecStateFailed,
 	says:  "the spec left something running: ",
+	trace: "// waits",
 }, {
 	name: "a goroutine that ticks for ever",
 	spec: func(SpecContext) {
 		go func() {
 			for {
-				time.Sleep(time.Second)
+				time.Sleep(time.Second) // sleeps
 			}
 		}()
 	},
 	state: types.SpecStateFailed,
 	says:  "the spec left something running: ",
+	trace: "// sleeps",
 }, {
 	name:  "a deadlock",
-	spec:  func(SpecContext) { <-make(chan int) },
+	spec:  func(SpecContext) { <-make(chan int) }, // blocks
 	state: types.SpecStatePanicked,
 	says:  "the bubble broke: deadlock: all goroutines in bubble are blocked",
+	trace: "// blocks",
 }, {
 	name: "a failed assertion",
 	spec: func(SpecContext) {
@@ -77,9 +83,25 @@ var fixtures = []fixture{{
 	line:  "// fails elsewhere",
 }, {
 	name:  "a panic",
-	spec:  func(SpecContext) { panic(errors.New("boom")) },
+	spec:  func(SpecContext) { panic(errors.New("boom")) }, // panics
 	state: types.SpecStatePanicked,
 	says:  "boom",
+	trace: "// panics",
+}, {
+	name:  "a goroutine's end",
+	spec:  func(SpecContext) { runtime.Goexit() },
+	state: types.SpecStatePanicked,
+	says:  "the node's goroutine was ended (runtime.Goexit)",
+}, {
+	name: "a goroutine that waits for what is outside",
+	spec: func(SpecContext) {
+		read, _, err := os.Pipe()
+		Expect(err).NotTo(HaveOccurred())
+		go func() { _, _ = read.Read(make([]byte, 1)) }() // reads
+	},
+	state: types.SpecStateFailed,
+	says:  "the spec left something running: it has not ended after 10s",
+	trace: "// reads",
 }, {
 	name:  "a skip",
 	spec:  func(SpecContext) { Skip("not today") }, // skips
@@ -110,6 +132,7 @@ func (f fixture) declare() {
 func TestABadSpecFailsAloneAndSaysWhy(t *testing.T) {
 	for _, f := range fixtures {
 		t.Run(f.name, func(t *testing.T) {
+			t.Parallel()
 			exit, specs := f.run(t)
 			bad, good := specs["bad"], specs["good"]
 			text := bad.Failure.Message + "\n" + bad.Failure.ForwardedPanic
@@ -118,6 +141,9 @@ func TestABadSpecFailsAloneAndSaysWhy(t *testing.T) {
 			}
 			if at := bad.Failure.Location; f.line != "" && !strings.HasSuffix(at.ContentsOfLine(), f.line) {
 				t.Errorf("the failure points to %v:%s\nwant the line that ends %s", at, at.ContentsOfLine(), f.line)
+			}
+			if text += bad.Failure.Location.FullStackTrace; !strings.Contains(text, f.traced(t)) {
+				t.Errorf("the stack traces do not name the line %s:\n%s", f.trace, text)
 			}
 			if want := f.name != unused; good.State.Is(types.SpecStatePassed) != want {
 				t.Errorf("the good spec: %v: %s", good.State, good.Failure.Message)
@@ -139,6 +165,19 @@ func TestOnFailureCallbacksRunInTheBubbleBeforeTheCleanup(t *testing.T) {
 	if want := []string{failedAt + " 2000-01-01T01:00:00Z"}; !slices.Equal(at, want) {
 		t.Errorf("report entries %q, want %q", at, want)
 	}
+}
+
+// traced is how a stack trace names the fixture's line.
+func (f fixture) traced(t *testing.T) string {
+	if f.trace == "" {
+		return ""
+	}
+	source, err := os.ReadFile("fixture_test.go")
+	if err != nil {
+		t.Fatal(err)
+	}
+	before, _, _ := strings.Cut(string(source), f.trace+"\n")
+	return fmt.Sprintf("fixture_test.go:%d", strings.Count(before, "\n")+1)
 }
 
 // run runs the fixture in a process of its own and returns its exit code and the reports of its specs.

@@ -36,7 +36,8 @@ type Option func(*Client)
 // Network dials over n. Default: TCP.
 func Network(n network.Network) Option { return func(c *Client) { c.network = n } }
 
-// Patience is how long a controller may be unreachable before a call gives up. Default 10 minutes.
+// Patience is how long a controller may be unreachable before a call gives up, with the last error. Default 10 minutes; 0
+// gives up after one try.
 func Patience(d time.Duration) Option { return func(c *Client) { c.patience = d } }
 
 // Connect prepares a connection to the controller at address ("host:port"). It does not wait for the controller.
@@ -62,7 +63,8 @@ func (c *Client) RPC() pb.ControllerServiceClient { return c.rpc }
 // callTimeout bounds one try of a call.
 const callTimeout = 10 * time.Second
 
-// call repeats a unary call while the controller cannot be reached. Errors are gRPC statuses.
+// call repeats a unary call while the controller cannot be reached. Errors are gRPC statuses; one that came because ctx
+// ended is ctx.Err() as well.
 func call[In, Out any](ctx context.Context, c *Client,
 	method func(context.Context, In, ...grpc.CallOption) (Out, error), in In) (Out, error) {
 	return retry(ctx, c, func(ctx context.Context) (Out, error) {
@@ -73,16 +75,22 @@ func call[In, Out any](ctx context.Context, c *Client,
 }
 
 func retry[Out any](ctx context.Context, c *Client, try func(context.Context) (Out, error)) (Out, error) {
-	return backoff.Retry(ctx, func() (Out, error) {
+	var last error
+	out, err := backoff.Retry(ctx, func() (Out, error) {
 		out, err := try(ctx)
+		last = err
 		code := status.Code(err)
 		if err != nil && (ctx.Err() != nil || code != codes.Unavailable && code != codes.DeadlineExceeded) {
 			return out, backoff.Permanent(err)
 		}
 		return out, err
-	}, backoff.WithMaxElapsedTime(c.patience), backoff.WithBackOff(&backoff.ExponentialBackOff{
+	}, backoff.WithMaxElapsedTime(max(c.patience, 1)), backoff.WithBackOff(&backoff.ExponentialBackOff{
 		InitialInterval: 100 * time.Millisecond, Multiplier: 2, MaxInterval: 5 * time.Second, RandomizationFactor: 0.1,
 	}))
+	if err != nil && ctx.Err() != nil {
+		return out, fmt.Errorf("%w; the last try: %w", ctx.Err(), last)
+	}
+	return out, err
 }
 
 // Jobs lists all jobs whose name has the prefix, in the order of submission.

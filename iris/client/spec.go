@@ -5,6 +5,7 @@ import (
 	"context"
 	"crypto/rand"
 	"fmt"
+	"math"
 	"strings"
 	"time"
 
@@ -22,7 +23,7 @@ type Spec struct {
 	Name string
 	// Entrypoint is what each task runs: Command or Function.
 	Entrypoint *pb.Entrypoint
-	// CPU is what each task needs, in cores. 0: 1.
+	// CPU is what each task needs, in cores, to the thousandth. 0: 1.
 	CPU float64
 	// Memory is what each task needs, in bytes. 0: 1 GiB.
 	Memory int64
@@ -70,7 +71,7 @@ func Function(name string, args ...string) *pb.Entrypoint {
 func (s Spec) proto(sum bundle.Hash) *pb.JobSpec {
 	out := &pb.JobSpec{
 		Name: s.Name, Entrypoint: s.Entrypoint, Environment: s.Environment, Constraints: s.Constraints,
-		Resources:         &pb.Resources{CpuMillis: int64(s.CPU * 1000), MemoryBytes: s.Memory},
+		Resources:         &pb.Resources{CpuMillis: int64(math.Round(s.CPU * 1000)), MemoryBytes: s.Memory},
 		MaxRetriesFailure: s.MaxRetriesFailure, MaxRetriesPreemption: s.MaxRetriesPreemption, MaxTaskFailures: s.MaxTaskFailures,
 		ParentJobId: s.Parent, BundleSha256: string(sum), Ports: s.Ports, Priority: s.Priority, Exclusive: s.Exclusive,
 	}

@@ -61,8 +61,8 @@ func TestAMistakeIsRefusedWithItsLine(t *testing.T) {
 		"duplicate group":     {"  - name: cpu\n", "  - {name: cpu, cpu: 1, memory: 1GiB, max_slices: 1, zones: [a]}\n  - name: cpu\n", "  - name: cpu", "groups[1]: a second group is called cpu"},
 		"group without zones": {"    zones: [local]\n", "", "  - name: cpu", `groups[0]: scale group "cpu": zones is empty`},
 		"one heartbeat":       {"worker_timeout: 60s", "worker_timeout: 19999ms", "worker_timeout", "controller.worker_timeout 19.999s leaves no room for a lost heartbeat (worker.heartbeat_interval 10s)"},
-		"name of a path":  {"name: demo", "name: a/b", "name", `name is "a/b"; it must be`},
-		"second document": {"name: demo", "name: demo\n---\nname: other", "# A small", "more than one document"},
+		"name of a path":      {"name: demo", "name: a/b", "name", `name is "a/b"; it must be`},
+		"second document":     {"name: demo", "name: demo\n---\nname: other", "# A small", "more than one document"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			text := replaced(t, c.from, c.to)

@@ -184,7 +184,7 @@ func (s *jobService) FetchTaskLogs(ctx context.Context, in *pb.FetchTaskLogsRequ
 		worker, incarnation, uid string
 		client                   pb.WorkerServiceClient
 	}
-	from, err := read(ctx, s.loop, in.JobId, func(_ *picture, j *state.Job) (*source, error) {
+	from, err := read(ctx, s.loop, in.JobId, func(p *picture, j *state.Job) (*source, error) {
 		if err := checkTask(j, in.TaskIndex); err != nil {
 			return nil, err
 		}
@@ -202,7 +202,10 @@ func (s *jobService) FetchTaskLogs(ctx context.Context, in *pb.FetchTaskLogsRequ
 		}
 		a := attempts[n]
 		conn := s.loop.couriers.conn(a.Worker)
-		if conn == nil {
+		switch {
+		case p.cluster.Worker(a.Worker).Incarnation != a.Incarnation:
+			return nil, status.Errorf(codes.NotFound, "worker %s was started again after attempt %s; the logs are gone", a.Worker, a.UID)
+		case conn == nil:
 			return nil, status.Errorf(codes.Unavailable, "worker %s, which has the logs of attempt %s, is lost", a.Worker, a.UID)
 		}
 		return &source{a.Worker, a.Incarnation, a.UID, pb.NewWorkerServiceClient(conn)}, nil

@@ -99,6 +99,7 @@ func (l *loop) run() {
 			panic(p)
 		}
 	}()
+	l.liveness.check = time.Now() // the silence of workers that the journal knows counts from here
 	timer := time.NewTimer(0)
 	defer timer.Stop()
 	for {

@@ -59,8 +59,9 @@ func heapInUse() int64 {
 	return int64(stats.HeapAlloc)
 }
 
-// BenchmarkApply is the whole life of one attempt: assigned, reported as running, reported as ended; with a look at
-// the next deadline and at what waits after each command, as the controller takes it. What it costs must not depend on the size of the job.
+// BenchmarkApply is the whole life of one attempt: assigned, reported as running, reported as ended; with a look at the
+// next deadline and at what waits after each command, as the controller takes it. What it costs must not depend on the
+// size of the job.
 func BenchmarkApply(b *testing.B) {
 	for _, replicas := range []int32{100, 10_000} {
 		for _, end := range []State{Succeeded, Failed} {

@@ -96,6 +96,8 @@ func sized(bytes int) edit {
 	}
 }
 
+const noDuration = "it must be within 10 000 years, seconds and nanoseconds of one sign"
+
 const (
 	eq        = pb.ConstraintOp_CONSTRAINT_OP_EQ
 	ne        = pb.ConstraintOp_CONSTRAINT_OP_NE
@@ -178,19 +180,21 @@ func TestValidateNamesFieldValueAndRule(t *testing.T) {
 		{"a timeout is not negative", timing(second, nil), timing(durationpb.New(-time.Second), nil),
 			`timeout is -1s: it must be more than zero`},
 		{"a timeout is a duration", timing(&durationpb.Duration{Seconds: 315_576_000_000}, nil),
-			timing(&durationpb.Duration{Seconds: 1, Nanos: -1}, nil), `timeout is "1 s and -1 ns": it must be within 10 000 years, seconds and nanoseconds of one sign`},
+			timing(&durationpb.Duration{Seconds: 1, Nanos: -1}, nil),
+			`timeout is "1 s and -1 ns": ` + noDuration},
 		{"a scheduling timeout is not zero", timing(nil, durationpb.New(1)), timing(nil, durationpb.New(0)),
 			`scheduling_timeout is 0s: it must be more than zero`},
 		{"a scheduling timeout is not negative", timing(nil, second), timing(nil, durationpb.New(-1)),
 			`scheduling_timeout is -1ns: it must be more than zero`},
 		{"a scheduling timeout is a duration", timing(nil, second),
 			timing(nil, &durationpb.Duration{Seconds: 315_576_000_001}),
-			`scheduling_timeout is "315576000001 s and 0 ns": it must be within 10 000 years, seconds and nanoseconds of one sign`},
+			`scheduling_timeout is "315576000001 s and 0 ns": ` + noDuration},
 		{"a parent is an id", below("p.1_a-B"), below("p/1"),
 			`parent_job_id is "p/1": it must be 1 to 128 of [a-zA-Z0-9._-] and not only dots`},
 		{"a bundle is a hash", bundled(strings.Repeat("0f", 32)), bundled(strings.Repeat("0F", 32)),
 			`bundle_sha256 is "` + strings.Repeat("0F", 32) + `": it must be empty or 64 lower-case hex digits`},
-		{"a hash is whole", bundled(""), bundled("0f"), `bundle_sha256 is "0f": it must be empty or 64 lower-case hex digits`},
+		{"a hash is whole", bundled(""), bundled("0f"),
+			`bundle_sha256 is "0f": it must be empty or 64 lower-case hex digits`},
 		{"a port can be part of a variable", ported("_http2"), ported("2http"),
 			`ports[0] is "2http": it must be letters, digits and '_', not beginning with a digit`},
 		{"a port has no other characters", ported("a", "b_"), ported("a", "b-"),
@@ -248,8 +252,8 @@ func TestValidateHoldsIDsToSafeCharacters(t *testing.T) {
 		}
 	}
 	for _, id := range []string{"", "a b", "a/b", "é", "a\n", "\n", ".", "..", long + "a"} {
-		want := fmt.Sprintf("job %q cannot be launched: job_id is %q: it must be 1 to 128 of [a-zA-Z0-9._-] and not only dots",
-			id, id)
+		want := fmt.Sprintf("job %q cannot be launched: job_id is %q: "+
+			"it must be 1 to 128 of [a-zA-Z0-9._-] and not only dots", id, id)
 		if got := refusal(t, id, correctSpec()); got != want {
 			t.Errorf("got  %s\nwant %s", got, want)
 		}

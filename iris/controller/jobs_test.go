@@ -1,0 +1,363 @@
+package controller_test
+
+import (
+	"bytes"
+	"crypto/sha256"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"io"
+	"slices"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/health/grpc_health_v1"
+	"google.golang.org/grpc/reflection/grpc_reflection_v1"
+	"google.golang.org/grpc/status"
+	"google.golang.org/protobuf/testing/protocmp"
+
+	"iris/iris/bundle"
+	"iris/iris/controller"
+	pb "iris/iris/proto"
+)
+
+func TestJobsAreListedPageByPage(t *testing.T) {
+	inBubble(t, controller.Config{}, func(b *bench) {
+		var all []string
+		for i := range 7 {
+			all = append(all, fmt.Sprintf("job-%d", i))
+			b.launch(all[i])
+		}
+		b.launch("other")
+		if _, err := b.TerminateJob(b.Context(), &pb.TerminateJobRequest{JobId: "job-3"}); err != nil {
+			b.Fatal(err)
+		}
+		for name, c := range map[string]struct {
+			in    *pb.ListJobsRequest
+			pages [][]string
+		}{
+			"all in one":   {&pb.ListJobsRequest{}, [][]string{append(slices.Clone(all), "other")}},
+			"exact pages":  {&pb.ListJobsRequest{PageSize: 4}, [][]string{all[:4], {"job-4", "job-5", "job-6", "other"}}},
+			"a rest":       {&pb.ListJobsRequest{PageSize: 3, NamePrefix: "job-"}, [][]string{all[:3], all[3:6], all[6:]}},
+			"by state":     {&pb.ListJobsRequest{States: []pb.JobState{pb.JobState_JOB_STATE_KILLED}}, [][]string{{"job-3"}}},
+			"nothing":      {&pb.ListJobsRequest{NamePrefix: "none"}, [][]string{nil}},
+			"others apart": {&pb.ListJobsRequest{PageSize: 1, NamePrefix: "o"}, [][]string{{"other"}}},
+		} {
+			var pages [][]string
+			for {
+				out, err := b.ListJobs(b.Context(), c.in)
+				if err != nil {
+					b.Fatal(err)
+				}
+				var page []string
+				for _, j := range out.Jobs {
+					page = append(page, j.JobId)
+				}
+				pages = append(pages, page)
+				if c.in.PageToken = out.NextPageToken; c.in.PageToken == "" {
+					break
+				}
+			}
+			if diff := cmp.Diff(c.pages, pages); diff != "" {
+				b.Errorf("%s: %s", name, diff)
+			}
+		}
+	})
+}
+
+func TestTasksAreListedPageByPage(t *testing.T) {
+	inBubble(t, controller.Config{}, func(b *bench) {
+		b.launch("j", replicas(1007))
+		var sizes []int
+		in, next := &pb.ListTasksRequest{JobId: "j"}, int32(0)
+		for {
+			out, err := b.ListTasks(b.Context(), in)
+			if err != nil {
+				b.Fatal(err)
+			}
+			for _, task := range out.Tasks {
+				if task.TaskIndex != next || task.TaskId != fmt.Sprintf("j/%d", next) {
+					b.Fatalf("task %d is %v", next, task)
+				}
+				next++
+			}
+			sizes = append(sizes, len(out.Tasks))
+			if in.PageToken = out.NextPageToken; in.PageToken == "" {
+				break
+			}
+		}
+		if diff := cmp.Diff([]int{1000, 7}, sizes); diff != "" {
+			b.Error(diff)
+		}
+		out, err := b.ListTasks(b.Context(), &pb.ListTasksRequest{JobId: "j", PageToken: "1005", PageSize: 2})
+		if err != nil || len(out.Tasks) != 2 || out.NextPageToken != "" {
+			b.Errorf("the last two are %v, %v", out, err)
+		}
+		out, err = b.ListTasks(b.Context(), &pb.ListTasksRequest{JobId: "j", PageToken: "5000"})
+		if err != nil || len(out.Tasks) != 0 || out.NextPageToken != "" {
+			b.Errorf("beyond the end are %v, %v", out, err)
+		}
+	})
+}
+
+func TestABadPageIsRefused(t *testing.T) {
+	inBubble(t, controller.Config{}, func(b *bench) {
+		b.launch("j")
+		for _, c := range []struct {
+			token string
+			size  int32
+			says  string
+		}{
+			{"x", 0, `page_token "x" is not one that a list returned`},
+			{"-1", 0, `page_token "-1" is not one that a list returned`},
+			{"", -1, "page_size -1 is not in 0..1000"},
+			{"", 1001, "page_size 1001 is not in 0..1000"},
+		} {
+			_, err := b.ListJobs(b.Context(), &pb.ListJobsRequest{PageToken: c.token, PageSize: c.size})
+			wantCode(b.T, err, codes.InvalidArgument, c.says)
+			_, err = b.ListTasks(b.Context(), &pb.ListTasksRequest{JobId: "j", PageToken: c.token, PageSize: c.size})
+			wantCode(b.T, err, codes.InvalidArgument, c.says)
+		}
+	})
+}
+
+func TestWhatIsUnknownIsNotFound(t *testing.T) {
+	inBubble(t, controller.Config{}, func(b *bench) {
+		b.launch("j", replicas(2))
+		_, err := b.GetJobStatus(b.Context(), &pb.GetJobStatusRequest{JobId: "k"})
+		wantCode(b.T, err, codes.NotFound, `job "k" is unknown`)
+		_, err = b.ListTasks(b.Context(), &pb.ListTasksRequest{JobId: "k"})
+		wantCode(b.T, err, codes.NotFound, `job "k" is unknown`)
+		_, err = b.TerminateJob(b.Context(), &pb.TerminateJobRequest{JobId: "k"})
+		wantCode(b.T, err, codes.NotFound, `job k is unknown`)
+		for _, index := range []int32{-1, 2} {
+			says := fmt.Sprintf("job j has no task %d; it has 2, counted from 0", index)
+			_, err = b.GetTaskStatus(b.Context(), &pb.GetTaskStatusRequest{JobId: "j", TaskIndex: index})
+			wantCode(b.T, err, codes.NotFound, says)
+			_, err = b.FetchTaskLogs(b.Context(), &pb.FetchTaskLogsRequest{JobId: "j", TaskIndex: index})
+			wantCode(b.T, err, codes.NotFound, says)
+		}
+	})
+}
+
+func TestARefusedLaunchHasItsCode(t *testing.T) {
+	inBubble(t, controller.Config{}, func(b *bench) {
+		b.launch("j")
+		b.launch("over")
+		if _, err := b.TerminateJob(b.Context(), &pb.TerminateJobRequest{JobId: "over"}); err != nil {
+			b.Fatal(err)
+		}
+		below := func(parent string) func(*pb.JobSpec) { return func(s *pb.JobSpec) { s.ParentJobId = parent } }
+		for id, c := range map[string]struct {
+			spec *pb.JobSpec
+			code codes.Code
+		}{
+			"j":   {spec("j", replicas(2)), codes.AlreadyExists},
+			"k":   {spec("j"), codes.AlreadyExists},
+			"l":   {spec("l", replicas(0)), codes.InvalidArgument},
+			"m":   {nil, codes.InvalidArgument},
+			"n":   {spec("n", below("nobody")), codes.NotFound},
+			"o":   {spec("o", below("over")), codes.FailedPrecondition},
+			"":    {spec("p"), codes.InvalidArgument},
+			"p":   {spec("p", func(s *pb.JobSpec) { s.BundleSha256 = fmt.Sprintf("%064d", 0) }), codes.NotFound},
+			"q/r": {spec("q"), codes.InvalidArgument},
+		} {
+			if _, err := b.LaunchJob(b.Context(), &pb.LaunchJobRequest{JobId: id, Spec: c.spec}); status.Code(err) != c.code {
+				b.Errorf("job %q: %v, want %v", id, err, c.code)
+			}
+		}
+	})
+}
+
+func TestLogsComeFromTheAttemptsWorker(t *testing.T) {
+	inBubble(t, controller.Config{}, func(b *bench) {
+		fetch := func(attempt *int32) (*pb.FetchTaskLogsResponse, error) {
+			return b.FetchTaskLogs(b.Context(), &pb.FetchTaskLogsRequest{JobId: "j", AttemptId: attempt, StartLine: 3, MaxLines: 4})
+		}
+		first, second, third := int32(0), int32(1), int32(2)
+		b.launch("j", func(s *pb.JobSpec) { s.MaxRetriesFailure = &third })
+
+		out, err := fetch(nil)
+		if err != nil || len(out.Lines) != 0 || out.Complete {
+			b.Errorf("a task that has had no attempt has written %v, %v", out, err)
+		}
+		_, err = fetch(&first)
+		wantCode(b.T, err, codes.NotFound, "task j/0 has no attempt 0; it has 0, counted from 0")
+
+		w := b.puppet("w-0")
+		synctest.Wait()
+		if _, err := w.report(&pb.AttemptReport{AttemptUid: "j/0/0", State: pb.TaskState_TASK_STATE_FAILED}); err != nil {
+			b.Fatal(err)
+		}
+		var asked []*pb.WorkerLogsRequest
+		want := &pb.FetchTaskLogsResponse{Lines: []*pb.LogLine{{Text: "hello"}}, NextLine: 4, Complete: true}
+		w.logs = func(in *pb.WorkerLogsRequest) (*pb.FetchTaskLogsResponse, error) {
+			asked = append(asked, in)
+			return want, nil
+		}
+		for _, attempt := range []*int32{nil, &first} { // the last one, and one by its number
+			out, err = fetch(attempt)
+			if diff := cmp.Diff(want, out, protocmp.Transform()); diff != "" || err != nil {
+				b.Errorf("%v %s", err, diff)
+			}
+		}
+		request := func(uid string) *pb.WorkerLogsRequest {
+			return &pb.WorkerLogsRequest{WorkerId: "w-0", Incarnation: "1", AttemptUid: uid, StartLine: 3, MaxLines: 4}
+		}
+		if diff := cmp.Diff([]*pb.WorkerLogsRequest{request("j/0/1"), request("j/0/0")}, asked, protocmp.Transform()); diff != "" {
+			b.Error(diff)
+		}
+		_, err = fetch(&third)
+		wantCode(b.T, err, codes.NotFound, "task j/0 has no attempt 2; it has 2, counted from 0")
+		minus := int32(-1)
+		_, err = fetch(&minus)
+		wantCode(b.T, err, codes.NotFound, "task j/0 has no attempt -1; it has 2, counted from 0")
+
+		w.logs = func(*pb.WorkerLogsRequest) (*pb.FetchTaskLogsResponse, error) {
+			return nil, status.Error(codes.InvalidArgument, "no such line")
+		}
+		_, err = fetch(&second)
+		wantCode(b.T, err, codes.InvalidArgument, "logs of attempt j/0/1 on worker w-0: no such line")
+
+		w.logs = func(*pb.WorkerLogsRequest) (*pb.FetchTaskLogsResponse, error) {
+			time.Sleep(time.Minute)
+			return want, nil
+		}
+		began := time.Now()
+		_, err = fetch(nil)
+		if took := time.Since(began); status.Code(err) != codes.DeadlineExceeded || took != 5*time.Second {
+			b.Errorf("a worker that does not answer: %v after %v", err, took)
+		}
+
+		w.incarnation = "2"
+		if _, err := w.register(); err != nil {
+			b.Fatal(err)
+		}
+		_, err = fetch(&first)
+		wantCode(b.T, err, codes.NotFound, "worker w-0 was started again after attempt j/0/0; the logs are gone")
+		time.Sleep(time.Minute)
+		_, err = fetch(nil)
+		wantCode(b.T, err, codes.Unavailable, "worker w-0, which has the logs of attempt j/0/2, is lost")
+	})
+}
+
+func TestABundleComesBackAsItWasUploaded(t *testing.T) {
+	store, err := bundle.NewStore(t.TempDir(), bundle.DefaultLimits)
+	if err != nil {
+		t.Fatal(err)
+	}
+	inBubble(t, controller.Config{Bundles: store}, func(b *bench) {
+		data := bytes.Repeat([]byte("0123456789"), 100_000) // several chunks
+		hash := sha256.Sum256(data)
+		sum := hex.EncodeToString(hash[:])
+
+		upload := func(sum string, parts ...[]byte) error {
+			stream, err := b.UploadBundle(b.Context())
+			if err != nil {
+				return err
+			}
+			for i, part := range parts {
+				in := &pb.UploadBundleRequest{Data: part}
+				if i == 0 {
+					in.Sha256 = sum
+				}
+				if stream.Send(in) != nil {
+					break // CloseAndRecv has the error
+				}
+			}
+			_, err = stream.CloseAndRecv()
+			return err
+		}
+		download := func(sum string) ([]byte, error) {
+			stream, err := b.DownloadBundle(b.Context(), &pb.DownloadBundleRequest{Sha256: sum})
+			if err != nil {
+				return nil, err
+			}
+			var all []byte
+			for {
+				part, err := stream.Recv()
+				if errors.Is(err, io.EOF) {
+					return all, nil
+				}
+				if err != nil {
+					return nil, err
+				}
+				all = append(all, part.Data...)
+			}
+		}
+
+		if _, err := download(sum); status.Code(err) != codes.NotFound {
+			b.Errorf("before the upload: %v", err)
+		}
+		if err := upload(sum, data[1:]); status.Code(err) != codes.InvalidArgument {
+			b.Errorf("bytes of another hash: %v", err)
+		}
+		if err := upload("no hash", data); status.Code(err) != codes.InvalidArgument {
+			b.Errorf("no hash at all: %v", err)
+		}
+		for range 2 { // again is harmless
+			if err := upload(sum, data[:10], data[10:500_000], data[500_000:]); err != nil {
+				b.Error(err)
+			}
+		}
+		got, err := download(sum)
+		if err != nil || !bytes.Equal(got, data) {
+			b.Errorf("came back as %d bytes, %v", len(got), err)
+		}
+		if _, err := download("no hash"); status.Code(err) != codes.InvalidArgument {
+			b.Errorf("no hash: %v", err)
+		}
+		b.launch("j", func(s *pb.JobSpec) { s.BundleSha256 = sum })
+	})
+}
+
+func TestWithoutAStoreBundlesAreRefused(t *testing.T) {
+	inBubble(t, controller.Config{}, func(b *bench) {
+		stream, err := b.UploadBundle(b.Context())
+		if err != nil {
+			b.Fatal(err)
+		}
+		_, err = stream.CloseAndRecv()
+		wantCode(b.T, err, codes.FailedPrecondition, "this controller stores no bundles")
+		down, err := b.DownloadBundle(b.Context(), &pb.DownloadBundleRequest{Sha256: fmt.Sprintf("%064d", 0)})
+		if err != nil {
+			b.Fatal(err)
+		}
+		if _, err := down.Recv(); status.Code(err) != codes.NotFound {
+			b.Errorf("download: %v", err)
+		}
+	})
+}
+
+func TestTheServerTellsItsHealthAndItsServices(t *testing.T) {
+	inBubble(t, controller.Config{}, func(b *bench) {
+		out, err := grpc_health_v1.NewHealthClient(b.conn).Check(b.Context(), &grpc_health_v1.HealthCheckRequest{})
+		if err != nil || out.Status != grpc_health_v1.HealthCheckResponse_SERVING {
+			b.Errorf("its health is %v, %v", out, err)
+		}
+		stream, err := grpc_reflection_v1.NewServerReflectionClient(b.conn).ServerReflectionInfo(b.Context())
+		if err != nil {
+			b.Fatal(err)
+		}
+		list := &grpc_reflection_v1.ServerReflectionRequest_ListServices{}
+		if err := stream.Send(&grpc_reflection_v1.ServerReflectionRequest{MessageRequest: list}); err != nil {
+			b.Fatal(err)
+		}
+		answer, err := stream.Recv()
+		if err != nil {
+			b.Fatal(err)
+		}
+		var names []string
+		for _, s := range answer.GetListServicesResponse().GetService() {
+			names = append(names, s.Name)
+		}
+		for _, want := range []string{"iris.v1.ControllerService", "iris.v1.RegistryService", "grpc.health.v1.Health"} {
+			if !slices.Contains(names, want) {
+				b.Errorf("reflection knows %v, not %s", names, want)
+			}
+		}
+	})
+}
