@@ -136,11 +136,14 @@ func table(rows []row) string {
 			further.add(s)
 		}
 	}
-	fmt.Fprintf(&b, "\n%v scenarios survived", named)
-	if further.all > 0 {
-		fmt.Fprintf(&b, ", and %v further ones", further)
+	switch {
+	case named.all == 0:
+		fmt.Fprintf(&b, "\n%v further scenarios survived\n", further)
+	case further.all == 0:
+		fmt.Fprintf(&b, "\n%v scenarios survived\n", named)
+	default:
+		fmt.Fprintf(&b, "\n%v scenarios survived, and %v further ones\n", named, further)
 	}
-	b.WriteString("\n")
 	return b.String()
 }
 
