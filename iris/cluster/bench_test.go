@@ -1,10 +1,7 @@
 package cluster_test
 
 import (
-	"context"
 	"fmt"
-	"io"
-	"log/slog"
 	"sync"
 	"testing"
 	"time"
@@ -13,7 +10,6 @@ import (
 	"iris/iris/cluster"
 	"iris/iris/network"
 	pb "iris/iris/proto"
-	"iris/iris/runtime"
 )
 
 // BenchmarkThroughput is the way of 10 000 tasks that do nothing, from the first submission until all have SUCCEEDED, on
@@ -37,7 +33,7 @@ func BenchmarkThroughput(b *testing.B) {
 }
 
 func oneJob(b *testing.B, n network.Network, spec client.Spec, tasks int) {
-	c := booted(b, n)
+	_, c := booted(b, local(b, "bench"), cluster.Options{Network: n, Functions: functions()})
 	spec.Replicas = tasks
 	round := 0
 	for b.Loop() {
@@ -54,7 +50,7 @@ func oneJob(b *testing.B, n network.Network, spec client.Spec, tasks int) {
 // manyJobs submits from 64 goroutines at once.
 func manyJobs(b *testing.B, n network.Network, spec client.Spec, tasks int) {
 	const clients = 64
-	c := booted(b, n)
+	_, c := booted(b, local(b, "bench"), cluster.Options{Network: n, Functions: functions()})
 	round := 0
 	for b.Loop() {
 		round++
@@ -110,31 +106,29 @@ func awaitSuccess(b *testing.B, c *client.Client, prefix string, jobs int) {
 	}
 }
 
-// booted is a client of a new local cluster that runs the function "nothing".
-func booted(b *testing.B, n network.Network) *client.Client {
-	b.Helper()
-	functions := runtime.NewFunc()
-	functions.Register("nothing", func(context.Context, runtime.FuncTask) error { return nil })
-	m, err := cluster.Start(local(b, "bench"), cluster.Options{
-		Network: n, Functions: functions, Log: slog.New(slog.NewTextHandler(io.Discard, nil)),
-	})
-	if err != nil {
-		b.Fatal(err)
+// BenchmarkStart is the time from nothing to a cluster that is ready, and back.
+func BenchmarkStart(b *testing.B) {
+	for name, n := range map[string]func() network.Network{
+		"tcp":    func() network.Network { return network.TCP{} },
+		"memory": func() network.Network { return &network.Memory{} },
+	} {
+		b.Run("net="+name, func(b *testing.B) {
+			var ready time.Duration
+			for b.Loop() {
+				began := time.Now()
+				m, err := cluster.Start(local(b, "bench"), quiet(cluster.Options{Network: n()}))
+				if err != nil {
+					b.Fatal(err)
+				}
+				if err := m.Ready(b.Context()); err != nil {
+					b.Fatal(err)
+				}
+				ready += time.Since(began)
+				if err := m.Stop(); err != nil {
+					b.Fatal(err)
+				}
+			}
+			b.ReportMetric(float64(ready.Microseconds())/1000/float64(b.N), "ms-to-ready/op")
+		})
 	}
-	b.Cleanup(func() {
-		if err := m.Stop(); err != nil {
-			b.Error(err)
-		}
-	})
-	ctx, cancel := context.WithTimeout(b.Context(), 10*time.Second)
-	defer cancel()
-	if err := m.Ready(ctx); err != nil {
-		b.Fatal(err)
-	}
-	c, err := m.Connect()
-	if err != nil {
-		b.Fatal(err)
-	}
-	b.Cleanup(func() { _ = c.Close() })
-	return c
 }

@@ -132,6 +132,7 @@ type puppet struct {
 	pb.UnimplementedWorkerServiceServer
 	b                        *bench
 	id, incarnation, address string
+	millis                   int64                                                                  // of a core
 	run                      func(context.Context, *pb.RunTaskRequest) (*pb.RunTaskResponse, error) // nil: take everything
 	logs                     func(*pb.WorkerLogsRequest) (*pb.FetchTaskLogsResponse, error)
 
@@ -143,7 +144,13 @@ type puppet struct {
 // puppet starts a worker's server and registers it, with room for anything.
 func (b *bench) puppet(id string) *puppet {
 	b.Helper()
-	p := &puppet{b: b, id: id, incarnation: "1", address: "address of " + id}
+	return b.puppetOf(id, 1<<30)
+}
+
+// puppetOf is a puppet with so many thousandths of a core.
+func (b *bench) puppetOf(id string, millis int64) *puppet {
+	b.Helper()
+	p := &puppet{b: b, id: id, incarnation: "1", address: "address of " + id, millis: millis}
 	l, err := b.network.Listen(p.address)
 	if err != nil {
 		b.Fatal(err)
@@ -167,7 +174,7 @@ func (b *bench) puppet(id string) *puppet {
 func (p *puppet) register(reports ...*pb.AttemptReport) (*pb.RegisterResponse, error) {
 	return p.b.Register(p.b.Context(), &pb.RegisterRequest{
 		WorkerId: p.id, Incarnation: p.incarnation, Address: p.address, Attempts: reports,
-		Capacity: &pb.Resources{CpuMillis: 1 << 30, MemoryBytes: 1 << 40},
+		Capacity: &pb.Resources{CpuMillis: p.millis, MemoryBytes: 1 << 40},
 	})
 }
 

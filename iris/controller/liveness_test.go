@@ -178,7 +178,7 @@ func TestARecycledAddressEvictsItsFormerOwner(t *testing.T) {
 		if n := len(former.told()); n != 1 {
 			b.Fatalf("the job was sent %d times", n)
 		}
-		heir := &puppet{b: b, id: "w-1", incarnation: "1", address: former.address}
+		heir := &puppet{b: b, id: "w-1", incarnation: "1", address: former.address, millis: former.millis}
 		if _, err := heir.register(); err != nil {
 			b.Fatal(err)
 		}

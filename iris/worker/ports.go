@@ -9,11 +9,12 @@ import (
 
 // ports hands out free TCP ports, each to one attempt at a time (FM-46).
 type ports struct {
+	free  func() (int, error) // a port that nobody has opened
 	mu    sync.Mutex
 	taken map[int]bool
 }
 
-func newPorts() *ports { return &ports{taken: map[int]bool{}} }
+func newPorts() *ports { return &ports{free: freePort, taken: map[int]bool{}} }
 
 // portTries bounds the search for a port that no other attempt holds.
 const portTries = 100
@@ -43,7 +44,7 @@ func (p *ports) take(names []string) (map[string]int, func(), error) {
 
 func (p *ports) pick() (int, error) {
 	for range portTries {
-		port, err := freePort()
+		port, err := p.free()
 		if err != nil {
 			return 0, err
 		}
