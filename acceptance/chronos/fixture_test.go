@@ -95,9 +95,12 @@ var fixtures = []fixture{{
 }, {
 	name: "a goroutine that waits for what is outside",
 	spec: func(SpecContext) {
-		read, _, err := os.Pipe()
+		read, write, err := os.Pipe()
 		Expect(err).NotTo(HaveOccurred())
-		go func() { _, _ = read.Read(make([]byte, 1)) }() // reads
+		go func() {
+			_, _ = read.Read(make([]byte, 1)) // reads
+			runtime.KeepAlive(write)          // collected, it would close and end the wait
+		}()
 	},
 	state: types.SpecStateFailed,
 	says:  "the spec left something running: it has not ended after 10s",
