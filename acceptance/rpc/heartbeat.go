@@ -9,6 +9,7 @@ import (
 	. "iris/acceptance"
 	"iris/chaos"
 	"iris/iris/client"
+	pb "iris/iris/proto"
 )
 
 var _ = Scenario("worker heartbeats", RPC, Chaos, func(c *Cluster) {
@@ -39,6 +40,21 @@ var _ = Scenario("worker heartbeats", RPC, Chaos, func(c *Cluster) {
 		))
 		Expect(c.FiredOn("worker.heartbeat", "worker")).To(SatisfyAll(
 			HaveKeyWithValue("w-0", BeNumerically(">=", 7)), HaveKeyWithValue("w-1", BeNumerically(">=", 7))), "a beat each 10 s")
+	})
+
+	It("heartbeat_silence: silent workers get nothing new until they are heard of again", func(ctx SpecContext) {
+		c.Enable("worker.heartbeat")
+		time.Sleep(35 * time.Second) // more than half of the 60 s after which they are lost
+		job := c.Submit(ctx, client.Spec{Name: "in-silence", Entrypoint: c.Quick()})
+		Expect(job.Status(ctx)).To(WaitBecause(pb.PendingReason_KIND_NO_WORKERS,
+			"the workers that have room for it miss their heartbeats and get nothing new"))
+		Expect(Task(job, 0)(ctx)).To(HaveAttempts())
+
+		c.Heal()
+		Eventually(ctx, job.Status).Should(HaveState(SUCCEEDED))
+		Expect(Task(job, 0)(ctx)).To(HaveAttempts(SUCCEEDED))
+		Expect(Took(ctx, job, Submitted, Started)).To(BeBetween(0, 10*time.Second))
+		Expect(c.Workers(ctx)).To(HaveEach(BeLive(0)))
 	})
 
 	It("exclusive_lease: an exclusive task has ended before its silent worker counts as lost", func(ctx SpecContext) { // FM-19

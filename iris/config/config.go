@@ -72,7 +72,7 @@ type Bytes int64
 func (b *Bytes) UnmarshalYAML(node ast.Node) error {
 	text := node.GetToken().Value
 	n, err := humanize.ParseBytes(text)
-	if err != nil || n > math.MaxInt64 || node.Type() == ast.MappingType || node.Type() == ast.SequenceType {
+	if err != nil || n > math.MaxInt64 {
 		return &yaml.SyntaxError{Message: fmt.Sprintf("%q is not a size such as 16GiB", text), Token: node.GetToken()}
 	}
 	*b = Bytes(n)

@@ -58,11 +58,7 @@ func TestAQuestionEndsWithItsContext(t *testing.T) {
 	slow := &slowJournal{}
 	inBubble(t, controller.Config{Journal: slow}, func(b *bench) {
 		slow.pause = time.Minute
-		go func() {
-			if _, err := b.LaunchJob(b.Context(), &pb.LaunchJobRequest{JobId: "j", Spec: spec("j")}); err != nil {
-				b.Error(err)
-			}
-		}()
+		defer b.launchMeanwhile("j")()
 		synctest.Wait()
 		ctx, cancel := context.WithTimeout(b.Context(), time.Second)
 		defer cancel()
@@ -71,7 +67,6 @@ func TestAQuestionEndsWithItsContext(t *testing.T) {
 		if took := time.Since(began); status.Code(err) != codes.DeadlineExceeded || took != time.Second {
 			b.Errorf("it ended with %v after %v", err, took)
 		}
-		time.Sleep(time.Minute)
 	})
 }
 

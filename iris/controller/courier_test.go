@@ -206,6 +206,20 @@ func TestAStoppedAttemptIsNotSentAgain(t *testing.T) {
 	}
 }
 
+func TestOrdersFollowTheirWorkersAddress(t *testing.T) {
+	inBubble(t, controller.Config{}, func(b *bench) {
+		old, other := b.puppet("w-0"), b.puppet("w-1")
+		moved := &puppet{b: b, id: "w-0", incarnation: "1", address: other.address, millis: old.millis}
+		if _, err := moved.register(); err != nil {
+			b.Fatal(err)
+		}
+		b.launch("j")
+		if here, there := old.told(), other.told(); len(here) != 0 || len(there) != 1 || there[0].WorkerId != "w-0" {
+			b.Errorf("the old address was told %v, the new one %v", here, there)
+		}
+	})
+}
+
 // What was not delivered to a lost worker is not delivered to its next life (FM-7).
 func TestOrdersDieWithTheirIncarnation(t *testing.T) {
 	inBubble(t, controller.Config{}, func(b *bench) {

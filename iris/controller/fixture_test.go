@@ -74,6 +74,21 @@ func (b *bench) launch(id string, change ...func(*pb.JobSpec)) {
 	}
 }
 
+// launchMeanwhile submits a job on the side. It returns the wait for that.
+func (b *bench) launchMeanwhile(id string) (wait func()) {
+	launched := make(chan error, 1)
+	go func() {
+		_, err := b.LaunchJob(b.Context(), &pb.LaunchJobRequest{JobId: id, Spec: spec(id)})
+		launched <- err
+	}()
+	return func() {
+		b.Helper()
+		if err := <-launched; err != nil {
+			b.Error(err)
+		}
+	}
+}
+
 // spec is a job of one task of a thousandth of a core and one byte.
 func spec(name string, change ...func(*pb.JobSpec)) *pb.JobSpec {
 	s := &pb.JobSpec{

@@ -73,7 +73,7 @@ func read[T any](ctx context.Context, l *loop, id string, answer func(*picture, 
 		if j == nil {
 			return result{err: status.Errorf(codes.NotFound, "job %q is unknown", id)}
 		}
-		value, err := answer(newPicture(c), j)
+		value, err := answer(newPicture(l), j)
 		return result{value, err}
 	})
 	if err != nil {
@@ -96,7 +96,7 @@ func (s *jobService) ListJobs(ctx context.Context, in *pb.ListJobsRequest) (*pb.
 		return nil, err
 	}
 	return ask(ctx, s.loop, nil, func(c *state.Cluster, _ []error) *pb.ListJobsResponse {
-		out, p, jobs := &pb.ListJobsResponse{}, newPicture(c), c.Jobs()
+		out, p, jobs := &pb.ListJobsResponse{}, newPicture(s.loop), c.Jobs()
 		for i := min(from, len(jobs)); i < len(jobs); i++ {
 			j := jobs[i]
 			if !strings.HasPrefix(j.Spec.Name, in.NamePrefix) ||
@@ -203,7 +203,7 @@ func (s *jobService) FetchTaskLogs(ctx context.Context, in *pb.FetchTaskLogsRequ
 		a := attempts[n]
 		conn := s.loop.couriers.conn(a.Worker)
 		switch {
-		case p.cluster.Worker(a.Worker).Incarnation != a.Incarnation:
+		case p.loop.cluster.Worker(a.Worker).Incarnation != a.Incarnation:
 			return nil, status.Errorf(codes.NotFound, "worker %s was started again after attempt %s; the logs are gone", a.Worker, a.UID)
 		case conn == nil:
 			return nil, status.Errorf(codes.Unavailable, "worker %s, which has the logs of attempt %s, is lost", a.Worker, a.UID)

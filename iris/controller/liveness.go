@@ -22,12 +22,21 @@ func newLiveness(timeout time.Duration) liveness {
 	return liveness{timeout: timeout, heard: map[string]time.Time{}}
 }
 
-// hear notes a heartbeat or a registration.
-func (l *liveness) hear(worker string, now time.Time) {
+// hear notes a heartbeat or a registration. It returns true if the worker had been silent until now.
+func (l *liveness) hear(worker string, now time.Time) (returned bool) {
+	returned = l.silent(worker, now)
 	l.heard[worker] = now
 	if l.check.IsZero() {
 		l.check = now.Add(l.timeout)
 	}
+	return returned
+}
+
+// silent reports whether a worker has not been heard of for more than half the timeout. It keeps what it runs, and gets
+// nothing new: it may be about to be lost.
+func (l *liveness) silent(worker string, now time.Time) bool {
+	at, known := l.heard[worker]
+	return known && now.Sub(at) > l.timeout/2
 }
 
 // last is when the worker was last heard of.
@@ -46,6 +55,9 @@ func (l *liveness) forgive(wake, now time.Time) {
 			at = least
 		}
 		l.heard[worker] = at
+	}
+	if !l.check.IsZero() {
+		l.check = least.Add(l.timeout)
 	}
 }
 

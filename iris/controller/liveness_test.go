@@ -1,6 +1,7 @@
 package controller_test
 
 import (
+	"fmt"
 	"testing"
 	"time"
 
@@ -21,7 +22,7 @@ func TestAWorkerIsLostAtExactlyTheTimeout(t *testing.T) {
 		if s := b.workerState("w-0"); s != "LIVE" {
 			b.Errorf("a nanosecond before the timeout it is %s", s)
 		}
-		time.Sleep(1)
+		time.Sleep(time.Nanosecond)
 		if s := b.workerState("w-0"); s != "LOST" {
 			b.Errorf("at the timeout it is %s", s)
 		}
@@ -91,12 +92,9 @@ func TestAStallOfTheLoopLosesNobody(t *testing.T) {
 	slow := &slowJournal{}
 	inBubble(t, controller.Config{Journal: slow}, func(b *bench) {
 		beating, silent := b.puppet("w-0"), b.puppet("w-1")
+		time.Sleep(45 * time.Second)
 		slow.pause = 5 * time.Minute
-		go func() {
-			if _, err := b.LaunchJob(b.Context(), &pb.LaunchJobRequest{JobId: "j", Spec: spec("j")}); err != nil {
-				b.Error(err)
-			}
-		}()
+		defer b.launchMeanwhile("j")()
 		time.Sleep(time.Minute)
 		go func() { // it waits in the inbox
 			if _, err := b.Heartbeat(b.Context(), &pb.HeartbeatRequest{WorkerId: beating.id, Incarnation: "1"}); err != nil {
@@ -111,13 +109,52 @@ func TestAStallOfTheLoopLosesNobody(t *testing.T) {
 		if s := b.workerState(silent.id); s != "LIVE" {
 			b.Errorf("the silent one had less than half the timeout to be heard of again: it is %s", s)
 		}
-		time.Sleep(1)
+		time.Sleep(time.Nanosecond)
 		if first, second := b.workerState(beating.id), b.workerState(silent.id); first != "LIVE" || second != "LOST" {
 			b.Errorf("half the timeout after the stall they are %s and %s", first, second)
 		}
 		time.Sleep(30 * time.Second)
 		if s := b.workerState(beating.id); s != "LOST" {
 			b.Errorf("after the whole timeout the other one is %s", s)
+		}
+	})
+}
+
+// A heartbeat that waits when its worker's time runs out counts.
+func TestAHeartbeatThatWaitsIsHeardFirst(t *testing.T) {
+	slow := &slowJournal{}
+	inBubble(t, controller.Config{Journal: slow}, func(b *bench) {
+		w := b.puppet("w-0")
+		for round := range 20 { // chance decides what a loop with two things to do does first
+			w.beat()
+			time.Sleep(59 * time.Second)
+			slow.pause = 1500 * time.Millisecond
+			wait := b.launchMeanwhile(fmt.Sprint(round))
+			time.Sleep(500 * time.Millisecond)
+			w.beat()
+			wait()
+			if s := b.workerState("w-0"); s != "LIVE" {
+				b.Fatalf("round %d: it is %s", round, s)
+			}
+		}
+	})
+}
+
+// A stall that is over before the timeout counts as well.
+func TestAShortStallIsMadeUpFor(t *testing.T) {
+	slow := &slowJournal{}
+	inBubble(t, controller.Config{Journal: slow}, func(b *bench) {
+		b.puppet("w-0")
+		time.Sleep(10 * time.Second)
+		slow.pause = 40 * time.Second
+		b.launch("j")
+		time.Sleep(50*time.Second - 1)
+		if s := b.workerState("w-0"); s != "LIVE" {
+			b.Errorf("the stall counts as its silence: it is %s", s)
+		}
+		time.Sleep(time.Nanosecond)
+		if s := b.workerState("w-0"); s != "LOST" {
+			b.Errorf("60 s without the stall it is %s", s)
 		}
 	})
 }
@@ -137,7 +174,7 @@ func TestAReplayedWorkerIsLostAfterTheTimeout(t *testing.T) {
 		if s := b.workerState("w-0"); s != "LIVE" {
 			b.Errorf("before the timeout it is %s", s)
 		}
-		time.Sleep(1)
+		time.Sleep(time.Nanosecond)
 		if s := b.workerState("w-0"); s != "LOST" {
 			b.Errorf("at the timeout it is %s", s)
 		}

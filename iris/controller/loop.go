@@ -29,6 +29,7 @@ type loop struct {
 	liveness liveness
 	couriers *couriers
 	log      *slog.Logger
+	returned bool      // a silent worker was heard of: there may be room
 	wake     time.Time // when the timer was to fire
 }
 
@@ -112,7 +113,10 @@ func (l *loop) run() {
 		case <-l.ctx.Done():
 			return
 		}
-		l.step(time.Now(), batch)
+		now := time.Now()
+		l.liveness.forgive(l.wake, now)
+		l.step(now, batch)
+		l.liveness.forgive(now, time.Now()) // a journal that is slow holds up everybody's heartbeats
 		l.wake = l.next()
 		timer.Reset(time.Until(l.wake))
 	}
@@ -133,7 +137,6 @@ func (l *loop) drain(batch ...request) []request {
 
 // step is one turn: decide, commit, apply, plan, answer.
 func (l *loop) step(now time.Time, batch []request) {
-	l.liveness.forgive(l.wake, now)
 	commands, counts := []state.Command{}, make([]int, len(batch))
 	for i, r := range batch {
 		if r.decide != nil {
@@ -147,8 +150,9 @@ func (l *loop) step(now time.Time, batch []request) {
 	commands = append(commands, l.expirations(now, due)...)
 
 	errs := l.commit(now, commands)
-	if len(commands) > 0 || len(due) > 0 {
-		if placements := plan(now, l.cluster); len(placements) > 0 {
+	if len(commands) > 0 || len(due) > 0 || l.returned {
+		l.returned = false
+		if placements := plan(now, l.cluster, l.silent(now)); len(placements) > 0 {
 			l.commit(now, []state.Command{state.Assign{Placements: placements}})
 		}
 	}
@@ -158,6 +162,11 @@ func (l *loop) step(now time.Time, batch []request) {
 		}
 		errs = errs[counts[i]:]
 	}
+}
+
+// silent tells the workers that get nothing new.
+func (l *loop) silent(now time.Time) func(worker string) bool {
+	return func(worker string) bool { return l.liveness.silent(worker, now) }
 }
 
 // commit makes a batch of commands durable, applies it and acts on its effects. It returns one error for each command.
@@ -194,7 +203,7 @@ func (l *loop) expirations(now time.Time, due []state.Deadline) []state.Command 
 		switch d.Kind {
 		case state.BackoffDeadline: // planning again is all it asks for
 		case state.SchedulingDeadline:
-			commands = append(commands, state.Expire{Deadline: d, Reason: neverFitted(now, l.cluster, d.Job)})
+			commands = append(commands, state.Expire{Deadline: d, Reason: neverFitted(now, l, d.Job)})
 		default:
 			commands = append(commands, state.Expire{Deadline: d})
 		}

@@ -12,19 +12,19 @@ import (
 
 // picture turns the state into its wire form, for the length of one request.
 type picture struct {
-	cluster *state.Cluster
-	now     time.Time
-	live    []schedule.Worker // filled when a reason is first asked for
-	looked  bool
+	loop   *loop
+	now    time.Time
+	live   []schedule.Worker // filled when a reason is first asked for
+	looked bool
 }
 
-func newPicture(c *state.Cluster) *picture { return &picture{cluster: c, now: time.Now()} }
+func newPicture(l *loop) *picture { return &picture{loop: l, now: time.Now()} }
 
 func (p *picture) reason(j *state.Job, task int32) *pb.PendingReason {
 	if !p.looked {
-		p.live, p.looked = workers(p.cluster), true
+		p.live, p.looked = workers(p.loop.cluster), true
 	}
-	return waitingFor(p.now, p.live, j, task)
+	return waitingFor(p.now, p.live, p.loop.silent(p.now), j, task)
 }
 
 func (p *picture) job(j *state.Job) *pb.JobStatus {

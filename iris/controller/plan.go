@@ -9,13 +9,13 @@ import (
 	"iris/iris/state"
 )
 
-// plan looks for placements of everything that may be placed now.
-func plan(now time.Time, c *state.Cluster) []state.Placement {
+// plan looks for placements of everything that may be placed now. Silent workers get nothing new.
+func plan(now time.Time, c *state.Cluster, silent func(worker string) bool) []state.Placement {
 	queue := c.Queue()
 	if len(queue) == 0 {
 		return nil
 	}
-	view := schedule.View{Workers: workers(c)}
+	view := schedule.View{Workers: slices.DeleteFunc(workers(c), func(w schedule.Worker) bool { return silent(w.ID) })}
 	if len(view.Workers) == 0 {
 		return nil
 	}
@@ -96,8 +96,8 @@ func ready(now time.Time, j *state.Job, free state.Resources) (tasks []int32, av
 	return tasks, avoiding
 }
 
-// waitingFor says why a task waits.
-func waitingFor(now time.Time, live []schedule.Worker, j *state.Job, task int32) *pb.PendingReason {
+// waitingFor says why a task waits, given the live workers and which of them are silent.
+func waitingFor(now time.Time, live []schedule.Worker, silent func(worker string) bool, j *state.Job, task int32) *pb.PendingReason {
 	if pause := j.NotBefore(task).Sub(now); pause > 0 {
 		return &pb.PendingReason{Kind: pb.PendingReason_KIND_BACKOFF,
 			Text: "dispatch failed on every worker that can run it; the next round begins in " + text(pause.Round(time.Second))}
@@ -107,15 +107,22 @@ func waitingFor(now time.Time, live []schedule.Worker, j *state.Job, task int32)
 			Text: "it is exclusive, and its last attempt has not been confirmed stopped"}
 	}
 	reason := schedule.Explain(live, requestOf(j), task)
+	if reason.Kind == pb.PendingReason_KIND_NEXT_PASS {
+		heard := slices.DeleteFunc(slices.Clone(live), func(w schedule.Worker) bool { return silent(w.ID) })
+		if len(heard) < len(live) && schedule.Explain(heard, requestOf(j), task).Kind != pb.PendingReason_KIND_NEXT_PASS {
+			return &pb.PendingReason{Kind: pb.PendingReason_KIND_NO_WORKERS,
+				Text: "the workers that have room for it miss their heartbeats and get nothing new"}
+		}
+	}
 	return &pb.PendingReason{Kind: reason.Kind, Text: reason.String()}
 }
 
 // neverFitted is why a job's untried tasks were not placed in time.
-func neverFitted(now time.Time, c *state.Cluster, job string) string {
-	j := c.Job(job)
+func neverFitted(now time.Time, l *loop, job string) string {
+	j := l.cluster.Job(job)
 	for _, i := range j.Waiting() {
 		if len(j.Tasks[i].Attempts) == 0 {
-			return waitingFor(now, workers(c), j, i).Text
+			return waitingFor(now, workers(l.cluster), l.silent(now), j, i).Text
 		}
 	}
 	return ""

@@ -51,6 +51,7 @@ func TestATaskThatAvoidsAWorkerLeavesItsRoomToTheNext(t *testing.T) {
 // The room that one job leaves is another's, also behind a long queue that does not fit.
 func TestATaskThatDoesNotFitBlocksNoneThatDoes(t *testing.T) {
 	inBubble(t, controller.Config{}, func(b *bench) {
+		b.launch("huge", cores(100))
 		b.launch("large", cores(3), replicas(1000))
 		b.launch("gang", cores(2), replicas(2), func(s *pb.JobSpec) { s.Coscheduling = &pb.Coscheduling{GroupBy: "worker"} })
 		b.launch("small", cores(1), replicas(1000))

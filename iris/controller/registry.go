@@ -89,7 +89,7 @@ func (s *registryService) observe(ctx context.Context, worker, incarnation strin
 	out, err := ask(ctx, s.loop,
 		func(c *state.Cluster) []state.Command {
 			if w := c.Worker(worker); alive && w != nil && w.Incarnation == incarnation && !w.Lost {
-				s.loop.liveness.hear(worker, time.Now())
+				s.loop.returned = s.loop.liveness.hear(worker, time.Now()) || s.loop.returned
 			}
 			if news := c.News(worker, incarnation, reports); len(news) > 0 {
 				return []state.Command{state.Observe{Worker: worker, Incarnation: incarnation, Reports: news}}

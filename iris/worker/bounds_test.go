@@ -7,11 +7,13 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/status"
 
 	pb "iris/iris/proto"
+	"iris/iris/runtime"
 )
 
 func texts(page *pb.FetchTaskLogsResponse) []string {
@@ -136,6 +138,23 @@ func TestAPortHasOneOwner(t *testing.T) {
 	giveBack()
 	if again, _, err := p.take([]string{"a"}); err != nil || again["a"] != first["a"] {
 		t.Errorf("given back, it is taken as %v, %v", again, err)
+	}
+}
+
+func TestAnAttemptGivesItsPortsBack(t *testing.T) {
+	functions := runtime.NewFunc()
+	w := &Worker{config: Config{Functions: functions, PollInterval: time.Hour}, ctx: t.Context(),
+		ledger: newLedger(nil), logs: newLogs(), ports: newPorts()}
+	functions.Register("look", func(context.Context, runtime.FuncTask) error {
+		w.ports.mu.Lock()
+		defer w.ports.mu.Unlock()
+		return runtime.ExitError(len(w.ports.taken))
+	})
+	a := w.newAttempt(&pb.TaskRun{AttemptUid: "a"}, &pb.JobSpec{Ports: []string{"x", "y"},
+		Entrypoint: &pb.Entrypoint{Kind: &pb.Entrypoint_Function{Function: &pb.Function{Name: "look"}}}})
+	w.execute(a)
+	if code := a.phase.exit; code == nil || *code != 2 || len(w.ports.taken) != 0 {
+		t.Errorf("it ended %v; %d ports are taken after it", a.report(), len(w.ports.taken))
 	}
 }
 

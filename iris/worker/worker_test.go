@@ -295,7 +295,7 @@ func TestATimeoutIsExact(t *testing.T) {
 		if told := b.boss.told("a"); len(told) != 1 || told[0].State != isRunning {
 			b.Errorf("before its timeout it is %v", told)
 		}
-		time.Sleep(1)
+		time.Sleep(time.Nanosecond)
 		synctest.Wait()
 		b.wantEnd("a", failed, "timed out after 7s")
 		b.wantEnd("b", failed, "timed out after 7s")
@@ -432,6 +432,59 @@ func TestChaosSeesWhatWasStoppedBeforeItBegan(t *testing.T) {
 		}
 		if err := rules.Verify(); err != nil {
 			b.Error(err)
+		}
+	})
+}
+
+// held arms a pause at a site for this worker. The returned function waits until somebody is held there.
+func (b *bench) held(site string) (rule *chaos.Rule, await func()) {
+	b.Helper()
+	rules := chaos.In(b.Name())
+	b.Cleanup(rules.Reset)
+	rule, err := rules.Enable(site, chaos.Pause())
+	if err != nil {
+		b.Fatal(err)
+	}
+	return rule, func() {
+		b.Helper()
+		if synctest.Wait(); rule.Counts().Fired != 1 {
+			b.Fatalf("%v held %d", rule, rule.Counts().Fired)
+		}
+	}
+}
+
+// A stop may come while the order is on its way through the door: it is not followed.
+func TestAStopDuringTheOrderIsKept(t *testing.T) {
+	inBubble(t, nil, func(b *bench) {
+		n := b.counter()
+		rule, await := b.held("worker.submit_task")
+		ordered := make(chan struct{})
+		go func() {
+			defer close(ordered)
+			b.run(function("count"), "a")
+		}()
+		await()
+		b.stop("a")
+		b.wantEnd("a", killed, "stopped before it began")
+		rule.Disarm()
+		<-ordered
+		synctest.Wait()
+		if got := n.Load(); got != 0 {
+			b.Errorf("it ran %d times", got)
+		}
+	})
+}
+
+func TestAnAttemptStoppedWhileItIsPreparedIsKilledNotFailed(t *testing.T) {
+	inBubble(t, nil, func(b *bench) {
+		n := b.counter()
+		_, await := b.held("worker.create_container")
+		b.run(function("count"), "a")
+		await()
+		b.stop("a")
+		b.wantEnd("a", killed, "stopped on request")
+		if got := n.Load(); got != 0 {
+			b.Errorf("it ran %d times", got)
 		}
 	})
 }
