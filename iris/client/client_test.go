@@ -199,7 +199,7 @@ func TestASpecReachesTheWireWhole(t *testing.T) {
 		c := connect(t, n)
 		for _, spec := range []client.Spec{
 			hello,
-			{Name: "a", Entrypoint: client.Function("f"), CPU: 0.57, Memory: 5, Replicas: 3, GroupBy: "slice", Timeout: time.Second,
+			{Name: "a", Entrypoint: client.Function("f"), CPU: 1.001, Memory: 5, Replicas: 3, GroupBy: "slice", Timeout: time.Second,
 				SchedulingTimeout: time.Minute, MaxRetriesFailure: client.Limit(0), Ports: []string{"http"}, Exclusive: true},
 		} {
 			if _, err := c.Submit(t.Context(), spec); err != nil {
@@ -210,7 +210,7 @@ func TestASpecReachesTheWireWhole(t *testing.T) {
 			got[0].MaxRetriesFailure != nil || got[0].Timeout != nil || got[0].Coscheduling != nil {
 			t.Errorf("the least spec is %v", got[0])
 		}
-		if s := got[1]; s.Resources.CpuMillis != 570 || s.Resources.MemoryBytes != 5 || s.GetReplicas() != 3 ||
+		if s := got[1]; s.Resources.CpuMillis != 1001 || s.Resources.MemoryBytes != 5 || s.GetReplicas() != 3 ||
 			s.Coscheduling.GetGroupBy() != "slice" || s.Timeout.AsDuration() != time.Second ||
 			s.SchedulingTimeout.AsDuration() != time.Minute || s.MaxRetriesFailure == nil || !s.Exclusive || s.Ports[0] != "http" {
 			t.Errorf("the spec is %v", s)

@@ -28,7 +28,7 @@ import (
 func TestACatalogueOfWorkersFollowsFromTheDescription(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		description := config.Cluster{Name: "c", Groups: []config.Group{
-			{Name: "cpu", CPU: 0.57, Memory: 1 << 30, MinSlices: 2, MaxSlices: 5, Zones: []string{"a"}, Attributes: map[string]string{"x": "y"}},
+			{Name: "cpu", CPU: 1.001, Memory: 1 << 30, MinSlices: 2, MaxSlices: 5, Zones: []string{"a"}, Attributes: map[string]string{"x": "y"}},
 			{Name: "none", CPU: 1, Memory: 1, MaxSlices: 1, Zones: []string{"a"}},
 			{Name: "pair", CPU: 2, Memory: 2 << 30, MinSlices: 1, MaxSlices: 1, VMsPerSlice: 2, Zones: []string{"a"}},
 		}}
@@ -42,7 +42,7 @@ func TestACatalogueOfWorkersFollowsFromTheDescription(t *testing.T) {
 			got = append(got, fmt.Sprintf("%s %s %d %d %s", w.WorkerId, w.Attributes["slice"], w.Capacity.CpuMillis,
 				w.Capacity.MemoryBytes>>20, w.Attributes["x"]))
 		}
-		want := []string{"w-0 cpu-0 570 1024 y", "w-1 cpu-1 570 1024 y", "w-2 pair-0 2000 2048 ", "w-3 pair-0 2000 2048 "}
+		want := []string{"w-0 cpu-0 1001 1024 y", "w-1 cpu-1 1001 1024 y", "w-2 pair-0 2000 2048 ", "w-3 pair-0 2000 2048 "}
 		if diff := cmp.Diff(want, got); diff != "" {
 			t.Error(diff)
 		}

@@ -113,13 +113,17 @@ func (l *loop) run() {
 		case <-l.ctx.Done():
 			return
 		}
-		now := time.Now()
-		l.liveness.forgive(l.wake, now)
-		l.step(now, batch)
-		l.liveness.forgive(now, time.Now()) // a journal that is slow holds up everybody's heartbeats
-		l.wake = l.next()
+		l.turn(time.Now(), batch)
 		timer.Reset(time.Until(l.wake))
 	}
+}
+
+// turn is a step, and the making up for what it, or the wait before it, took too long.
+func (l *loop) turn(now time.Time, batch []request) {
+	l.liveness.forgive(l.wake, now)
+	l.step(now, batch)
+	l.liveness.forgive(now, time.Now()) // a slow journal holds up everybody's heartbeats
+	l.wake = l.next()
 }
 
 // drain adds the requests that wait, up to a batch.
@@ -135,7 +139,7 @@ func (l *loop) drain(batch ...request) []request {
 	return batch
 }
 
-// step is one turn: decide, commit, apply, plan, answer.
+// step is: decide, commit, apply, plan, answer.
 func (l *loop) step(now time.Time, batch []request) {
 	commands, counts := []state.Command{}, make([]int, len(batch))
 	for i, r := range batch {

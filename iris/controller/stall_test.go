@@ -1,9 +1,42 @@
 package controller
 
 import (
+	"log/slog"
 	"testing"
+	"testing/synctest"
 	"time"
+
+	"iris/iris/state"
 )
+
+// The process may be stopped for minutes while the loop waits.
+func TestALoopThatOversleptLosesNobody(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		config := Config{Log: slog.New(slog.DiscardHandler)}
+		config.setDefaults()
+		l := newLoop(config)
+		defer l.couriers.close()
+		register := state.RegisterWorker{ID: "w-0", Incarnation: "1", Address: "a"}
+		l.turn(time.Now(), []request{{
+			decide: func(*state.Cluster) []state.Command { return []state.Command{register} },
+			answer: func(*state.Cluster, []error) { l.liveness.hear("w-0", time.Now()) },
+		}})
+		time.Sleep(5 * time.Minute)
+		l.turn(time.Now(), nil)
+		if l.cluster.Worker("w-0").Lost {
+			t.Error("the worker is lost though nobody listened to it")
+		}
+		for i := range 100 {
+			if l.cluster.Worker("w-0").Lost {
+				return
+			}
+			time.Sleep(time.Until(l.wake))
+			if l.turn(time.Now(), nil); i == 99 {
+				t.Error("the worker is never lost")
+			}
+		}
+	})
+}
 
 // A stall of the whole process shows in nothing but a timer that fires late, so there is always one soon.
 func TestTheLoopLooksOftenEnoughToNoticeAStall(t *testing.T) {

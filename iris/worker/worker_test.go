@@ -297,10 +297,10 @@ func TestATimeoutIsExact(t *testing.T) {
 		}
 		time.Sleep(time.Nanosecond)
 		synctest.Wait()
-		b.wantEnd("a", failed, "timed out after 7s")
-		b.wantEnd("b", failed, "timed out after 7s")
-		if took := 7 * time.Second; len(b.boss.told("a")) != 2 {
-			b.Errorf("after %v it is %v", took, b.boss.told("a"))
+		for _, uid := range []string{"a", "b"} {
+			if told := b.boss.told(uid); len(told) != 2 || told[1].State != failed || told[1].Error != "timed out after 7s" {
+				b.Errorf("at its timeout it is %v", told)
+			}
 		}
 	})
 }
@@ -466,6 +466,7 @@ func TestAStopDuringTheOrderIsKept(t *testing.T) {
 		await()
 		b.stop("a")
 		b.wantEnd("a", killed, "stopped before it began")
+		synctest.Wait() // until it is acknowledged, and so no longer among the attempts
 		rule.Disarm()
 		<-ordered
 		synctest.Wait()
