@@ -1,6 +1,7 @@
 package state
 
 import (
+	"fmt"
 	"slices"
 	"testing"
 	"time"
@@ -49,6 +50,18 @@ func TestATaskAvoidsAWorkerUntilAllOthersWereTried(t *testing.T) {
 	s.pass(policy.DispatchPause)
 	s.run("j/0@w-0")
 	s.is("j", Running, "")
+}
+
+func TestATaskThatNoWorkerSurvivesEndsInTheEnd(t *testing.T) { // FM-1
+	s := tell(t)
+	s.submit("j", preemptions(0))
+	for n := range MaxNeverBegan + 1 {
+		s.is("j/0", Pending, "")
+		s.register("w-0", fmt.Sprintf("%04d", n))
+		s.assign("j/0@w-0")
+		s.lose("w-0")
+	}
+	s.is("j", Failed, "101 attempts ended before they began, the last one: lost worker w-0: no heartbeat for 60s")
 }
 
 // avoids expects which workers the first task of a job avoids.

@@ -63,6 +63,10 @@ func (c *Cluster) settle(now time.Time, a *Attempt) {
 		c.endTask(now, j, a.task, over, a.Error)
 		return
 	}
+	if n := t.neverBegan(); n > MaxNeverBegan {
+		c.endTask(now, j, a.task, Failed, fmt.Sprintf("%d attempts ended before they began, the last one: %s", n, a.Error))
+		return
+	}
 	if j.Gang() {
 		c.bounce(now, j, a)
 	} else {

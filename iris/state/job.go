@@ -18,6 +18,10 @@ const (
 	DefaultMaxTaskFailures      = 0
 )
 
+// MaxNeverBegan is how many attempts of a task may end with their workers before they began. They are free of charge, so
+// that this alone bounds a task that no worker survives being given (FM-1).
+const MaxNeverBegan = 100
+
 // Job is a launched job.
 type Job struct {
 	ID    string
@@ -152,6 +156,17 @@ func (t *Task) live() *Attempt {
 // lostWorker reports whether some attempt of the task ended with its worker.
 func (t *Task) lostWorker() bool {
 	return slices.ContainsFunc(t.Attempts, func(a *Attempt) bool { return a.lost })
+}
+
+// neverBegan counts the attempts that ended with their workers before they began.
+func (t *Task) neverBegan() int {
+	n := 0
+	for _, a := range t.Attempts {
+		if a.lost && a.Started.IsZero() {
+			n++
+		}
+	}
+	return n
 }
 
 // Job is the attempt's job.
