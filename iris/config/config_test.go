@@ -43,26 +43,41 @@ func TestAMistakeIsRefusedWithItsLine(t *testing.T) {
 		line     string // that the mistake is on
 		want     string
 	}{
-		"unknown key":         {"poll_interval: 5s", "poll_intervall: 5s", "poll_intervall", `unknown field "poll_intervall"`},
-		"duplicate key":       {"poll_interval: 5s", "kill_grace: 5s", "kill_grace: 5s        #", `mapping key "kill_grace" already defined`},
+		"unknown key": {"poll_interval: 5s", "poll_intervall: 5s", "poll_intervall", `unknown field "poll_intervall"`},
+		"duplicate key": {
+			"poll_interval: 5s", "kill_grace: 5s", "kill_grace: 5s        #",
+			`mapping key "kill_grace" already defined`,
+		},
 		"number for duration": {"poll_interval: 5s", "poll_interval: 5", "poll_interval", "cannot unmarshal"},
 		"list for number":     {"cpu: 4", "cpu: [4]", "cpu: [4]", "cannot unmarshal"},
 		"text for number":     {"cpu: 4", "cpu: four", "cpu: four", "cannot unmarshal"},
-		"fraction of a slice": {"min_slices: 2", "min_slices: 1.5", "min_slices", "groups[0].min_slices is 1.5; it must be a whole number"},
-		"bad size":            {"memory: 16GiB", "memory: 16GiBB", "memory", `"16GiBB" is not a size such as 16GiB`},
-		"size out of range":   {"memory: 16GiB", "memory: 8EiB", "memory", `"8EiB" is not a size such as 16GiB`},
-		"list for size":       {"memory: 16GiB", "memory: [1]", "memory", `is not a size such as 16GiB`},
-		"no memory":           {"memory: 16GiB", "memory: 0", "memory", "groups[0] cpu: memory is 0 bytes; it must be positive"},
-		"no cpu":              {"cpu: 4", "cpu: 0", "cpu: 0", "groups[0] cpu: cpu is 0; it must be positive, and at most 100000"},
-		"cpu not a number":    {"cpu: 4", "cpu: .nan", "cpu: .nan", "groups[0] cpu: cpu is NaN; it must be positive"},
-		"endless cpu":         {"cpu: 4", "cpu: .inf", "cpu: .inf", "groups[0] cpu: cpu is +Inf; it must be positive, and at most 100000"},
-		"negative duration":   {"kill_grace: 5s", "kill_grace: -5s", "kill_grace", "worker.kill_grace is -5s; it cannot be negative"},
-		"negative count":      {"rounds: 5", "rounds: -1", "rounds", "controller.dispatch_rounds is -1; it cannot be negative"},
-		"duplicate group":     {"  - name: cpu\n", "  - {name: cpu, cpu: 1, memory: 1GiB, max_slices: 1, zones: [a]}\n  - name: cpu\n", "  - name: cpu", "groups[1]: a second group is called cpu"},
+		"fraction of a slice": {
+			"min_slices: 2", "min_slices: 1.5", "min_slices",
+			"groups[0].min_slices is 1.5; it must be a whole number",
+		},
+		"bad size":          {"memory: 16GiB", "memory: 16GiBB", "memory", `"16GiBB" is not a size such as 16GiB`},
+		"size out of range": {"memory: 16GiB", "memory: 8EiB", "memory", `"8EiB" is not a size such as 16GiB`},
+		"list for size":     {"memory: 16GiB", "memory: [1]", "memory", `is not a size such as 16GiB`},
+		"no memory":         {"memory: 16GiB", "memory: 0", "memory", "groups[0] cpu: memory is 0 bytes; it must be positive"},
+		"no cpu":            {"cpu: 4", "cpu: 0", "cpu: 0", "groups[0] cpu: cpu is 0; it must be positive, and at most 100000"},
+		"cpu not a number":  {"cpu: 4", "cpu: .nan", "cpu: .nan", "groups[0] cpu: cpu is NaN; it must be positive"},
+		"endless cpu": {
+			"cpu: 4", "cpu: .inf", "cpu: .inf",
+			"groups[0] cpu: cpu is +Inf; it must be positive, and at most 100000",
+		},
+		"negative duration": {"kill_grace: 5s", "kill_grace: -5s", "kill_grace", "worker.kill_grace is -5s; it cannot be negative"},
+		"negative count":    {"rounds: 5", "rounds: -1", "rounds", "controller.dispatch_rounds is -1; it cannot be negative"},
+		"duplicate group": {
+			"  - name: cpu\n", "  - {name: cpu, cpu: 1, memory: 1GiB, max_slices: 1, zones: [a]}\n  - name: cpu\n", "  - name: cpu",
+			"groups[1]: a second group is called cpu",
+		},
 		"group without zones": {"    zones: [local]\n", "", "  - name: cpu", `groups[0]: scale group "cpu": zones is empty`},
-		"one heartbeat":       {"worker_timeout: 60s", "worker_timeout: 19999ms", "worker_timeout", "controller.worker_timeout 19.999s leaves no room for a lost heartbeat (worker.heartbeat_interval 10s)"},
-		"name of a path":      {"name: demo", "name: a/b", "name", `name is "a/b"; it must be`},
-		"second document":     {"name: demo", "name: demo\n---\nname: other", "# A small", "more than one document"},
+		"one heartbeat": {
+			"worker_timeout: 60s", "worker_timeout: 19999ms", "worker_timeout",
+			"controller.worker_timeout 19.999s leaves no room for a lost heartbeat (worker.heartbeat_interval 10s)",
+		},
+		"name of a path":  {"name: demo", "name: a/b", "name", `name is "a/b"; it must be`},
+		"second document": {"name: demo", "name: demo\n---\nname: other", "# A small", "more than one document"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			text := replaced(t, c.from, c.to)

@@ -206,7 +206,7 @@ func (s *jobService) FetchTaskLogs(ctx context.Context, in *pb.FetchTaskLogsRequ
 		case p.loop.cluster.Worker(a.Worker).Incarnation != a.Incarnation:
 			return nil, status.Errorf(codes.NotFound, "worker %s was started again after attempt %s; the logs are gone", a.Worker, a.UID)
 		case conn == nil:
-			return nil, status.Errorf(codes.Unavailable, "worker %s, which has the logs of attempt %s, is lost", a.Worker, a.UID)
+			return nil, status.Errorf(codes.FailedPrecondition, "worker %s, which has the logs of attempt %s, is lost", a.Worker, a.UID)
 		}
 		return &source{a.Worker, a.Incarnation, a.UID, pb.NewWorkerServiceClient(conn)}, nil
 	})

@@ -240,7 +240,7 @@ func TestLogsComeFromTheAttemptsWorker(t *testing.T) {
 		wantCode(b.T, err, codes.NotFound, "worker w-0 was started again after attempt j/0/0; the logs are gone")
 		time.Sleep(time.Minute)
 		_, err = fetch(nil)
-		wantCode(b.T, err, codes.Unavailable, "worker w-0, which has the logs of attempt j/0/2, is lost")
+		wantCode(b.T, err, codes.FailedPrecondition, "worker w-0, which has the logs of attempt j/0/2, is lost")
 	})
 }
 

@@ -53,7 +53,7 @@ type ControllerServiceClient interface {
 	GetTaskStatus(ctx context.Context, in *GetTaskStatusRequest, opts ...grpc.CallOption) (*GetTaskStatusResponse, error)
 	ListTasks(ctx context.Context, in *ListTasksRequest, opts ...grpc.CallOption) (*ListTasksResponse, error)
 	ListWorkers(ctx context.Context, in *ListWorkersRequest, opts ...grpc.CallOption) (*ListWorkersResponse, error)
-	// FetchTaskLogs reads what an attempt wrote. UNAVAILABLE: its worker cannot be reached.
+	// FetchTaskLogs reads what an attempt wrote. FAILED_PRECONDITION: its worker is lost. UNAVAILABLE: it does not answer.
 	FetchTaskLogs(ctx context.Context, in *FetchTaskLogsRequest, opts ...grpc.CallOption) (*FetchTaskLogsResponse, error)
 	// UploadBundle stores a workspace. INVALID_ARGUMENT: the bytes do not have the hash. Idempotent.
 	UploadBundle(ctx context.Context, opts ...grpc.CallOption) (grpc.ClientStreamingClient[UploadBundleRequest, UploadBundleResponse], error)
@@ -178,7 +178,7 @@ type ControllerServiceServer interface {
 	GetTaskStatus(context.Context, *GetTaskStatusRequest) (*GetTaskStatusResponse, error)
 	ListTasks(context.Context, *ListTasksRequest) (*ListTasksResponse, error)
 	ListWorkers(context.Context, *ListWorkersRequest) (*ListWorkersResponse, error)
-	// FetchTaskLogs reads what an attempt wrote. UNAVAILABLE: its worker cannot be reached.
+	// FetchTaskLogs reads what an attempt wrote. FAILED_PRECONDITION: its worker is lost. UNAVAILABLE: it does not answer.
 	FetchTaskLogs(context.Context, *FetchTaskLogsRequest) (*FetchTaskLogsResponse, error)
 	// UploadBundle stores a workspace. INVALID_ARGUMENT: the bytes do not have the hash. Idempotent.
 	UploadBundle(grpc.ClientStreamingServer[UploadBundleRequest, UploadBundleResponse]) error
