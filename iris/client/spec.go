@@ -5,14 +5,15 @@ import (
 	"context"
 	"crypto/rand"
 	"fmt"
-	"math"
 	"strings"
 	"time"
 
 	"google.golang.org/protobuf/types/known/durationpb"
 
 	"iris/iris/bundle"
+	"iris/iris/network"
 	pb "iris/iris/proto"
+	"iris/iris/state"
 )
 
 // Spec is a job to submit. Only Name and Entrypoint must be set.
@@ -71,7 +72,7 @@ func Function(name string, args ...string) *pb.Entrypoint {
 func (s Spec) proto(sum bundle.Hash) *pb.JobSpec {
 	out := &pb.JobSpec{
 		Name: s.Name, Entrypoint: s.Entrypoint, Environment: s.Environment, Constraints: s.Constraints,
-		Resources:         &pb.Resources{CpuMillis: int64(math.Round(s.CPU * 1000)), MemoryBytes: s.Memory},
+		Resources:         &pb.Resources{CpuMillis: state.Millis(s.CPU), MemoryBytes: s.Memory},
 		MaxRetriesFailure: s.MaxRetriesFailure, MaxRetriesPreemption: s.MaxRetriesPreemption, MaxTaskFailures: s.MaxTaskFailures,
 		ParentJobId: s.Parent, BundleSha256: string(sum), Ports: s.Ports, Priority: s.Priority, Exclusive: s.Exclusive,
 	}
@@ -123,7 +124,7 @@ func (c *Client) upload(ctx context.Context, dir string) (bundle.Hash, error) {
 		}
 		first := &pb.UploadBundleRequest{Sha256: string(sum)}
 		for rest := archive.Bytes(); ; {
-			n := min(len(rest), chunk)
+			n := min(len(rest), network.Chunk)
 			first.Data, rest = rest[:n], rest[n:]
 			if stream.Send(first) != nil || len(rest) == 0 {
 				break // CloseAndRecv has the error
@@ -134,6 +135,3 @@ func (c *Client) upload(ctx context.Context, dir string) (bundle.Hash, error) {
 	})
 	return sum, err
 }
-
-// chunk is how much of a bundle one message carries.
-const chunk = 256 << 10

@@ -15,7 +15,6 @@ import (
 	"fmt"
 	"log/slog"
 	"maps"
-	"math"
 	"os"
 	"path/filepath"
 	"time"
@@ -133,7 +132,7 @@ func (m *Manager) startWorker(c config.Cluster, g config.Group, slice, dir strin
 	}
 	w, err := worker.Start(worker.Config{
 		Cluster: c.Name, ID: id, Controller: m.Address(), Network: m.network,
-		Capacity:   state.Resources{CPUMillis: int64(math.Round(g.CPU * 1000)), MemoryBytes: int64(g.Memory)},
+		Capacity:   state.Resources{CPUMillis: state.Millis(g.CPU), MemoryBytes: int64(g.Memory)},
 		Attributes: attributes, Functions: functions(options), Processes: m.processes,
 		WorkDir: filepath.Join(dir, id, "tasks"), Bundles: cache,
 		HeartbeatInterval: c.Worker.HeartbeatInterval, PollInterval: c.Worker.PollInterval, KillGrace: c.Worker.KillGrace,

@@ -270,6 +270,6 @@ func (c *courier) sendStops(uids []string) {
 	_, err := pb.NewWorkerServiceClient(c.conn).StopTask(ctx,
 		&pb.StopTaskRequest{WorkerId: c.worker, Incarnation: c.incarnation, AttemptUids: uids})
 	if err != nil && c.ctx.Err() == nil {
-		c.owner.log.Warn("stop not delivered; the next heartbeat repeats it", "worker", c.worker, "attempts", len(uids), "error", err)
+		c.owner.config.Log.Warn("stop not delivered; the next heartbeat repeats it", "worker", c.worker, "attempts", len(uids), "error", err)
 	}
 }

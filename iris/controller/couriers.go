@@ -2,7 +2,6 @@ package controller
 
 import (
 	"context"
-	"log/slog"
 	"sync"
 
 	"google.golang.org/grpc"
@@ -20,7 +19,6 @@ var dispatchSite = chaos.NewSite("controller.dispatch",
 type couriers struct {
 	config  Config
 	post    func(context.Context, state.Command)
-	log     *slog.Logger
 	ctx     context.Context
 	stop    context.CancelFunc
 	running sync.WaitGroup
@@ -29,7 +27,7 @@ type couriers struct {
 
 func newCouriers(config Config, post func(context.Context, state.Command)) *couriers {
 	ctx, stop := context.WithCancel(context.Background())
-	return &couriers{config: config, post: post, log: config.Log, ctx: ctx, stop: stop, all: map[string]*courier{}}
+	return &couriers{config: config, post: post, ctx: ctx, stop: stop, all: map[string]*courier{}}
 }
 
 // follow opens a courier for each live worker and closes those of workers that are lost or came back as another
@@ -51,7 +49,7 @@ func (cs *couriers) follow(cluster *state.Cluster) {
 func (cs *couriers) open(w *state.Worker) {
 	conn, err := network.Client(cs.config.Network, w.Address)
 	if err != nil {
-		cs.log.Error("worker has an address that cannot be dialled", "worker", w.ID, "address", w.Address, "error", err)
+		cs.config.Log.Error("worker has an address that cannot be dialled", "worker", w.ID, "address", w.Address, "error", err)
 		return
 	}
 	c := newCourier(cs, w, conn)

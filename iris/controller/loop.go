@@ -2,7 +2,6 @@ package controller
 
 import (
 	"context"
-	"log/slog"
 	"time"
 
 	"google.golang.org/grpc/codes"
@@ -28,7 +27,6 @@ type loop struct {
 	cluster  *state.Cluster
 	liveness liveness
 	couriers *couriers
-	log      *slog.Logger
 	returned bool      // a silent worker was heard of: there may be room
 	wake     time.Time // when the timer was to fire
 }
@@ -44,7 +42,7 @@ func newLoop(config Config) *loop {
 	ctx, stop := context.WithCancel(context.Background())
 	l := &loop{
 		config: config, inbox: make(chan request, inboxSize), done: make(chan struct{}), ctx: ctx, stop: stop,
-		cluster: state.New(config.Policy), liveness: newLiveness(config.WorkerTimeout), log: config.Log,
+		cluster: state.New(config.Policy), liveness: newLiveness(config.WorkerTimeout),
 	}
 	l.couriers = newCouriers(config, l.post)
 	return l
@@ -96,7 +94,7 @@ func (l *loop) run() {
 	defer l.couriers.close()
 	defer func() {
 		if p := recover(); p != nil {
-			l.log.Error("controller loop panicked; ending the process", "panic", p)
+			l.config.Log.Error("controller loop panicked; ending the process", "panic", p)
 			panic(p)
 		}
 	}()

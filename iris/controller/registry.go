@@ -11,6 +11,7 @@ import (
 	"google.golang.org/protobuf/types/known/durationpb"
 
 	"iris/iris/bundle"
+	"iris/iris/network"
 	pb "iris/iris/proto"
 	"iris/iris/state"
 )
@@ -55,7 +56,7 @@ func (s *registryService) Register(ctx context.Context, in *pb.RegisterRequest) 
 		return nil, err
 	}
 	if r.err == nil {
-		s.loop.log.Info("worker registered", "worker", in.WorkerId, "address", in.Address, "capacity", capacity.String())
+		s.loop.config.Log.Info("worker registered", "worker", in.WorkerId, "address", in.Address, "capacity", capacity.String())
 	}
 	return r.out, r.err
 }
@@ -121,9 +122,6 @@ func readReports(in []*pb.AttemptReport) []state.Report {
 	return reports
 }
 
-// chunk is how much of a bundle one message carries.
-const chunk = 256 << 10
-
 // DownloadBundle streams a stored workspace.
 func (s *registryService) DownloadBundle(in *pb.DownloadBundleRequest, stream pb.RegistryService_DownloadBundleServer) error {
 	hash, err := bundle.ParseHash(in.Sha256)
@@ -141,7 +139,7 @@ func (s *registryService) DownloadBundle(in *pb.DownloadBundleRequest, stream pb
 		return status.Errorf(codes.Internal, "open bundle %s: %v", hash, err)
 	}
 	defer func() { _ = file.Close() }() // it was only read
-	buffer := make([]byte, chunk)
+	buffer := make([]byte, network.Chunk)
 	for {
 		n, err := file.Read(buffer)
 		if n > 0 {

@@ -122,6 +122,9 @@ func Client(n Network, address string) (*grpc.ClientConn, error) {
 // MaxMessage is the largest message either side takes, in bytes; a larger one is RESOURCE_EXHAUSTED.
 const MaxMessage = 16 << 20
 
+// Chunk is how much of a stream of bytes, such as a bundle, one message carries.
+const Chunk = 256 << 10
+
 // Server is a gRPC server with the limits that Client expects. Its Stop waits for the handlers.
 func Server() *grpc.Server {
 	return grpc.NewServer(grpc.MaxRecvMsgSize(MaxMessage), grpc.MaxSendMsgSize(MaxMessage), grpc.WaitForHandlers(true))

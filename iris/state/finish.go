@@ -59,12 +59,8 @@ func (c *Cluster) settle(now time.Time, a *Attempt) {
 	if j.State.Terminal() || t.State.Terminal() || t.State == Pending {
 		return // its job ended, or a gang member sent everyone back, in the same command
 	}
-	if over := a.verdict(); over != 0 {
-		c.endTask(now, j, a.task, over, a.Error)
-		return
-	}
-	if n := t.neverBegan(); n > MaxNeverBegan {
-		c.endTask(now, j, a.task, Failed, fmt.Sprintf("%d attempts ended before they began, the last one: %s", n, a.Error))
+	if over, cause := a.verdict(); over != 0 {
+		c.endTask(now, j, a.task, over, cause)
 		return
 	}
 	if j.Gang() {
@@ -76,17 +72,20 @@ func (c *Cluster) settle(now time.Time, a *Attempt) {
 	c.review(now, j)
 }
 
-// verdict is how a task ends for good because of this attempt, or 0: its budget allows a retry.
-func (a *Attempt) verdict() State {
+// verdict is how and why a task ends for good because of this attempt, or 0: there may be a retry.
+func (a *Attempt) verdict() (over State, cause string) {
 	spec, t := a.job.Spec, &a.job.Tasks[a.task]
 	switch {
 	case a.State == Failed && int(t.Failures) > orDefault(spec.MaxRetriesFailure, DefaultMaxRetriesFailure):
-		return Failed
+		return Failed, a.Error
 	case a.State == WorkerFailed &&
 		int(t.Preemptions) > orDefault(spec.MaxRetriesPreemption, DefaultMaxRetriesPreemption):
-		return WorkerFailed
+		return WorkerFailed, a.Error
 	}
-	return 0
+	if n := t.neverBegan(); n > MaxNeverBegan {
+		return Failed, fmt.Sprintf("%d attempts ended before they began, the last one: %s", n, a.Error)
+	}
+	return 0, ""
 }
 
 // bounce sends a whole gang back to wait because one member ended, those that had succeeded included (FM-55).

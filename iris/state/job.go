@@ -103,9 +103,6 @@ func (j *Job) Gang() bool { return j.Spec.GetCoscheduling().GetGroupBy() != "" }
 // Count is how many tasks are in a state.
 func (j *Job) Count(s State) int { return int(j.counts[s]) }
 
-// Parent is the job this one belongs to, or nil.
-func (j *Job) Parent() *Job { return j.parent }
-
 // Avoided are the workers a task must not be placed on in this round.
 func (j *Job) Avoided(task int32) []string {
 	if a := j.avoidanceOf(task); a != nil {

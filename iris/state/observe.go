@@ -48,11 +48,14 @@ func (c *Cluster) Answer(worker, incarnation string, reports []Report) (ack, sto
 		}
 	}
 	if w := c.workers[worker]; w != nil && w.Incarnation == incarnation {
-		for _, uid := range slices.Sorted(maps.Keys(w.held)) {
-			if w.held[uid].State.Terminal() {
-				stop = append(stop, uid)
+		var ending []string // few of many
+		for uid, a := range w.held {
+			if a.State.Terminal() {
+				ending = append(ending, uid)
 			}
 		}
+		slices.Sort(ending)
+		stop = append(stop, ending...)
 	}
 	return ack, stop
 }
@@ -83,7 +86,7 @@ func (c *Cluster) register(now time.Time, cmd RegisterWorker) error {
 		reported[r.UID] = true
 	}
 	restarted, before := w.Incarnation != cmd.Incarnation, w.Attributes
-	w.Address, w.Capacity, w.Attributes, w.Registered = cmd.Address, cmd.Capacity, attributes, now
+	w.Address, w.Capacity, w.Attributes = cmd.Address, cmd.Capacity, attributes
 	w.Incarnation, w.Lost, w.LostCause = cmd.Incarnation, false, ""
 	c.live[w.ID] = w
 	if restarted {
@@ -136,7 +139,11 @@ func (c *Cluster) loseAttempts(now time.Time, w *Worker, attempts []*Attempt, ca
 			ended = append(ended, a)
 		}
 	}
-	slices.SortStableFunc(ended, func(a, b *Attempt) int { return cmp.Compare(b.verdict(), a.verdict()) })
+	slices.SortStableFunc(ended, func(a, b *Attempt) int {
+		overA, _ := a.verdict()
+		overB, _ := b.verdict()
+		return cmp.Compare(overB, overA)
+	})
 	for _, a := range ended {
 		c.settle(now, a)
 	}

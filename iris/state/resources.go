@@ -1,6 +1,7 @@
 package state
 
 import (
+	"math"
 	"strconv"
 
 	pb "iris/iris/proto"
@@ -16,6 +17,9 @@ type Resources struct {
 func ResourcesOf(r *pb.Resources) Resources {
 	return Resources{CPUMillis: r.GetCpuMillis(), MemoryBytes: r.GetMemoryBytes()}
 }
+
+// Millis are cores in thousandths, rounded to the nearest.
+func Millis(cores float64) int64 { return int64(math.Round(cores * 1000)) }
 
 // Proto is the wire form.
 func (r Resources) Proto() *pb.Resources {

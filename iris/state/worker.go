@@ -4,7 +4,6 @@ import (
 	"maps"
 	"slices"
 	"strconv"
-	"time"
 )
 
 // Worker is a worker that has registered at least once.
@@ -21,8 +20,7 @@ type Worker struct {
 	// LostCause says why, while it is lost.
 	LostCause string
 	// TimesLost counts how often it was marked lost.
-	TimesLost  int
-	Registered time.Time
+	TimesLost int
 
 	held map[string]*Attempt // unreleased attempts, by uid
 }
