@@ -2,6 +2,7 @@
 package rpc
 
 import (
+	"context"
 	"time"
 
 	. "github.com/onsi/ginkgo/v2"
@@ -67,14 +68,16 @@ var _ = Scenario("dispatching a task", RPC, Chaos, func(c *Cluster) {
 
 	It("dispatch_held: a job that is terminated while its dispatch is held never runs", func(ctx SpecContext) {
 		rule := c.Enable("controller.dispatch", chaos.Pause())
+		soon, cancel := context.WithTimeout(ctx, time.Minute)
+		defer cancel()
 		job := c.Submit(ctx, client.Spec{Name: "held", Entrypoint: c.Sleeping(120 * time.Second)})
-		Expect(rule.Await(ctx, 1)).To(Succeed())
+		Expect(rule.Await(soon, 1)).To(Succeed())
 
 		Expect(job.Terminate(ctx)).To(Succeed())
 		Eventually(ctx, c.Workers).Should(HaveEach(BeEmptyWorker()), "the stop of what never came is confirmed")
 		Expect(rule.Release(1)).To(Equal(1))
 		probe := c.Submit(ctx, client.Spec{Name: "after", Entrypoint: c.Quick()}) // it leaves after what was held
-		Expect(rule.Await(ctx, 2)).To(Succeed())
+		Expect(rule.Await(soon, 2)).To(Succeed())
 		Expect(rule.Release(1)).To(Equal(1))
 		Eventually(ctx, probe.Status).Should(HaveState(SUCCEEDED))
 		Expect(c.Alive(job)).To(BeZero())
