@@ -91,7 +91,7 @@ ginkgolinter:
 	@$(TOOL) ginkgolinter ./...
 
 .PHONY: generate
-generate: ## write the Go code of iris/proto anew from iris.proto
+generate: ## write the Go code of iris/proto anew from its .proto files
 	@go run -modfile=go.tools.mod $(PROTO)/generate.go
 
 .PHONY: verify fmt-check generate-check tidy-check

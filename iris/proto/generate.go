@@ -1,6 +1,6 @@
 //go:build ignore
 
-// Generate compiles iris.proto and runs the two pinned plugins over it, so that nobody needs protoc:
+// Generate compiles the .proto files here and runs the two pinned plugins over them, so that nobody needs protoc:
 //
 //	go run -modfile=go.tools.mod iris/proto/generate.go
 //
@@ -11,6 +11,7 @@ import (
 	"bytes"
 	"context"
 	"fmt"
+	"io/fs"
 	"log"
 	"os"
 	"os/exec"
@@ -24,7 +25,7 @@ import (
 	"google.golang.org/protobuf/types/pluginpb"
 )
 
-const dir, file = "iris/proto", "iris.proto"
+const dir = "iris/proto"
 
 func main() {
 	log.SetFlags(0)
@@ -32,14 +33,22 @@ func main() {
 		Resolver:       protocompile.WithStandardImports(&protocompile.SourceResolver{ImportPaths: []string{dir}}),
 		SourceInfoMode: protocompile.SourceInfoStandard,
 	}
-	files, err := compiler.Compile(context.Background(), file)
+	names, err := fs.Glob(os.DirFS(dir), "*.proto")
 	if err != nil {
 		log.Fatal(err)
 	}
+	files, err := compiler.Compile(context.Background(), names...)
+	if err != nil {
+		log.Fatal(err)
+	}
+	var descriptors []*descriptorpb.FileDescriptorProto
+	for seen, i := map[string]bool{}, 0; i < len(files); i++ {
+		descriptors = append(descriptors, withImports(files[i], seen)...)
+	}
 	request, err := proto.Marshal(&pluginpb.CodeGeneratorRequest{
-		FileToGenerate: []string{file},
+		FileToGenerate: names,
 		Parameter:      proto.String("paths=source_relative"),
-		ProtoFile:      withImports(files[0], map[string]bool{}),
+		ProtoFile:      descriptors,
 	})
 	if err != nil {
 		log.Fatal(err)
