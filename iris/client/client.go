@@ -26,6 +26,7 @@ import (
 type Client struct {
 	network  network.Network
 	patience time.Duration
+	dial     []grpc.DialOption
 	conn     *grpc.ClientConn
 	rpc      pb.ControllerServiceClient
 }
@@ -35,6 +36,11 @@ type Option func(*Client)
 
 // Network dials over n. Default: TCP.
 func Network(n network.Network) Option { return func(c *Client) { c.network = n } }
+
+// Dial adds options to the connection: credentials, measurements.
+func Dial(options ...grpc.DialOption) Option {
+	return func(c *Client) { c.dial = append(c.dial, options...) }
+}
 
 // Patience is how long a controller may be unreachable before a call gives up, with the last error. Default 10 minutes; 0
 // gives up after one try.
@@ -46,7 +52,7 @@ func Connect(address string, options ...Option) (*Client, error) {
 	for _, option := range options {
 		option(c)
 	}
-	conn, err := network.Client(c.network, address)
+	conn, err := network.Client(c.network, address, c.dial...)
 	if err != nil {
 		return nil, fmt.Errorf("controller at %q: %w", address, err)
 	}

@@ -36,6 +36,11 @@ type Config struct {
 	// Policy: zero fields take their defaults: no-worker grace 10 min, 5 dispatch rounds, 10 s pause after the first, 15 s
 	// slack for timeouts.
 	Policy state.Policy
+	// ServerOptions and DialOptions are added to its server and to its connections: credentials, limits, measurements.
+	ServerOptions []grpc.ServerOption
+	DialOptions   []grpc.DialOption
+	// Services are registered with its server besides its own.
+	Services []func(grpc.ServiceRegistrar)
 	// Log defaults to slog.Default.
 	Log *slog.Logger
 }
@@ -76,7 +81,7 @@ func Start(config Config) (*Controller, error) {
 	if err != nil {
 		return nil, fmt.Errorf("controller: %w", err)
 	}
-	c := &Controller{config: config, loop: newLoop(config), server: network.Server(), health: health.NewServer(), listener: listener}
+	c := &Controller{config: config, loop: newLoop(config), server: network.Server(config.ServerOptions...), health: health.NewServer(), listener: listener}
 	if err := config.Journal.Replay(c.loop.replay); err != nil {
 		_ = listener.Close() // the first error is the one that matters
 		return nil, fmt.Errorf("controller: replay the journal: %w", err)
@@ -85,6 +90,9 @@ func Start(config Config) (*Controller, error) {
 	pb.RegisterRegistryServiceServer(c.server, &registryService{loop: c.loop, bundles: config.Bundles})
 	grpc_health_v1.RegisterHealthServer(c.server, c.health)
 	reflection.Register(c.server)
+	for _, register := range config.Services {
+		register(c.server)
+	}
 
 	c.running.Go(c.loop.run)
 	c.running.Go(func() {

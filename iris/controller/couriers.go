@@ -47,7 +47,7 @@ func (cs *couriers) follow(cluster *state.Cluster) {
 }
 
 func (cs *couriers) open(w *state.Worker) {
-	conn, err := network.Client(cs.config.Network, w.Address)
+	conn, err := network.Client(cs.config.Network, w.Address, cs.config.DialOptions...)
 	if err != nil {
 		cs.config.Log.Error("worker has an address that cannot be dialled", "worker", w.ID, "address", w.Address, "error", err)
 		return

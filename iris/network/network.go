@@ -106,9 +106,10 @@ func (memoryAddr) Network() string  { return "memory" }
 func (a memoryAddr) String() string { return string(a) }
 
 // Client is a gRPC connection to an address. It connects when first used and reconnects by itself, pausing 0.1 s to 5 s
-// between tries; calls on it fail with UNAVAILABLE meanwhile.
-func Client(n Network, address string) (*grpc.ClientConn, error) {
-	return grpc.NewClient("passthrough:///"+address,
+// between tries; calls on it fail with UNAVAILABLE meanwhile. Options come on top, credentials for example; without any
+// the connection is in the clear.
+func Client(n Network, address string, options ...grpc.DialOption) (*grpc.ClientConn, error) {
+	return grpc.NewClient("passthrough:///"+address, append([]grpc.DialOption{
 		grpc.WithContextDialer(n.Dial),
 		grpc.WithTransportCredentials(insecure.NewCredentials()),
 		grpc.WithConnectParams(grpc.ConnectParams{
@@ -116,7 +117,7 @@ func Client(n Network, address string) (*grpc.ClientConn, error) {
 			MinConnectTimeout: 5 * time.Second,
 		}),
 		grpc.WithDefaultCallOptions(grpc.MaxCallRecvMsgSize(MaxMessage), grpc.MaxCallSendMsgSize(MaxMessage)),
-	)
+	}, options...)...)
 }
 
 // MaxMessage is the largest message either side takes, in bytes; a larger one is RESOURCE_EXHAUSTED.
@@ -125,7 +126,9 @@ const MaxMessage = 16 << 20
 // Chunk is how much of a stream of bytes, such as a bundle, one message carries.
 const Chunk = 256 << 10
 
-// Server is a gRPC server with the limits that Client expects. Its Stop waits for the handlers.
-func Server() *grpc.Server {
-	return grpc.NewServer(grpc.MaxRecvMsgSize(MaxMessage), grpc.MaxSendMsgSize(MaxMessage), grpc.WaitForHandlers(true))
+// Server is a gRPC server with the limits that Client expects; options come on top. Its Stop waits for the handlers.
+func Server(options ...grpc.ServerOption) *grpc.Server {
+	return grpc.NewServer(append([]grpc.ServerOption{
+		grpc.MaxRecvMsgSize(MaxMessage), grpc.MaxSendMsgSize(MaxMessage), grpc.WaitForHandlers(true),
+	}, options...)...)
 }

@@ -47,6 +47,11 @@ type Config struct {
 	PollInterval time.Duration
 	// KillGrace is how long a process may take to end after SIGTERM. Default 5 s.
 	KillGrace time.Duration
+	// ServerOptions and DialOptions are added to its server and to its connections: credentials, limits, measurements.
+	ServerOptions []grpc.ServerOption
+	DialOptions   []grpc.DialOption
+	// Services are registered with its server besides its own.
+	Services []func(grpc.ServiceRegistrar)
 	// Log defaults to slog.Default.
 	Log *slog.Logger
 }
@@ -103,7 +108,7 @@ func Start(config Config) (*Worker, error) {
 	if err != nil {
 		return nil, fmt.Errorf("worker %s: %w", config.ID, err)
 	}
-	conn, err := network.Client(config.Network, config.Controller)
+	conn, err := network.Client(config.Network, config.Controller, config.DialOptions...)
 	if err != nil {
 		_ = listener.Close() // the first error is the one that matters
 		return nil, fmt.Errorf("worker %s: controller %s: %w", config.ID, config.Controller, err)
@@ -113,7 +118,7 @@ func Start(config Config) (*Worker, error) {
 	w := &Worker{
 		config: config, incarnation: incarnation.String(),
 		labels:   labels,
-		listener: listener, server: network.Server(), health: health.NewServer(),
+		listener: listener, server: network.Server(config.ServerOptions...), health: health.NewServer(),
 		conn: conn, registry: pb.NewRegistryServiceClient(conn),
 		ledger: newLedger(labels), logs: newLogs(), ports: newPorts(),
 		ctx: ctx, stop: stop, hurry: make(chan struct{}, 1), registered: make(chan struct{}),
@@ -121,6 +126,9 @@ func Start(config Config) (*Worker, error) {
 	pb.RegisterWorkerServiceServer(w.server, &service{w: w})
 	grpc_health_v1.RegisterHealthServer(w.server, w.health)
 	reflection.Register(w.server)
+	for _, register := range config.Services {
+		register(w.server)
+	}
 	w.running.Go(func() {
 		if err := w.server.Serve(listener); err != nil {
 			w.config.Log.Error("worker server ended", "error", err)
