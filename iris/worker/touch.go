@@ -2,6 +2,7 @@ package worker
 
 import (
 	"context"
+	"fmt"
 	"time"
 
 	"github.com/cenkalti/backoff/v5"
@@ -56,12 +57,13 @@ func (w *Worker) register() bool {
 			if !w.everRegistered() {
 				close(w.registered)
 			}
-			w.lease.renew(sent, answer.Lease.AsDuration())
-			w.ledger.answer(answer.Ack, answer.Stop)
+			w.renew(sent, answer.Lease.AsDuration())
+			w.follow(answer.Ack, answer.Stop)
 			return true
 		case status.Code(err) == codes.FailedPrecondition:
 			w.config.Log.Error("the controller refused this worker for good; it stops what it runs", "error", err)
 			w.ledger.stopAll()
+			w.cannotGoOn(fmt.Errorf("worker %s: the controller refuses it: %w", w.config.ID, err))
 			return false
 		}
 		delay := pause.NextBackOff()
@@ -110,8 +112,8 @@ func (w *Worker) beat() (registerAgain bool) {
 	case err != nil || answer.RegisterAgain:
 		return err == nil
 	}
-	w.lease.renew(sent, 0)
-	w.ledger.answer(answer.Ack, answer.Stop)
+	w.renew(sent, 0)
+	w.follow(answer.Ack, answer.Stop)
 	w.ledger.age(sent)
 	return false
 }
@@ -152,7 +154,7 @@ func (w *Worker) send(changed []*attempt) {
 		w.lost(err)
 		return
 	}
-	w.ledger.answer(answer.Ack, answer.Stop)
+	w.follow(answer.Ack, answer.Stop)
 }
 
 // lost asks for a heartbeat soon, since a report did not get through.
