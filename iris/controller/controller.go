@@ -14,9 +14,9 @@ import (
 	"google.golang.org/grpc/health/grpc_health_v1"
 	"google.golang.org/grpc/reflection"
 
-	"iris/iris/bundle"
 	"iris/iris/journal"
 	"iris/iris/network"
+	"iris/iris/peers"
 	pb "iris/iris/proto"
 	"iris/iris/state"
 )
@@ -35,7 +35,7 @@ type Config struct {
 	// Journal is its log. Nil: one in memory, which is gone with the controller. Stop closes it.
 	Journal journal.Journal
 	// Bundles stores uploaded workspaces. Nil: uploads are refused.
-	Bundles *bundle.Store
+	Bundles *peers.Bundles
 	// WorkerTimeout is how long a worker may be silent before it is lost. Default 60 s.
 	WorkerTimeout time.Duration
 	// Policy: zero fields take their defaults, see [Policy].

@@ -3,7 +3,6 @@ package controller
 import (
 	"context"
 	"errors"
-	"fmt"
 	"io"
 	"slices"
 	"strconv"
@@ -14,6 +13,7 @@ import (
 	"google.golang.org/grpc/status"
 
 	"iris/iris/bundle"
+	"iris/iris/peers"
 	pb "iris/iris/proto"
 	"iris/iris/state"
 )
@@ -25,7 +25,7 @@ const maxPage = 1000
 type jobService struct {
 	pb.UnimplementedControllerServiceServer
 	seat    *seat
-	bundles *bundle.Store
+	bundles *peers.Bundles
 }
 
 // LaunchJob validates, then launches.
@@ -33,7 +33,7 @@ func (s *jobService) LaunchJob(ctx context.Context, in *pb.LaunchJobRequest) (*p
 	if err := state.Validate(in.JobId, in.Spec); err != nil {
 		return nil, wire(err)
 	}
-	if sum := in.Spec.BundleSha256; sum != "" && (s.bundles == nil || !s.bundles.Has(bundle.Hash(sum))) {
+	if sum := in.Spec.BundleSha256; sum != "" && (s.bundles == nil || !s.bundles.Has(ctx, bundle.Hash(sum))) {
 		return nil, status.Errorf(codes.NotFound, "bundle %s is not stored here; upload it before the job", sum)
 	}
 	submit := state.SubmitJob{ID: in.JobId, Spec: in.Spec}
@@ -230,43 +230,15 @@ func (s *jobService) UploadBundle(stream pb.ControllerService_UploadBundleServer
 	if s.bundles == nil {
 		return status.Error(codes.FailedPrecondition, "this controller stores no bundles")
 	}
-	first, err := stream.Recv()
-	if err != nil {
+	if _, err := s.seat.current(stream.Context()); err != nil {
 		return err
 	}
-	want, err := bundle.ParseHash(first.Sha256)
-	if err != nil {
-		return status.Error(codes.InvalidArgument, err.Error())
-	}
-	err = s.bundles.Put(stream.Context(), want, &uploadReader{stream: stream, rest: first.Data})
-	switch {
-	case errors.Is(err, bundle.ErrHashMismatch), errors.Is(err, bundle.ErrLimit):
-		return status.Error(codes.InvalidArgument, err.Error())
-	case err != nil:
-		return status.Errorf(codes.Internal, "store bundle %s: %v", want, err)
+	if err := peers.Receive(stream, func(hash bundle.Hash, from io.Reader) error {
+		return s.bundles.Put(stream.Context(), hash, from)
+	}); err != nil {
+		return err
 	}
 	return stream.SendAndClose(&pb.UploadBundleResponse{})
-}
-
-type uploadReader struct {
-	stream pb.ControllerService_UploadBundleServer
-	rest   []byte
-}
-
-func (r *uploadReader) Read(p []byte) (int, error) {
-	for len(r.rest) == 0 {
-		next, err := r.stream.Recv()
-		if errors.Is(err, io.EOF) {
-			return 0, io.EOF
-		}
-		if err != nil {
-			return 0, fmt.Errorf("receive: %w", err)
-		}
-		r.rest = next.Data
-	}
-	n := copy(p, r.rest)
-	r.rest = r.rest[n:]
-	return n, nil
 }
 
 // wire gives a refusal its gRPC code.

@@ -21,6 +21,8 @@ import (
 
 	"iris/iris/bundle"
 	"iris/iris/controller"
+	"iris/iris/network"
+	"iris/iris/peers"
 	pb "iris/iris/proto"
 )
 
@@ -249,7 +251,8 @@ func TestABundleComesBackAsItWasUploaded(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	inBubble(t, controller.Config{Bundles: store}, func(b *bench) {
+	others := peers.New(&network.Memory{}, store)
+	inBubble(t, controller.Config{Bundles: others.Bundles(nil)}, func(b *bench) {
 		data := bytes.Repeat([]byte("0123456789"), 100_000) // several chunks
 		hash := sha256.Sum256(data)
 		sum := hex.EncodeToString(hash[:])
