@@ -116,6 +116,7 @@ func Start(config Config) (*Controller, error) {
 	}
 
 	c.running.Go(c.lead)
+	c.running.Go(c.watch)
 	c.running.Go(func() {
 		if err := c.server.Serve(listener); err != nil {
 			config.Log.Error("controller server ended", "error", err)
