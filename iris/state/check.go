@@ -3,6 +3,7 @@ package state
 import (
 	"errors"
 	"fmt"
+	"slices"
 )
 
 // Check verifies the invariants that hold after every command and returns all that do not: committed resources are the
@@ -117,25 +118,29 @@ func (c *Cluster) checkTask(j *Job, i int, fail func(string, ...any)) {
 
 // checkHeld is about an attempt whose capacity is taken.
 func (c *Cluster) checkHeld(a *Attempt, fail func(string, ...any)) {
-	if w := c.workers[a.Worker]; w.Lost || w.Incarnation != a.Incarnation || w.held[a.UID] != a {
+	if w := c.workers[a.Worker]; w == nil {
+		fail("attempt %s takes capacity of %s, which is not there", a.UID, a.Worker)
+	} else if w.Lost || w.Incarnation != a.Incarnation || w.held[a.UID] != a {
 		fail("attempt %s of incarnation %s takes capacity of %s, which is incarnation %s, lost: %v",
 			a.UID, a.Incarnation, w.ID, w.Incarnation, w.Lost)
 	}
 }
 
 func (c *Cluster) checkGang(j *Job, fail func(string, ...any)) {
-	running, group := 0, ""
+	running, by, groups := 0, j.Spec.Coscheduling.GroupBy, []string{}
 	for i := range j.Tasks {
 		live := j.Tasks[i].live()
 		if live == nil {
 			continue
 		}
 		running++
-		value := c.workers[live.Worker].Attributes[j.Spec.Coscheduling.GroupBy]
-		if running > 1 && value != group {
-			fail("gang %s runs on %s %q and %q", j.ID, j.Spec.Coscheduling.GroupBy, group, value)
+		if w := c.workers[live.Worker]; w != nil && !live.Released { // others are done, and their worker is free to change
+			groups = append(groups, w.Attributes[by])
 		}
-		group = value
+	}
+	slices.Sort(groups)
+	if groups = slices.Compact(groups); len(groups) > 1 {
+		fail("gang %s runs on %s %q", j.ID, by, groups)
 	}
 	if running != 0 && running != len(j.Tasks) {
 		fail("gang %s runs %d of its %d tasks", j.ID, running, len(j.Tasks))

@@ -13,6 +13,7 @@ type Cluster struct {
 	policy  Policy
 	jobs    map[string]*Job
 	order   []*Job            // by submission
+	next    uint64            // number of the next job
 	names   map[string]string // name (below its parent) to the id of the job that has it, while it is not over
 	workers map[string]*Worker
 	live    map[string]*Worker // those that are not lost; no two have one address
@@ -31,9 +32,9 @@ func New(policy Policy) *Cluster {
 }
 
 // Apply carries out one command at one instant and returns what must now be done. An error is an *Error: the command
-// was refused and nothing changed.
+// was refused and nothing changed. Of the instant only the wall time counts.
 func (c *Cluster) Apply(now time.Time, command Command) ([]Effect, error) {
-	c.effects = nil
+	now, c.effects = wall(now), nil
 	var err error
 	switch cmd := command.(type) {
 	case SubmitJob:

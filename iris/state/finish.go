@@ -199,7 +199,7 @@ func (c *Cluster) failDispatch(now time.Time, cmd FailDispatch) {
 		return
 	}
 	j, t := a.job, &a.job.Tasks[a.task]
-	c.endAttempt(now, a, WorkerFailed, cmd.Cause)
+	c.endAttempt(now, a, WorkerFailed, valid(cmd.Cause))
 	if t.avoid == nil && !j.Gang() {
 		t.avoid = &avoidance{}
 	}
@@ -220,7 +220,7 @@ func (c *Cluster) failDispatch(now time.Time, cmd FailDispatch) {
 		return
 	}
 	round.workers = nil
-	round.notBefore = now.Add(c.policy.DispatchPause << min(round.rounds-1, 4))
+	round.notBefore = after(now, c.policy.DispatchPause<<min(round.rounds-1, 4))
 	c.schedule(Deadline{At: round.notBefore, Kind: BackoffDeadline, Job: j.ID})
 	c.settle(now, a)
 }

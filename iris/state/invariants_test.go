@@ -107,7 +107,7 @@ func (w *world) verifyFinal(fail func(string, ...any)) {
 					fail("attempt %d of %s is %s", n, j.TaskID(i), a.UID)
 				}
 				verify(a.UID, a.State.Terminal(), "%v %q %v %v %v %v",
-					a.State, a.Error, a.ExitCode, a.Assigned, a.Started, a.Finished)
+					a.State, a.Error, orDefault(a.ExitCode, -1), a.Assigned, a.Started, a.Finished)
 				if !a.State.Terminal() {
 					live++
 				}

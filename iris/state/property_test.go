@@ -3,7 +3,6 @@ package state
 import (
 	"fmt"
 	"slices"
-	"strings"
 	"testing"
 	"time"
 
@@ -52,8 +51,11 @@ func TestRandomHistoriesKeepEveryPromise(t *testing.T) {
 			"cancel":        func(*rapid.T) { w.cancel() },
 			"tick":          func(*rapid.T) { w.tick(w.seconds("tick", 1, 8)) },
 			"expire":        func(*rapid.T) { w.expireAnything() },
+			"restore":       func(*rapid.T) { w.restore() },
+			"replay":        func(*rapid.T) { w.c = w.replay() },
 		})
 		w.drain()
+		w.restore()
 		w.replay()
 	})
 }
@@ -197,26 +199,3 @@ func (w *world) couldFit(j *Job) bool {
 	return false
 }
 
-// replay applies the log to another cluster: the same comes of it, byte for byte.
-func (w *world) replay() {
-	twin := New(worldPolicy)
-	for i, e := range w.log {
-		effects, err := twin.Apply(e.at, e.command)
-		if outcome := fmt.Sprint(effectTexts(effects), err); outcome != e.outcome {
-			w.t.Fatalf("line %d of the log, %+v, gave %s and now %s", i, e.command, e.outcome, outcome)
-		}
-	}
-	if got, want := twin.Describe(epoch), w.c.Describe(epoch); got != want {
-		w.t.Fatalf("a replay gives\n%snot\n%s", got, want)
-	}
-	ids := func(c *Cluster) string {
-		var all []string
-		for _, j := range c.Queue() {
-			all = append(all, fmt.Sprint(j.ID, j.Waiting()))
-		}
-		return strings.Join(all, " ")
-	}
-	if got, want := ids(twin), ids(w.c); got != want {
-		w.t.Fatalf("a replay queues %s, not %s", got, want)
-	}
-}

@@ -33,7 +33,7 @@ func (c *Cluster) wait(j *Job, task int32) {
 }
 
 func order(a, b *Job) int {
-	return cmp.Or(cmp.Compare(band(a), band(b)), cmp.Compare(b.depth, a.depth), cmp.Compare(a.seq, b.seq))
+	return cmp.Or(cmp.Compare(band(a), band(b)), cmp.Compare(b.depth, a.depth), cmp.Compare(a.Seq, b.Seq))
 }
 
 func band(j *Job) pb.PriorityBand {

@@ -4,6 +4,7 @@ import (
 	"maps"
 	"slices"
 	"strconv"
+	"time"
 )
 
 // Worker is a worker that has registered at least once.
@@ -17,8 +18,9 @@ type Worker struct {
 	Attributes map[string]string
 	// Lost: no heartbeat for the worker timeout. It returns by registering again.
 	Lost bool
-	// LostCause says why, while it is lost.
+	// LostCause says why, and LostAt since when, while it is lost.
 	LostCause string
+	LostAt    time.Time
 	// TimesLost counts how often it was marked lost.
 	TimesLost int
 
