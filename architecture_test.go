@@ -54,6 +54,7 @@ var sideways = []struct{ from, to, why string }{
 	{".", "acceptance/...", "one binary and one report for all specs"},
 	{"acceptance/...", "acceptance/...", "specs share a fixture"},
 	{"iris/peers", "iris/network", "controllers reach each other over the network that carries everything else"},
+	{"iris/peers", "iris/bundle", "controllers keep bundles together"},
 	{"iris/config", "iris/vm", "a cluster file describes its scale groups in the words of the contract"},
 }
 
