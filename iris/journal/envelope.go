@@ -57,7 +57,7 @@ func open(b []byte) (envelope, error) {
 	if b[3] > envelopeVersion {
 		return envelope{}, errNewerFile
 	}
-	if binary.LittleEndian.Uint32(b[4:]) != crc32.Checksum(b[8:], castagnoli) {
+	if b[3] == 0 || binary.LittleEndian.Uint32(b[4:]) != crc32.Checksum(b[8:], castagnoli) {
 		return envelope{}, errors.New("is damaged: its checksum is wrong")
 	}
 	return envelope{

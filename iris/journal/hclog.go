@@ -19,7 +19,9 @@ type raftLog struct {
 	name  string
 }
 
-func newRaftLog(to *slog.Logger, quiet func() bool) hclog.Logger { return &raftLog{to: to, quiet: quiet} }
+func newRaftLog(to *slog.Logger, quiet func() bool) hclog.Logger {
+	return &raftLog{to: to, quiet: quiet}
+}
 
 // Log tells on a level of slog what is of this level to raft.
 func (l *raftLog) Log(level hclog.Level, text string, args ...any) {

@@ -20,7 +20,7 @@ var (
 		chaos.CanAll, "controller")
 	diskSite = chaos.NewSite("journal.disk",
 		"before anything of the log is written: the disk is full, or fails with the errno in the rule's error",
-		chaos.CanAll, "controller")
+		chaos.CanFail|chaos.CanCall, "controller")
 )
 
 // ErrCrashed is why a journal is over that chaos crashed. It appends, applies and sends nothing from that instant on, as
