@@ -89,22 +89,22 @@ func (s *jobService) GetJobStatus(ctx context.Context, in *pb.GetJobStatusReques
 	})
 }
 
-// ListJobs describes a page of jobs.
+// ListJobs describes a page of jobs. A page begins at a job's number, so that it stays where it is when others are
+// forgotten.
 func (s *jobService) ListJobs(ctx context.Context, in *pb.ListJobsRequest) (*pb.ListJobsResponse, error) {
 	from, size, err := page(in.PageToken, in.PageSize)
 	if err != nil {
 		return nil, err
 	}
 	return ask(ctx, s.loop, nil, func(c *state.Cluster, _ []error) *pb.ListJobsResponse {
-		out, p, jobs := &pb.ListJobsResponse{}, newPicture(s.loop), c.Jobs()
-		for i := min(from, len(jobs)); i < len(jobs); i++ {
-			j := jobs[i]
+		out, p := &pb.ListJobsResponse{}, newPicture(s.loop)
+		for _, j := range c.JobsFrom(uint64(from)) {
 			if !strings.HasPrefix(j.Spec.Name, in.NamePrefix) ||
 				len(in.States) > 0 && !slices.Contains(in.States, pb.JobState(j.State)) {
 				continue
 			}
 			if len(out.Jobs) == size {
-				out.NextPageToken = strconv.Itoa(i)
+				out.NextPageToken = strconv.FormatUint(j.Seq, 10)
 				break
 			}
 			out.Jobs = append(out.Jobs, p.job(j))
@@ -201,9 +201,9 @@ func (s *jobService) FetchTaskLogs(ctx context.Context, in *pb.FetchTaskLogsRequ
 				j.TaskID(int(in.TaskIndex)), n, len(attempts))
 		}
 		a := attempts[n]
-		conn := s.loop.couriers.conn(a.Worker)
+		conn, worker := s.loop.couriers.conn(a.Worker), p.loop.cluster.Worker(a.Worker)
 		switch {
-		case p.loop.cluster.Worker(a.Worker).Incarnation != a.Incarnation:
+		case worker != nil && worker.Incarnation != a.Incarnation:
 			return nil, status.Errorf(codes.NotFound, "worker %s was started again after attempt %s; the logs are gone", a.Worker, a.UID)
 		case conn == nil:
 			return nil, status.Errorf(codes.FailedPrecondition, "worker %s, which has the logs of attempt %s, is lost", a.Worker, a.UID)
