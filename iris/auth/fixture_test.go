@@ -3,7 +3,10 @@ package auth_test
 import (
 	"bytes"
 	"context"
+	"crypto/x509"
+	"encoding/pem"
 	"errors"
+	"fmt"
 	"io"
 	"log/slog"
 	"os"
@@ -58,6 +61,17 @@ func made(t *testing.T, dir string, options auth.Options) {
 }
 
 func (b *bench) path(name string) string { return filepath.Join(b.dir, name) }
+
+// serial is the serial number of one of the certificates in the directory.
+func (b *bench) serial(name string) string {
+	b.Helper()
+	block, _ := pem.Decode([]byte(content(b.T, b.path(name+".pem"))))
+	certificate, err := x509.ParseCertificate(block.Bytes)
+	if err != nil {
+		b.Fatal(err)
+	}
+	return fmt.Sprintf("%X", certificate.SerialNumber) // as openssl prints it
+}
 
 // issued makes one more certificate.
 func (b *bench) issued(r auth.Request) {
@@ -140,6 +154,11 @@ func (b *bench) dialAt(address string, c auth.Config, roles ...auth.Role) *grpc.
 	if err != nil {
 		b.Fatal(err)
 	}
+	return b.connect(address, options)
+}
+
+func (b *bench) connect(address string, options []grpc.DialOption) *grpc.ClientConn {
+	b.Helper()
 	conn, err := network.Client(b.net, address, options...)
 	if err != nil {
 		b.Fatal(err)
