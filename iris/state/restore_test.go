@@ -25,7 +25,7 @@ func busy(t *testing.T) *story {
 	s.submit("gang", gang(2))
 	s.run("gang/0@w-0", "gang/1@w-0")
 	s.report("gang/1/0", Succeeded)
-	s.submit("child", func(spec *pb.JobSpec) { spec.ParentJobId = "gang" }, schedulingTimeout(time.Hour))
+	s.submit("child", below("gang"), schedulingTimeout(time.Hour))
 	s.submit("over", retries(1))
 	s.run("over/0@w-0")
 	s.report("over/0/0", Failed, "exit code 3")
