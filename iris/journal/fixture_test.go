@@ -118,16 +118,17 @@ func committed(t testing.TB, term Term, n int) {
 	}
 }
 
-// submitAll proposes and commits, no more outstanding than may be.
+// submitAll proposes and commits, no more outstanding than may be. Nothing else may be outstanding.
 func submitAll(t testing.TB, term Term, from, to int) {
 	t.Helper()
+	before := int(term.Committed())
 	for n := from; n < to; n++ {
 		propose(term, n, n+1)
 		if done := n + 1 - from; done > MaxOutstanding {
-			committed(t, term, done-MaxOutstanding)
+			committed(t, term, before+done-MaxOutstanding)
 		}
 	}
-	committed(t, term, to-from)
+	committed(t, term, before+to-from)
 }
 
 // over waits until the term is over and says why.
