@@ -20,7 +20,7 @@ type rule struct {
 //
 // Administrators do not order workers about: workers take orders only from their controller. Nor do they speak raft.
 var access = []rule{
-	{"iris.v1.ControllerService", "", []Role{User, Admin, Controller}},
+	{"iris.v1.ControllerService", "", []Role{User, Controller, Admin}},
 	{"iris.v1.RegistryService", "", []Role{Worker, Admin}},
 	{"iris.v1.RegistryService", "DownloadBundle", []Role{Worker, Controller, Admin}},
 	{"iris.v1.WorkerService", "", []Role{Controller}},
