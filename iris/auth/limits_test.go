@@ -61,33 +61,6 @@ func asked(err error) time.Duration {
 	return -1
 }
 
-func TestDefaultRates(t *testing.T) {
-	inBubble(t, func(b *bench) {
-		b.serve(b.clear())
-		b.exhaust("user", launch, 2000)
-		b.exhaust("admin", launch, 2000)
-		b.exhaust("controller", launch, 0)
-	})
-}
-
-// exhaust calls until it is too often: after the given number of calls at one instant; 0: never.
-func (b *bench) exhaust(name string, m auth.Method, burst int) {
-	b.Helper()
-	conn, most := b.dial(b.token(name, false)), burst+1
-	if burst == 0 {
-		most = 5000
-	}
-	for i := range most {
-		want := codes.OK
-		if burst > 0 && i >= burst {
-			want = codes.ResourceExhausted
-		}
-		if err := call(b.T, conn, m); status.Code(err) != want {
-			b.Fatalf("call %d of %s: %v, want %v", i+1, name, err, want)
-		}
-	}
-}
-
 // Health checks without credentials share one limit; whoever has credentials has their own.
 func TestOpenHealthChecksAreLimitedTogether(t *testing.T) {
 	inBubble(t, func(b *bench) {

@@ -36,6 +36,23 @@ func TestCallersAreRememberedInBoundedMemory(t *testing.T) {
 	})
 }
 
+func TestDefaultRates(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r := newRates(nil)
+		for role, burst := range map[Role]int{User: 2000, Admin: 2000, Worker: 20_000, Controller: 100_000} {
+			who := Identity{Role: role}
+			for i := range burst {
+				if err := r.take(who); err != nil {
+					t.Fatalf("call %d of a %s at one instant: %v", i+1, role, err)
+				}
+			}
+			if err := r.take(who); (err == nil) != (role == Controller) {
+				t.Errorf("one more than %d of a %s: %v", burst, role, err)
+			}
+		}
+	})
+}
+
 func TestARateOfNothingLetsNobodyIn(t *testing.T) {
 	r := newRates(map[Role]Rate{User: {}})
 	if err := r.take(Identity{Role: User}); status.Code(err) != codes.ResourceExhausted || len(status.Convert(err).Details()) > 0 {
