@@ -59,7 +59,8 @@ func (c *Client) Reset(ctx context.Context, targets ...string) ([]Report, error)
 }
 
 // call makes a unary call.
-func call[In any](ctx context.Context, method func(context.Context, In, ...grpc.CallOption) (*pb.ChaosResponse, error), in In) ([]Report, error) {
+func call[In any](ctx context.Context,
+	method func(context.Context, In, ...grpc.CallOption) (*pb.ChaosResponse, error), in In) ([]Report, error) {
 	ctx, cancel := context.WithTimeout(ctx, callTimeout)
 	defer cancel()
 	answer, err := method(ctx, in)

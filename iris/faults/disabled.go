@@ -19,18 +19,19 @@ func Disabled(server grpc.ServiceRegistrar, what string) {
 		"this %s was started without --chaos; start it with --chaos to inject faults", what)
 	desc := pb.ChaosService_ServiceDesc
 	desc.Methods = slices.Clone(desc.Methods)
+	refuse := func(context.Context, any) (any, error) { return nil, refusal }
 	for i, method := range desc.Methods {
-		name := "/" + desc.ServiceName + "/" + method.MethodName
-		desc.Methods[i].Handler = func(_ any, ctx context.Context, decode func(any) error, interceptor grpc.UnaryServerInterceptor) (any, error) {
+		info := &grpc.UnaryServerInfo{FullMethod: "/" + desc.ServiceName + "/" + method.MethodName}
+		desc.Methods[i].Handler = func(_ any, ctx context.Context, decode func(any) error,
+			interceptor grpc.UnaryServerInterceptor) (any, error) {
 			request := new(emptypb.Empty) // whatever it was
 			if err := decode(request); err != nil {
 				return nil, err
 			}
-			refuse := func(context.Context, any) (any, error) { return nil, refusal }
 			if interceptor == nil {
 				return refuse(ctx, request)
 			}
-			return interceptor(ctx, request, &grpc.UnaryServerInfo{FullMethod: name}, refuse) // who may not call hears that
+			return interceptor(ctx, request, info, refuse) // whoever may not call hears that instead
 		}
 	}
 	desc.Streams = slices.Clone(desc.Streams)

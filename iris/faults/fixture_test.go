@@ -64,7 +64,8 @@ func (l *lab) start(name, process string) *node { return l.startAt("", name, pro
 func (l *lab) again(name, process string) { l.join(l.startAt(l.peers[name].address, name, process)) }
 
 func (l *lab) startAt(address, name, process string) *node {
-	n := &node{name: name, cluster: l.cluster(process), address: address, server: network.Server(grpc.StreamInterceptor(l.count))}
+	n := &node{name: name, cluster: l.cluster(process), address: address}
+	n.server = network.Server(grpc.StreamInterceptor(l.count))
 	config := faults.Config{Cluster: n.cluster, Names: []string{name}, Log: slog.New(slog.DiscardHandler)}
 	if name == "c-0" {
 		config.Names = append(config.Names, "controller")

@@ -10,6 +10,7 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"time"
 
 	"google.golang.org/grpc"
 
@@ -55,7 +56,9 @@ func child() error {
 
 func TestRulesReachAnotherProcess(t *testing.T) {
 	t.Cleanup(chaos.Reset)
-	worker := exec.CommandContext(t.Context(), os.Args[0])
+	life, kill := context.WithTimeout(context.Background(), time.Minute) // t.Context ends before Cleanup
+	t.Cleanup(kill)
+	worker := exec.CommandContext(life, os.Args[0])
 	worker.Env = append(os.Environ(), childVariable+"=1", faults.Variable+`=test.beat max 1 err "from the start"`)
 	worker.Stderr = os.Stderr
 	in, err := worker.StdinPipe()
@@ -85,7 +88,9 @@ func TestRulesReachAnotherProcess(t *testing.T) {
 	controller := serve(t, func(s *grpc.Server) {
 		faults.Register(s, faults.Config{
 			Cluster: "demo", Names: []string{"c-0"}, Log: slog.New(slog.DiscardHandler),
-			Peers: func(context.Context) ([]faults.Process, error) { return []faults.Process{{Name: "w-0", Conn: conn}}, nil },
+			Peers: func(context.Context) ([]faults.Process, error) {
+				return []faults.Process{{Name: "w-0", Conn: conn}}, nil
+			},
 		})
 	})
 	client := faults.Connect(controller)

@@ -130,7 +130,8 @@ func (s *service) Enable(ctx context.Context, r *pb.EnableChaosRequest) (*pb.Cha
 
 func (s *service) enable(text, id string) (*pb.ChaosReport, error) {
 	if n := len(s.scope.Rules()); n >= maxRules {
-		return nil, status.Errorf(codes.ResourceExhausted, "%d rules were armed since the last reset, want fewer than %d: reset first", n, maxRules)
+		return nil, status.Errorf(codes.ResourceExhausted,
+			"%d rules were armed since the last reset, want fewer than %d: reset first", n, maxRules)
 	}
 	rules, err := s.scope.EnableAll(text, chaos.ID(id))
 	if err != nil {

@@ -157,7 +157,8 @@ func TestAnUnreachableProcessIsAnEntryAndNotAFailure(t *testing.T) {
 		reports, err = client.Rules(t.Context(), "w-0")
 		equal(t, "answer of it alone", told(reports, err), "w-0 refuses with Unavailable")
 		reports, err = client.Disarm(t.Context(), "y", "w-0", "w-1")
-		equal(t, "a rule that may be there", told(reports, err), lines("w-0 refuses with Unavailable", "w-1 refuses with NotFound"))
+		equal(t, "a rule that may be there", told(reports, err), lines("w-0 refuses with Unavailable",
+			"w-1 refuses with NotFound"))
 	})
 }
 
@@ -216,7 +217,9 @@ func TestAPauseFromOutsideIsReleasedFromOutside(t *testing.T) {
 		equal(t, "a released hit fails", <-gone, true)
 		reports, err = client.Release(t.Context(), "x", 0, "w-0")
 		equal(t, "answer for all", told(reports, err), "w-0 x(3/3/3) released 2")
-		equal(t, "they fail", <-gone && <-gone, true)
+		for range 2 {
+			equal(t, "a released hit fails", <-gone, true)
+		}
 		_, err = client.Release(t.Context(), "y", 0)
 		equal(t, "code of an unknown one", status.Code(err), codes.NotFound)
 	})
@@ -238,7 +241,9 @@ func TestResetLetsEveryHitGoAndForgets(t *testing.T) {
 		reports, err := client.Reset(t.Context())
 		equal(t, "answer", told(reports, err), lines("c-0 x(1/1/1) disarmed",
 			"w-0 "+inside.ID()+"(1/1/1) disarmed x(0/0/0) disarmed"))
-		equal(t, "some hit failed", <-gone || <-gone, false)
+		for range 2 {
+			equal(t, "a hit fails", <-gone, false)
+		}
 		reports, err = client.Rules(t.Context())
 		equal(t, "rules", told(reports, err), lines("c-0", "w-0"))
 	})
