@@ -30,6 +30,7 @@ var floors = []struct {
 	{pkg: ".", floor: 5, is: "the suite file, which imports the specs"},
 	{pkg: "acceptance/...", floor: 5, is: "the specs"},
 	{pkg: "examples/...", floor: 5, is: "programs a user could write"},
+	{pkg: "iris/cmd/iris", floor: 5, is: "the command line: wiring"},
 	{pkg: "iris/cluster", floor: 4, is: "a whole cluster in one process"},
 	{pkg: "iris/controller", floor: 3, is: "a participant: talks to the others over the wire alone"},
 	{pkg: "iris/worker", floor: 3, is: "a participant: talks to the others over the wire alone"},
