@@ -45,6 +45,7 @@ var floors = []struct {
 	// Contracts for those who act, not a decider: the site vm.create is declared here, so that every Manager has it.
 	{pkg: "iris/vm", floor: 1, is: "the contracts of machines"},
 	{pkg: "iris/config", floor: 1, is: "the cluster file, which it reads"},
+	{pkg: "iris/settings", floor: 1, is: "what flags, environment and files say"},
 	{pkg: "iris/proto", floor: 0, is: "the wire"},
 	{pkg: "chaos", floor: 0, is: "the fault registry: of use to any program, so it knows nothing of Iris"},
 }
