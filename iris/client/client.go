@@ -27,7 +27,7 @@ type Client struct {
 	network  network.Network
 	patience time.Duration
 	dial     []grpc.DialOption
-	conn     *grpc.ClientConn
+	conn     *network.Controllers
 	rpc      pb.ControllerServiceClient
 }
 
@@ -46,15 +46,16 @@ func Dial(options ...grpc.DialOption) Option {
 // gives up after one try.
 func Patience(d time.Duration) Option { return func(c *Client) { c.patience = d } }
 
-// Connect prepares a connection to the controller at address ("host:port"). It does not wait for the controller.
-func Connect(address string, options ...Option) (*Client, error) {
+// Connect prepares a connection to the controller at an address ("host:port"), or to whichever leads of several that are
+// separated by commas. It does not wait for them.
+func Connect(addresses string, options ...Option) (*Client, error) {
 	c := &Client{network: network.TCP{}, patience: 10 * time.Minute}
 	for _, option := range options {
 		option(c)
 	}
-	conn, err := network.Client(c.network, address, c.dial...)
+	conn, err := network.ToControllers(c.network, addresses, c.dial...)
 	if err != nil {
-		return nil, fmt.Errorf("controller at %q: %w", address, err)
+		return nil, err
 	}
 	c.conn, c.rpc = conn, pb.NewControllerServiceClient(conn)
 	return c, nil
@@ -62,6 +63,9 @@ func Connect(address string, options ...Option) (*Client, error) {
 
 // Close ends the connection.
 func (c *Client) Close() error { return c.conn.Close() }
+
+// Conn is the connection, for services other than the client's own.
+func (c *Client) Conn() grpc.ClientConnInterface { return c.conn }
 
 // RPC is the bare service, without retries.
 func (c *Client) RPC() pb.ControllerServiceClient { return c.rpc }

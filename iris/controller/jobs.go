@@ -24,7 +24,7 @@ const maxPage = 1000
 // jobService is what clients call.
 type jobService struct {
 	pb.UnimplementedControllerServiceServer
-	loop    *loop
+	seat    *seat
 	bundles *bundle.Store
 }
 
@@ -53,9 +53,9 @@ func (s *jobService) TerminateJob(ctx context.Context, in *pb.TerminateJobReques
 
 // change has the loop carry out one command.
 func (s *jobService) change(ctx context.Context, command state.Command) error {
-	refused, err := ask(ctx, s.loop,
-		func(*state.Cluster) []state.Command { return []state.Command{command} },
-		func(_ *state.Cluster, errs []error) error { return errs[0] })
+	refused, err := ask(ctx, s.seat,
+		func(*loop) []state.Command { return []state.Command{command} },
+		func(_ *loop, errs []error) error { return errs[0] })
 	if err != nil {
 		return err
 	}
@@ -63,13 +63,13 @@ func (s *jobService) change(ctx context.Context, command state.Command) error {
 }
 
 // read has the loop answer a question about one job.
-func read[T any](ctx context.Context, l *loop, id string, answer func(*picture, *state.Job) (T, error)) (T, error) {
+func read[T any](ctx context.Context, s *seat, id string, answer func(*picture, *state.Job) (T, error)) (T, error) {
 	type result struct {
 		value T
 		err   error
 	}
-	r, err := ask(ctx, l, nil, func(c *state.Cluster, _ []error) result {
-		j := c.Job(id)
+	r, err := ask(ctx, s, nil, func(l *loop, _ []error) result {
+		j := l.cluster.Job(id)
 		if j == nil {
 			return result{err: status.Errorf(codes.NotFound, "job %q is unknown", id)}
 		}
@@ -84,7 +84,7 @@ func read[T any](ctx context.Context, l *loop, id string, answer func(*picture, 
 
 // GetJobStatus describes one job.
 func (s *jobService) GetJobStatus(ctx context.Context, in *pb.GetJobStatusRequest) (*pb.GetJobStatusResponse, error) {
-	return read(ctx, s.loop, in.JobId, func(p *picture, j *state.Job) (*pb.GetJobStatusResponse, error) {
+	return read(ctx, s.seat, in.JobId, func(p *picture, j *state.Job) (*pb.GetJobStatusResponse, error) {
 		return &pb.GetJobStatusResponse{Job: p.job(j)}, nil
 	})
 }
@@ -95,8 +95,8 @@ func (s *jobService) ListJobs(ctx context.Context, in *pb.ListJobsRequest) (*pb.
 	if err != nil {
 		return nil, err
 	}
-	return ask(ctx, s.loop, nil, func(c *state.Cluster, _ []error) *pb.ListJobsResponse {
-		out, p, jobs := &pb.ListJobsResponse{}, newPicture(s.loop), c.Jobs()
+	return ask(ctx, s.seat, nil, func(l *loop, _ []error) *pb.ListJobsResponse {
+		out, p, jobs := &pb.ListJobsResponse{}, newPicture(l), l.cluster.Jobs()
 		for i := min(from, len(jobs)); i < len(jobs); i++ {
 			j := jobs[i]
 			if !strings.HasPrefix(j.Spec.Name, in.NamePrefix) ||
@@ -115,7 +115,7 @@ func (s *jobService) ListJobs(ctx context.Context, in *pb.ListJobsRequest) (*pb.
 
 // GetTaskStatus describes one task with all its attempts.
 func (s *jobService) GetTaskStatus(ctx context.Context, in *pb.GetTaskStatusRequest) (*pb.GetTaskStatusResponse, error) {
-	return read(ctx, s.loop, in.JobId, func(p *picture, j *state.Job) (*pb.GetTaskStatusResponse, error) {
+	return read(ctx, s.seat, in.JobId, func(p *picture, j *state.Job) (*pb.GetTaskStatusResponse, error) {
 		if err := checkTask(j, in.TaskIndex); err != nil {
 			return nil, err
 		}
@@ -136,7 +136,7 @@ func (s *jobService) ListTasks(ctx context.Context, in *pb.ListTasksRequest) (*p
 	if err != nil {
 		return nil, err
 	}
-	return read(ctx, s.loop, in.JobId, func(p *picture, j *state.Job) (*pb.ListTasksResponse, error) {
+	return read(ctx, s.seat, in.JobId, func(p *picture, j *state.Job) (*pb.ListTasksResponse, error) {
 		out := &pb.ListTasksResponse{}
 		from, to := min(from, len(j.Tasks)), min(from+size, len(j.Tasks))
 		for i := from; i < to; i++ {
@@ -151,10 +151,10 @@ func (s *jobService) ListTasks(ctx context.Context, in *pb.ListTasksRequest) (*p
 
 // ListWorkers describes all workers.
 func (s *jobService) ListWorkers(ctx context.Context, _ *pb.ListWorkersRequest) (*pb.ListWorkersResponse, error) {
-	return ask(ctx, s.loop, nil, func(c *state.Cluster, _ []error) *pb.ListWorkersResponse {
+	return ask(ctx, s.seat, nil, func(l *loop, _ []error) *pb.ListWorkersResponse {
 		out := &pb.ListWorkersResponse{}
-		for _, w := range c.Workers() {
-			out.Workers = append(out.Workers, workerProto(w, s.loop.liveness.last(w.ID)))
+		for _, w := range l.cluster.Workers() {
+			out.Workers = append(out.Workers, workerProto(w, l.liveness.last(w.ID)))
 		}
 		return out
 	})
@@ -184,7 +184,7 @@ func (s *jobService) FetchTaskLogs(ctx context.Context, in *pb.FetchTaskLogsRequ
 		worker, incarnation, uid string
 		client                   pb.WorkerServiceClient
 	}
-	from, err := read(ctx, s.loop, in.JobId, func(p *picture, j *state.Job) (*source, error) {
+	from, err := read(ctx, s.seat, in.JobId, func(p *picture, j *state.Job) (*source, error) {
 		if err := checkTask(j, in.TaskIndex); err != nil {
 			return nil, err
 		}
@@ -201,7 +201,7 @@ func (s *jobService) FetchTaskLogs(ctx context.Context, in *pb.FetchTaskLogsRequ
 				j.TaskID(int(in.TaskIndex)), n, len(attempts))
 		}
 		a := attempts[n]
-		conn := s.loop.couriers.conn(a.Worker)
+		conn := p.loop.couriers.conn(a.Worker)
 		switch {
 		case p.loop.cluster.Worker(a.Worker).Incarnation != a.Incarnation:
 			return nil, status.Errorf(codes.NotFound, "worker %s was started again after attempt %s; the logs are gone", a.Worker, a.UID)

@@ -28,7 +28,7 @@ type Config struct {
 	Cluster string
 	// ID is the worker's name, unique in its cluster and kept over restarts.
 	ID string
-	// Controller is the controller's address.
+	// Controller is the controller's address, or those of several, separated by commas: the worker follows the leader.
 	Controller string
 	// Network and Address are where the worker listens; an empty address picks one.
 	Network network.Network
@@ -83,7 +83,7 @@ type Worker struct {
 	listener    net.Listener
 	server      *grpc.Server
 	health      *health.Server
-	conn        *grpc.ClientConn
+	conn        *network.Controllers
 	registry    pb.RegistryServiceClient
 	ledger      *ledger
 	logs        *logs
@@ -108,10 +108,10 @@ func Start(config Config) (*Worker, error) {
 	if err != nil {
 		return nil, fmt.Errorf("worker %s: %w", config.ID, err)
 	}
-	conn, err := network.Client(config.Network, config.Controller, config.DialOptions...)
+	conn, err := network.ToControllers(config.Network, config.Controller, config.DialOptions...)
 	if err != nil {
 		_ = listener.Close() // the first error is the one that matters
-		return nil, fmt.Errorf("worker %s: controller %s: %w", config.ID, config.Controller, err)
+		return nil, fmt.Errorf("worker %s: %w", config.ID, err)
 	}
 	labels := chaos.Labels{"cluster": config.Cluster, "worker": config.ID}
 	ctx, stop := context.WithCancel(context.Background())
