@@ -12,53 +12,56 @@ import (
 
 	"iris/iris/bundle"
 	"iris/iris/controller"
+	"iris/iris/settings"
 	"iris/iris/state"
 )
 
 // controllerDaemon is `iris controller`: one controller in the foreground.
 type controllerDaemon struct {
-	streams
-	log            logFlags
-	listen         string
-	cluster        string
-	dataDir        string
-	ephemeral      bool
-	workerTimeout  time.Duration
-	noWorkerGrace  time.Duration
-	dispatchRounds int
-	dispatchPause  time.Duration
+	*app
+	log           logFlags
+	listen        string
+	cluster       string
+	dataDir       string
+	ephemeral     bool
+	workerTimeout time.Duration
+	policy        state.Policy
 }
 
-func newController(s streams) *cobra.Command {
-	d := &controllerDaemon{streams: s}
-	command := &cobra.Command{
-		Use:   "controller",
-		Short: "Run a controller in the foreground",
-		Args:  cobra.NoArgs,
-		RunE:  func(c *cobra.Command, _ []string) error { return d.run(c.Context()) },
+func newController(a *app) *cobra.Command {
+	d := &controllerDaemon{
+		app: a, log: logFlags{"info", "text"}, listen: defaultController, cluster: "iris", workerTimeout: time.Minute,
+		policy: controller.Policy(state.Policy{}),
 	}
-	flags := command.Flags()
+	c := &cobra.Command{
+		Use:   "controller {--data-dir DIR | --ephemeral}",
+		Short: "Run a controller in the foreground",
+		Long: `Run a controller in the foreground until SIGTERM or SIGINT. It logs to standard error, and prints one line on standard
+output when it serves.`,
+		Args: arguments(0, 0, ""),
+		RunE: func(c *cobra.Command, _ []string) error { return d.run(c.Context()) },
+	}
+	flags := c.Flags()
 	d.log.add(flags)
-	flags.StringVar(&d.listen, "listen", "127.0.0.1:7070", "the address it serves clients and workers at")
-	flags.StringVar(&d.cluster, "cluster", "iris", "the name of the cluster")
-	flags.StringVar(&d.dataDir, "data-dir", "", "where it keeps its state")
-	flags.BoolVar(&d.ephemeral, "ephemeral", false, "keep the state in memory: it is gone when the controller ends")
-	flags.DurationVar(&d.workerTimeout, "worker-timeout", time.Minute, "a worker that is silent for so long is lost")
-	flags.DurationVar(&d.noWorkerGrace, "no-worker-grace", 10*time.Minute,
-		"how long a task that lost its worker waits for one that could run it")
-	flags.IntVar(&d.dispatchRounds, "dispatch-rounds", 5, "how often every worker is tried before a task fails")
-	flags.DurationVar(&d.dispatchPause, "dispatch-pause", 10*time.Second, "the pause after the first round; it doubles with each")
-	return command
+	settings.Var(flags, &d.listen, "listen", "", "the address it serves clients and workers at", settings.Text("host:port"))
+	settings.Var(flags, &d.cluster, "cluster", "", "the name of the cluster", settings.Text("name"))
+	settings.Var(flags, &d.dataDir, "data-dir", "", "where it keeps its state", settings.Text("directory"))
+	settings.Var(flags, &d.ephemeral, "ephemeral", "", "keep the state in memory: it is gone when the controller ends", settings.Bool())
+	settings.Var(flags, &d.workerTimeout, "worker-timeout", "", "a worker that is silent for so long is lost",
+		settings.Duration(time.Millisecond))
+	settings.Var(flags, &d.policy.NoWorkerGrace, "no-worker-grace", "",
+		"how long a task that lost its worker waits for one that could run it", settings.Duration(time.Millisecond))
+	settings.Var(flags, &d.policy.DispatchRounds, "dispatch-rounds", "", "how often every worker is tried before a task fails",
+		settings.Count(1, 1000))
+	settings.Var(flags, &d.policy.DispatchPause, "dispatch-pause", "", "the pause after the first round; it doubles with each",
+		settings.Duration(time.Millisecond))
+	return c
 }
 
 func (d *controllerDaemon) run(ctx context.Context) error {
-	log, err := d.log.logger(d.err)
-	if err != nil {
-		return err
-	}
+	log := d.log.logger(d.err)
 	config := controller.Config{
-		Cluster: d.cluster, Address: d.listen, WorkerTimeout: d.workerTimeout, Log: log,
-		Policy: state.Policy{NoWorkerGrace: d.noWorkerGrace, DispatchRounds: d.dispatchRounds, DispatchPause: d.dispatchPause},
+		Cluster: d.cluster, Address: d.listen, WorkerTimeout: d.workerTimeout, Policy: d.policy, Log: log,
 	}
 	clean, err := d.store(&config)
 	if err != nil {
@@ -67,12 +70,15 @@ func (d *controllerDaemon) run(ctx context.Context) error {
 	defer clean()
 	c, err := controller.Start(config)
 	if err != nil {
-		return err
+		return listening(err)
 	}
 	fmt.Fprintf(d.out, "iris controller serves at %s\n", c.Address())
-	<-ctx.Done()
-	log.Info("stopping")
-	return c.Stop()
+	select {
+	case <-ctx.Done():
+		log.Info("controller stops")
+	case <-c.Failed():
+	}
+	return errors.Join(c.Err(), c.Stop())
 }
 
 // store gives the controller its directory; clean removes one that was only for this run.
@@ -87,11 +93,12 @@ func (d *controllerDaemon) store(config *controller.Config) (clean func(), err e
 		}
 		clean = func() { _ = os.RemoveAll(dir) } // a temporary directory: the system clears what is left
 	case dir == "":
-		return nil, usageError{errors.New("a controller needs --data-dir DIR to keep its state in, or --ephemeral to keep it in memory")}
+		return nil, usageError{errors.New("say where the controller keeps its state, with --data-dir DIR, or that it keeps none, " +
+			"with --ephemeral")}
 	}
 	if config.Bundles, err = bundle.NewStore(filepath.Join(dir, "bundles"), bundle.DefaultLimits); err != nil {
 		clean()
-		return nil, err
+		return nil, fmt.Errorf("controller: %w", err)
 	}
 	return clean, nil
 }
