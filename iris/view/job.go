@@ -25,7 +25,9 @@ func Job(w io.Writer, terminal Terminal, now time.Time, j *pb.JobStatus, tasks [
 		}
 	}
 	field("Job", j.JobId, plain)
-	field("Name", j.Name, plain)
+	if name := nameOf(j); name != "" {
+		field("Name", name, plain)
+	}
 	if j.ParentJobId != "" {
 		field("Parent", j.ParentJobId, plain)
 	}

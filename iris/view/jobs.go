@@ -20,7 +20,7 @@ func Jobs(w io.Writer, terminal Terminal, wide bool, now time.Time, jobs []*pb.J
 	}
 	for _, j := range jobs {
 		row := []cell{
-			text(j.JobId), text(j.Name), state(JobState(j.State)), text(doneOf(j)),
+			text(j.JobId), text(nameOf(j)), state(JobState(j.State)), text(doneOf(j)),
 			text(between(j.SubmittedAt, nil, now)), text(between(j.StartedAt, j.FinishedAt, now)), text(why(j)),
 		}
 		if wide {
@@ -29,6 +29,14 @@ func Jobs(w io.Writer, terminal Terminal, wide bool, now time.Time, jobs []*pb.J
 		t.add(row...)
 	}
 	return t.write(w, terminal)
+}
+
+// nameOf is a job's name, unless that is its id.
+func nameOf(j *pb.JobStatus) string {
+	if j.Name == j.JobId {
+		return ""
+	}
+	return j.Name
 }
 
 // doneOf is how many tasks are over: "3/4".

@@ -27,10 +27,16 @@ func Progress(terminal Terminal, now time.Time, j *pb.JobStatus) []string {
 		lines = append(lines, bars(terminal, j)...)
 	}
 	if reason := WaitsFor(j); reason != "" {
-		lines = append(lines, terminal.paint(yellow, terminal.cut("waits: "+clean(reason), terminal.Width)))
+		wrapped := wrap("waits: "+clean(reason), terminal.Width)
+		for _, line := range wrapped[:min(len(wrapped), reasonLines)] {
+			lines = append(lines, terminal.paint(yellow, line))
+		}
 	}
 	return lines
 }
+
+// reasonLines is how many lines a reason gets.
+const reasonLines = 3
 
 // WaitsFor is why a job waits; empty if none of its tasks does, or only for the next pass.
 func WaitsFor(j *pb.JobStatus) string {

@@ -75,6 +75,16 @@ func wrap(text string, width int) []string {
 	return lines
 }
 
+// Paragraph writes a text after a label, broken at spaces so that no line is wider than the terminal; all lines but the first
+// are indented by the label's width.
+func Paragraph(t Terminal, label, text string) string {
+	width := 0
+	if t.Width > 2*len(label) {
+		width = t.Width - len(label)
+	}
+	return label + strings.Join(wrap(text, width), "\n"+strings.Repeat(" ", len(label)))
+}
+
 // clean makes one harmless line of a text.
 func clean(text string) string {
 	return strings.Map(func(r rune) rune {

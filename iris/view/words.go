@@ -29,11 +29,13 @@ var states = map[string]colour{
 
 func state(word string) cell { return cell{text: word, colour: states[word]} }
 
-// Duration writes a time for people, in at most two units: 3.2s, 12s, 3m12s, 2h5m, 3d4h.
+// Duration writes a time for people, in at most two units: 120ms, 3.2s, 12s, 3m12s, 2h5m, 3d4h.
 func Duration(d time.Duration) string {
 	switch {
-	case d < 0:
+	case d <= 0:
 		return "0s"
+	case d < time.Second:
+		return fmt.Sprintf("%dms", d.Milliseconds())
 	case d < 10*time.Second:
 		return fmt.Sprintf("%.1fs", d.Truncate(100*time.Millisecond).Seconds())
 	case d < time.Minute:

@@ -29,7 +29,7 @@ func Workers(w io.Writer, terminal Terminal, wide bool, now time.Time, workers [
 			text(pairs(worker.Attributes)),
 		}
 		if wide {
-			row = append(row, text(fmt.Sprint(worker.TimesLost)+"x"), text(worker.Incarnation))
+			row = append(row, text(fmt.Sprint(worker.TimesLost)), text(worker.Incarnation))
 		}
 		t.add(row...)
 	}

@@ -75,10 +75,12 @@ func (a *app) attach(ctx context.Context, l *link, id string, how attachment) er
 	m.close()
 	switch {
 	case ctx.Err() != nil:
-		m.note(fmt.Sprintf("job %s goes on without you; `iris job attach %s` follows it again, `iris job stop %s` ends it", id, id, id))
+		m.note(fmt.Sprintf("job %s goes on without you", id))
+		m.hint(fmt.Sprintf("iris job attach%s %s", a.where(l), id), "follow it again")
+		m.hint(fmt.Sprintf("iris job stop%s %s", a.where(l), id), "end it")
 		return silent{errInterrupted}
 	case err != nil:
-		return lostSight(err, l, id)
+		return a.lostSight(err, l, id)
 	}
 	ctx, cancel := context.WithTimeout(ctx, reportLimit)
 	defer cancel()
@@ -89,12 +91,12 @@ func (a *app) attach(ctx context.Context, l *link, id string, how attachment) er
 const reportLimit = 15 * time.Second
 
 // lostSight says that nobody tells how a job is.
-func lostSight(err error, l *link, id string) error {
+func (a *app) lostSight(err error, l *link, id string) error {
 	if s := refused(err); s != nil && s.Code() == codes.NotFound {
 		return fmt.Errorf("the controller does not know job %s any more: it was started without its state, or the job was over for so "+
 			"long that it was forgotten", id)
 	}
-	return fmt.Errorf("%w\njob %s may be running: `iris job attach %s` follows it again", l.wrong(err), id, id)
+	return fmt.Errorf("%w\njob %s may be running: `iris job attach%s %s` follows it again", l.wrong(err), id, a.where(l), id)
 }
 
 // silent is an error about which all is said.

@@ -5,7 +5,6 @@ import (
 	_ "embed"
 	"errors"
 	"fmt"
-	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -52,7 +51,7 @@ and what is hopeless fails after 20 s and one round of dispatches, not after min
 	settings.Var(flags, &v.local, "local", "", "a cluster to try things out on", settings.Bool())
 	settings.Var(flags, &v.file, "file", "f", "the description of the cluster", settings.Text("file"))
 	settings.Var(flags, &v.listen, "listen", "", "the address the controller serves at; unset, that of the description, or "+
-		defaultController, settings.Text("host:port"))
+		defaultController, settings.Address())
 	settings.Var(flags, &v.dataDir, "data-dir", "", "where it keeps workspaces and the tasks' directories; unset, a temporary directory",
 		settings.Text("directory"))
 	return c
@@ -142,18 +141,9 @@ func tryThis(address string) []string {
 	if address != defaultController {
 		where = " --controller " + address
 	}
-	lines := [][2]string{
-		{"iris job run" + where + " -- echo hello", "run a job"},
-		{"iris worker list" + where, "see the workers"},
-		{"iris job run" + where + " --max-retries-failure 2 -- sh -c 'exit $((2 - IRIS_ATTEMPT_ID))'", "break something: it fails twice"},
+	return []string{
+		"iris job run" + where + " -- echo hello                      # run a job",
+		"iris worker list" + where + "                                # see the workers",
+		"iris job run" + where + " --max-retries-failure 1 -- false   # break something",
 	}
-	width := 0
-	for _, line := range lines {
-		width = max(width, len(line[0]))
-	}
-	var out []string
-	for _, line := range lines {
-		out = append(out, line[0]+strings.Repeat(" ", width-len(line[0]))+"   # "+line[1])
-	}
-	return out
 }

@@ -30,7 +30,7 @@ type linkFlags struct {
 
 func (f *linkFlags) add(flags *pflag.FlagSet) {
 	f.controllers, f.patience = []string{defaultController}, 10*time.Second
-	settings.ListVar(flags, &f.controllers, "controller", "", controllerUsage, ",", settings.Text("address"))
+	settings.ListVar(flags, &f.controllers, "controller", "", controllerUsage, ",", settings.Address())
 	settings.Var(flags, &f.patience, "patience", "", "how long to try to reach them", settings.Duration(0))
 }
 
@@ -53,6 +53,14 @@ func (a *app) connect(f *linkFlags, patience time.Duration) (*link, error) {
 }
 
 func (l *link) wrong(err error) error { return wrong(err, l.addresses, l.patience) }
+
+// where is the flag that makes another command reach the same controllers, if it needs one.
+func (a *app) where(l *link) string {
+	if l.addresses == defaultController || a.variable(settings.Variable("controller")) != "" {
+		return ""
+	}
+	return " --controller " + l.addresses
+}
 
 // away says once that no controller can be reached, and once that one is back: silence looks like a hang.
 type away struct {

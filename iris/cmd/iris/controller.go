@@ -43,7 +43,7 @@ output when it serves.`,
 	}
 	flags := c.Flags()
 	d.log.add(flags)
-	settings.Var(flags, &d.listen, "listen", "", "the address it serves clients and workers at", settings.Text("host:port"))
+	settings.Var(flags, &d.listen, "listen", "", "the address it serves clients and workers at", settings.Address())
 	settings.Var(flags, &d.cluster, "cluster", "", "the name of the cluster", settings.Text("name"))
 	settings.Var(flags, &d.dataDir, "data-dir", "", "where it keeps its state", settings.Text("directory"))
 	settings.Var(flags, &d.ephemeral, "ephemeral", "", "keep the state in memory: it is gone when the controller ends", settings.Bool())

@@ -85,7 +85,7 @@ func (v *jobLogs) follows(ctx context.Context, l *link, job *client.Job, m *moni
 		options.Tail = &n
 	}
 	if _, err := follow.Job(ctx, job, m, options); err != nil {
-		return lostSight(err, l, job.ID)
+		return v.lostSight(err, l, job.ID)
 	}
 	return nil
 }

@@ -81,7 +81,7 @@ func (v *jobStop) meant(ctx context.Context, l *link, ids []string) (jobs []*cli
 		}
 	}
 	if len(jobs) == 0 {
-		return nil, fmt.Errorf("no job whose name begins with %q is running or waiting", v.prefix)
+		fmt.Fprintf(v.err, "iris: no job whose name begins with %q is running or waiting\n", v.prefix)
 	}
 	return jobs, nil
 }

@@ -88,7 +88,18 @@ func (m *monitor) draw(j *pb.JobStatus) {
 }
 
 // note says something about the job, on standard error.
-func (m *monitor) note(text string) { _ = m.screen.Note("iris: " + strings.TrimPrefix(text, "iris: ")) }
+func (m *monitor) note(text string) {
+	_ = m.screen.Note(view.Paragraph(m.terminal(m.err), "iris: ", strings.TrimPrefix(text, "iris: ")))
+}
+
+// hint says what to type, without the comment if that does not fit.
+func (m *monitor) hint(command, comment string) {
+	line := fmt.Sprintf("  %-40s # %s", command, comment)
+	if width := m.terminal(m.err).Width; width > 0 && len(line) > width {
+		line = "  " + command
+	}
+	_ = m.screen.Note(line)
+}
 
 // Status takes a look at the job.
 func (m *monitor) Status(j *pb.JobStatus) {

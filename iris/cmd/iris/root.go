@@ -26,6 +26,8 @@ environment (IRIS_WORKER_TIMEOUT for --worker-timeout). Flags win over the envir
 Exit codes: 0 done, and the job SUCCEEDED; 1 the job FAILED; 2 the command line, a setting or the job's description is wrong,
 and nothing was done; 3 the job is UNSCHEDULABLE; 4 the job was killed, or lost with its workers; 5 Iris could not do what was
 asked; 130 interrupted (a job that was being followed goes on).`
+	root.Version = version()
+	root.SetVersionTemplate("{{.Version}}\n")
 	root.SilenceErrors, root.SilenceUsage = true, true
 	root.SetIn(a.in)
 	root.SetOut(a.out)

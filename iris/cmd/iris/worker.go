@@ -54,11 +54,11 @@ one line on standard output when a controller has taken it.`,
 	flags := c.Flags()
 	d.log.add(flags)
 	settings.Var(flags, &d.cluster, "cluster", "", "the name of the cluster", settings.Text("name"))
-	settings.ListVar(flags, &d.controllers, "controller", "", controllerUsage, ",", settings.Text("address"))
+	settings.ListVar(flags, &d.controllers, "controller", "", controllerUsage, ",", settings.Address())
 	settings.Var(flags, &d.id, "id", "", "the worker's name, unique in its cluster and kept over restarts", settings.Text("name"))
-	settings.Var(flags, &d.listen, "listen", "", "the address it serves the controllers at", settings.Text("host:port"))
-	settings.Var(flags, &d.advertise, "advertise", "", "the address the controllers reach it by, if that is another one",
-		settings.Text("host:port"))
+	settings.Var(flags, &d.listen, "listen", "", "the address it serves the controllers at", settings.Address())
+	settings.Var(flags, &d.advertise, "advertise", "", "the host, or host:port, the controllers reach it by; unset, where it listens",
+		settings.Text("host[:port]"))
 	settings.Var(flags, &d.cpu, "cpu", "", "the cores it offers; unset, all that this machine has", settings.Cores())
 	settings.Var(flags, &d.memory, "memory", "", "the memory it offers; unset, what this machine has less a sixteenth",
 		settings.Bytes())
