@@ -24,6 +24,7 @@ import (
 	"iris/iris/config"
 	"iris/iris/controller"
 	"iris/iris/network"
+	"iris/iris/peers"
 	"iris/iris/runtime"
 	"iris/iris/state"
 	"iris/iris/worker"
@@ -60,6 +61,7 @@ type Manager struct {
 	controller *controller.Controller
 	workers    []*worker.Worker
 	processes  *runtime.Process // all workers' commands
+	peers      *peers.Peers
 }
 
 const cacheBytes = 1 << 30 // of downloaded workspaces, for each worker
@@ -88,12 +90,13 @@ func (m *Manager) start(c config.Cluster, options Options) error {
 		}
 		dir, m.dir = temporary, temporary
 	}
-	bundles, err := bundle.NewStore(filepath.Join(dir, "bundles"), bundle.DefaultLimits)
+	store, err := bundle.NewStore(filepath.Join(dir, "bundles"), bundle.DefaultLimits)
 	if err != nil {
 		return err
 	}
+	m.peers = peers.New(m.network, store)
 	m.controller, err = controller.Start(controller.Config{
-		Cluster: c.Name, Network: m.network, Address: c.Controller.Address, Bundles: bundles,
+		Cluster: c.Name, Network: m.network, Address: c.Controller.Address, Bundles: m.peers.Bundles(nil),
 		WorkerTimeout: c.Controller.WorkerTimeout, Log: options.Log,
 		Policy: state.Policy{
 			NoWorkerGrace: c.Controller.NoWorkerGrace, DispatchRounds: c.Controller.DispatchRounds,
@@ -184,6 +187,9 @@ func (m *Manager) Stop() error {
 	}
 	if m.controller != nil {
 		errs = append(errs, m.controller.Stop())
+	}
+	if m.peers != nil {
+		errs = append(errs, m.peers.Close())
 	}
 	errs = append(errs, m.processes.Close())
 	if m.dir != "" {

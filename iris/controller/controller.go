@@ -14,9 +14,9 @@ import (
 	"google.golang.org/grpc/health/grpc_health_v1"
 	"google.golang.org/grpc/reflection"
 
-	"iris/iris/bundle"
 	"iris/iris/journal"
 	"iris/iris/network"
+	"iris/iris/peers"
 	pb "iris/iris/proto"
 	"iris/iris/state"
 )
@@ -35,7 +35,7 @@ type Config struct {
 	// Journal is its log. Nil: one in memory, which is gone with the controller. Stop closes it.
 	Journal journal.Journal
 	// Bundles stores uploaded workspaces. Nil: uploads are refused.
-	Bundles *bundle.Store
+	Bundles *peers.Bundles
 	// WorkerTimeout is how long a worker may be silent before it is lost. Default 60 s.
 	WorkerTimeout time.Duration
 	// Policy: zero fields take their defaults, see [Policy].
@@ -109,6 +109,7 @@ func Start(config Config) (*Controller, error) {
 	}
 	pb.RegisterControllerServiceServer(c.server, &jobService{seat: c.seat, bundles: config.Bundles})
 	pb.RegisterRegistryServiceServer(c.server, &registryService{seat: c.seat, bundles: config.Bundles, log: config.Log})
+	pb.RegisterClusterServiceServer(c.server, &clusterService{controller: c})
 	grpc_health_v1.RegisterHealthServer(c.server, c.health)
 	reflection.Register(c.server)
 	for _, register := range config.Services {
@@ -116,6 +117,7 @@ func Start(config Config) (*Controller, error) {
 	}
 
 	c.running.Go(c.lead)
+	c.running.Go(c.watch)
 	c.running.Go(func() {
 		if err := c.server.Serve(listener); err != nil {
 			config.Log.Error("controller server ended", "error", err)

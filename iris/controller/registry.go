@@ -2,7 +2,6 @@ package controller
 
 import (
 	"context"
-	"errors"
 	"io"
 	"log/slog"
 	"time"
@@ -12,7 +11,7 @@ import (
 	"google.golang.org/protobuf/types/known/durationpb"
 
 	"iris/iris/bundle"
-	"iris/iris/network"
+	"iris/iris/peers"
 	pb "iris/iris/proto"
 	"iris/iris/state"
 )
@@ -21,7 +20,7 @@ import (
 type registryService struct {
 	pb.UnimplementedRegistryServiceServer
 	seat    *seat
-	bundles *bundle.Store
+	bundles *peers.Bundles
 	log     *slog.Logger
 }
 
@@ -49,7 +48,7 @@ func (s *registryService) Register(ctx context.Context, in *pb.RegisterRequest) 
 			if errs[0] != nil {
 				return result{err: wire(errs[0])}
 			}
-			l.liveness.hear(in.WorkerId, time.Now())
+			l.replan = l.liveness.hear(in.WorkerId, time.Now()) || l.replan
 			out := &pb.RegisterResponse{Lease: durationpb.New(l.config.WorkerTimeout)}
 			out.Ack, out.Stop = l.cluster.Answer(in.WorkerId, in.Incarnation, reports)
 			return result{out: out}
@@ -126,36 +125,12 @@ func readReports(in []*pb.AttemptReport) []state.Report {
 	return reports
 }
 
-// DownloadBundle streams a stored workspace.
+// DownloadBundle streams a stored workspace. Any controller may be asked.
 func (s *registryService) DownloadBundle(in *pb.DownloadBundleRequest, stream pb.RegistryService_DownloadBundleServer) error {
-	hash, err := bundle.ParseHash(in.Sha256)
-	if err != nil {
-		return status.Error(codes.InvalidArgument, err.Error())
-	}
 	if s.bundles == nil {
-		return status.Errorf(codes.NotFound, "bundle %s: this controller stores no bundles", hash)
+		return status.Errorf(codes.NotFound, "bundle %s: this controller stores no bundles", in.Sha256)
 	}
-	file, _, err := s.bundles.Open(hash)
-	switch {
-	case errors.Is(err, bundle.ErrNotFound):
-		return status.Error(codes.NotFound, err.Error())
-	case err != nil:
-		return status.Errorf(codes.Internal, "open bundle %s: %v", hash, err)
-	}
-	defer func() { _ = file.Close() }() // it was only read
-	buffer := make([]byte, network.Chunk)
-	for {
-		n, err := file.Read(buffer)
-		if n > 0 {
-			if err := stream.Send(&pb.DownloadBundleResponse{Data: buffer[:n]}); err != nil {
-				return err
-			}
-		}
-		if errors.Is(err, io.EOF) {
-			return nil
-		}
-		if err != nil {
-			return status.Errorf(codes.Internal, "read bundle %s: %v", hash, err)
-		}
-	}
+	return peers.Send(in.Sha256, stream, func(hash bundle.Hash) (io.ReadCloser, int64, error) {
+		return s.bundles.Open(stream.Context(), hash)
+	})
 }

@@ -142,7 +142,7 @@ func (m *mistakes) resources(r *pb.Resources) {
 }
 
 func (m *mistakes) replicas(spec *pb.JobSpec) {
-	n := orDefault(spec.Replicas, DefaultReplicas)
+	n := replicas(spec)
 	m.unless(n >= 1 && n <= maxReplicas, "replicas", n, "be 1 to %d", maxReplicas)
 	gang := spec.Coscheduling
 	m.unless(gang == nil || gang.GroupBy != "", "coscheduling.group_by", "", "name a worker attribute, such as %q",

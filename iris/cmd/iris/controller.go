@@ -12,6 +12,8 @@ import (
 
 	"iris/iris/bundle"
 	"iris/iris/controller"
+	"iris/iris/network"
+	"iris/iris/peers"
 	"iris/iris/settings"
 	"iris/iris/state"
 )
@@ -96,9 +98,11 @@ func (d *controllerDaemon) store(config *controller.Config) (clean func(), err e
 		return nil, usageError{errors.New("say where the controller keeps its state, with --data-dir DIR, or that it keeps none, " +
 			"with --ephemeral")}
 	}
-	if config.Bundles, err = bundle.NewStore(filepath.Join(dir, "bundles"), bundle.DefaultLimits); err != nil {
+	store, err := bundle.NewStore(filepath.Join(dir, "bundles"), bundle.DefaultLimits)
+	if err != nil {
 		clean()
 		return nil, fmt.Errorf("controller: %w", err)
 	}
+	config.Bundles = peers.New(network.TCP{}, store).Bundles(nil)
 	return clean, nil
 }

@@ -10,14 +10,19 @@ import (
 	"testing/synctest"
 	"time"
 
+	"iris/iris/bundle"
 	"iris/iris/network"
 	"iris/iris/peers"
 )
 
-// serve offers streams at an address until the test ends.
-func serve(t *testing.T, n network.Network, address string) *peers.Streams {
+// serve offers a controller at an address until the test ends.
+func serve(t *testing.T, n network.Network, address string) *peers.Peers {
 	t.Helper()
-	s := peers.NewStreams(n)
+	store, err := bundle.NewStore(t.TempDir(), bundle.DefaultLimits)
+	if err != nil {
+		t.Fatal(err)
+	}
+	s := peers.New(n, store)
 	listener, err := n.Listen(address)
 	if err != nil {
 		t.Fatal(err)

@@ -1,9 +1,11 @@
 // Package peers connects the controllers of a cluster with each other, over their gRPC ports: one port and one set of
 // credentials serve users, workers and the other controllers.
 //
-//	streams := peers.NewStreams(network.TCP{}, dialOptions...)
-//	log, err := journal.OpenRaft(journal.RaftConfig{Streams: streams, …})
-//	c, err := controller.Start(controller.Config{Journal: log, Services: []func(grpc.ServiceRegistrar){streams.Register}, …})
+//	others := peers.New(network.TCP{}, store, dialOptions...)
+//	log, err := journal.OpenRaft(journal.RaftConfig{Streams: others, …})
+//	c, err := controller.Start(controller.Config{
+//		Journal: log, Bundles: others.Bundles(addresses), Services: []func(grpc.ServiceRegistrar){others.Register}, …,
+//	})
 package peers
 
 import (
@@ -15,12 +17,15 @@ import (
 
 	"google.golang.org/grpc"
 
+	"iris/iris/bundle"
 	"iris/iris/network"
 	pb "iris/iris/proto"
 )
 
-// Streams are connections in both directions between controllers, each of them a gRPC stream.
-type Streams struct {
+// Peers are the other controllers, as one of them sees them. They connect by streams in both directions, over which the
+// log is replicated, and hold copies of each other's bundles.
+type Peers struct {
+	store    *bundle.Store
 	network  network.Network
 	options  []grpc.DialOption
 	accepted chan net.Conn
@@ -32,25 +37,25 @@ type Streams struct {
 	conns map[string]*grpc.ClientConn // by address
 }
 
-// NewStreams dials over n, with options as in [network.Client].
-func NewStreams(n network.Network, options ...grpc.DialOption) *Streams {
-	return &Streams{network: n, options: options, accepted: make(chan net.Conn), closed: make(chan struct{}),
+// New dials over n, with options as in [network.Client]. The store is this controller's own.
+func New(n network.Network, store *bundle.Store, options ...grpc.DialOption) *Peers {
+	return &Peers{store: store, network: n, options: options, accepted: make(chan net.Conn), closed: make(chan struct{}),
 		conns: map[string]*grpc.ClientConn{}}
 }
 
-// Accept waits for a connection from another controller. It fails once the streams are closed.
-func (s *Streams) Accept() (net.Conn, error) {
+// Accept waits for a connection from another controller. It fails after Close.
+func (p *Peers) Accept() (net.Conn, error) {
 	select {
-	case conn := <-s.accepted:
+	case conn := <-p.accepted:
 		return conn, nil
-	case <-s.closed:
+	case <-p.closed:
 		return nil, net.ErrClosed
 	}
 }
 
 // Dial connects to the controller at an address. The context bounds the dialling alone.
-func (s *Streams) Dial(ctx context.Context, address string) (net.Conn, error) {
-	conn, err := s.conn(address)
+func (p *Peers) Dial(ctx context.Context, address string) (net.Conn, error) {
+	conn, err := p.conn(address)
 	if err != nil {
 		return nil, err
 	}
@@ -65,51 +70,51 @@ func (s *Streams) Dial(ctx context.Context, address string) (net.Conn, error) {
 		return nil, fmt.Errorf("controller at %s: %w", address, err)
 	}
 	near, far := net.Pipe()
-	if _, ok := s.carry(stream, far, end); !ok {
+	if _, ok := p.carry(stream, far, end); !ok {
 		end()
 		return nil, net.ErrClosed
 	}
 	return near, nil
 }
 
-func (s *Streams) conn(address string) (*grpc.ClientConn, error) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if s.over {
+func (p *Peers) conn(address string) (*grpc.ClientConn, error) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.over {
 		return nil, net.ErrClosed
 	}
-	if conn := s.conns[address]; conn != nil {
+	if conn := p.conns[address]; conn != nil {
 		return conn, nil
 	}
-	conn, err := network.Client(s.network, address, s.options...)
+	conn, err := network.Client(p.network, address, p.options...)
 	if err != nil {
 		return nil, fmt.Errorf("controller at %q: %w", address, err)
 	}
-	s.conns[address] = conn
+	p.conns[address] = conn
 	return conn, nil
 }
 
 // Close ends all connections, and waits until nothing of them runs.
-func (s *Streams) Close() error {
-	s.mu.Lock()
-	if s.over {
-		s.mu.Unlock()
+func (p *Peers) Close() error {
+	p.mu.Lock()
+	if p.over {
+		p.mu.Unlock()
 		return nil
 	}
-	s.over = true
-	close(s.closed)
+	p.over = true
+	close(p.closed)
 	var errs []error
-	for _, conn := range s.conns {
+	for _, conn := range p.conns {
 		errs = append(errs, conn.Close())
 	}
-	s.mu.Unlock()
-	s.running.Wait()
+	p.mu.Unlock()
+	p.running.Wait()
 	return errors.Join(errs...)
 }
 
-// Register offers the streams to other controllers.
-func (s *Streams) Register(server grpc.ServiceRegistrar) {
-	pb.RegisterPeerServiceServer(server, &service{streams: s})
+// Register offers this controller to the others.
+func (p *Peers) Register(server grpc.ServiceRegistrar) {
+	pb.RegisterPeerServiceServer(server, &service{peers: p})
 }
 
 // stream is either end of a Connect call.
@@ -118,17 +123,17 @@ type stream interface {
 	Recv() (*pb.Bytes, error)
 }
 
-// carry moves bytes between a stream and a pipe on the side until either ends, or the streams are closed. Then it closes
-// the pipe and calls end. Nothing is sent any more once sent is closed. It returns false if the streams are closed already.
-func (s *Streams) carry(stream stream, pipe net.Conn, end func()) (sent chan struct{}, ok bool) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if s.over {
+// carry moves bytes between a stream and a pipe on the side until either ends, or Close is called. Then it closes
+// the pipe and calls end. Nothing is sent any more once sent is closed. It returns false after Close.
+func (p *Peers) carry(stream stream, pipe net.Conn, end func()) (sent chan struct{}, ok bool) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.over {
 		return nil, false
 	}
 	over, finish := context.WithCancel(context.Background())
 	sent = make(chan struct{})
-	s.running.Go(func() {
+	p.running.Go(func() {
 		defer finish()
 		for {
 			in, err := stream.Recv()
@@ -140,7 +145,7 @@ func (s *Streams) carry(stream stream, pipe net.Conn, end func()) (sent chan str
 			}
 		}
 	})
-	s.running.Go(func() {
+	p.running.Go(func() {
 		defer close(sent)
 		defer finish()
 		for buffer := make([]byte, network.Chunk); ; {
@@ -153,9 +158,9 @@ func (s *Streams) carry(stream stream, pipe net.Conn, end func()) (sent chan str
 			}
 		}
 	})
-	s.running.Go(func() {
+	p.running.Go(func() {
 		select {
-		case <-s.closed:
+		case <-p.closed:
 		case <-over.Done():
 		}
 		finish()
