@@ -26,12 +26,14 @@ const controllerUsage = "where the controllers serve: host:port, or several with
 type linkFlags struct {
 	controllers []string
 	patience    time.Duration
+	credentials credentialFlags
 }
 
 func (f *linkFlags) add(flags *pflag.FlagSet) {
 	f.controllers, f.patience = []string{defaultController}, 10*time.Second
 	settings.ListVar(flags, &f.controllers, "controller", "", controllerUsage, ",", settings.Address())
 	settings.Var(flags, &f.patience, "patience", "", "how long to try to reach them", settings.Duration(0))
+	f.credentials.add(flags)
 }
 
 // link is a connection to the controllers.
@@ -45,7 +47,12 @@ func (a *app) connect(f *linkFlags, patience time.Duration) (*link, error) {
 	addresses := strings.Join(f.controllers, ",")
 	away := &away{addresses: addresses, patience: patience}
 	away.tell(func(text string) { fmt.Fprintln(a.err, text) })
-	c, err := client.Connect(addresses, client.Patience(patience), client.Dial(grpc.WithChainUnaryInterceptor(away.notice)))
+	credentials, err := f.credentials.dial(nil)
+	if err != nil {
+		return nil, err
+	}
+	c, err := client.Connect(addresses, client.Patience(patience), client.Dial(credentials...),
+		client.Dial(grpc.WithChainUnaryInterceptor(away.notice)))
 	if err != nil {
 		return nil, usageError{fmt.Errorf("flag --controller: %w", err)}
 	}

@@ -28,6 +28,7 @@ type controllerDaemon struct {
 	ephemeral     bool
 	workerTimeout time.Duration
 	policy        state.Policy
+	credentials   credentialFlags
 }
 
 func newController(a *app) *cobra.Command {
@@ -57,6 +58,7 @@ output when it serves.`,
 		settings.Count(1, 1000))
 	settings.Var(flags, &d.policy.DispatchPause, "dispatch-pause", "", "the pause after the first round; it doubles with each",
 		settings.Duration(time.Millisecond))
+	d.credentials.addServer(flags)
 	return c
 }
 

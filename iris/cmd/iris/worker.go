@@ -34,6 +34,7 @@ type workerDaemon struct {
 	heartbeatInterval time.Duration
 	pollInterval      time.Duration
 	killGrace         time.Duration
+	credentials       credentialFlags
 }
 
 func newWorker(a *app) *cobra.Command {
@@ -70,6 +71,7 @@ one line on standard output when a controller has taken it.`,
 	settings.Var(flags, &d.pollInterval, "poll-interval", "", "the time between two looks at a running attempt",
 		settings.Duration(time.Millisecond))
 	settings.Var(flags, &d.killGrace, "kill-grace", "", "how long a process may take to end after SIGTERM", settings.Duration(0))
+	d.credentials.addServer(flags)
 	c.AddCommand(newWorkerList(a))
 	return c
 }
@@ -82,6 +84,14 @@ func (d *workerDaemon) run(ctx context.Context) (err error) {
 		return usageError{err}
 	}
 	log := d.log.logger(d.err)
+	dialling, err := d.credentials.dial(log)
+	if err != nil {
+		return err
+	}
+	serving, err := d.credentials.serve(log, d.listen)
+	if err != nil {
+		return err
+	}
 	dir := d.dataDir
 	if dir == "" {
 		if dir, err = os.MkdirTemp("", "iris-worker-"); err != nil {
@@ -100,7 +110,8 @@ func (d *workerDaemon) run(ctx context.Context) (err error) {
 		Capacity:   state.Resources{CPUMillis: state.Millis(d.cpu), MemoryBytes: d.memory},
 		Attributes: attributes, Processes: processes,
 		WorkDir: filepath.Join(dir, "tasks"), Bundles: cache,
-		HeartbeatInterval: d.heartbeatInterval, PollInterval: d.pollInterval, KillGrace: d.killGrace, Log: log,
+		HeartbeatInterval: d.heartbeatInterval, PollInterval: d.pollInterval, KillGrace: d.killGrace,
+		ServerOptions: serving, DialOptions: dialling, Log: log,
 	})
 	if err != nil {
 		return listening(err)
