@@ -23,6 +23,7 @@ const (
 	KILLED        = pb.JobState_JOB_STATE_KILLED
 	UNSCHEDULABLE = pb.JobState_JOB_STATE_UNSCHEDULABLE
 	WORKERFAILED  = pb.JobState_JOB_STATE_WORKER_FAILED
+	ASSIGNED      = pb.JobState(pb.TaskState_TASK_STATE_ASSIGNED) // of attempts
 	COSCHEDFAILED = pb.JobState(pb.TaskState_TASK_STATE_COSCHED_FAILED)
 )
 
