@@ -102,13 +102,13 @@ func expectSame(t testing.TB, before, after map[string]string) {
 // A voter is crashed again and again, at random: what is left each time is a beginning of what was proposed that has all
 // that was acknowledged.
 func TestNothingAcknowledgedIsLostInACrash(t *testing.T) {
-	dir := t.TempDir()
+	dir := quickDir(t)
 	sites := []*chaos.Site{beforeAppend, afterAppend, afterCommit, nil}
 	seed := rand.Uint64()
 	t.Logf("seed %d", seed)
 	random := rand.New(rand.NewPCG(seed, 0))
 	acknowledged, proposed := 0, 0
-	for range 15 {
+	for range 40 {
 		inBubble(t, func(t *testing.T) {
 			defer chaos.In(t.Name()).Reset()
 			r := alone(t, dir, func(c *RaftConfig) { c.SegmentBytes, c.SnapshotEntries, c.TrailingEntries = 32<<10, 25, 5 })
@@ -139,7 +139,7 @@ func TestNothingAcknowledgedIsLostInACrash(t *testing.T) {
 			acknowledged = n + int(term.Committed())
 		})
 	}
-	if acknowledged < 50 {
+	if acknowledged < 100 {
 		t.Errorf("only %d were ever acknowledged", acknowledged)
 	}
 }

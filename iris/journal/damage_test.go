@@ -35,7 +35,7 @@ func unchanged(*RaftConfig) {}
 // makeSpecimen lets a voter submit so many jobs, each in a write of its own, and take snapshots after some of them.
 func makeSpecimen(t *testing.T, jobs int, edit settings, snapshots ...int) specimen {
 	t.Helper()
-	s := specimen{dir: t.TempDir(), jobs: jobs}
+	s := specimen{dir: quickDir(t), jobs: jobs}
 	inBubble(t, func(t *testing.T) {
 		r := alone(t, s.dir, small, edit)
 		term := lead(t, r)
@@ -88,7 +88,7 @@ func batches(t testing.TB, path string) []batch {
 // harm copies the specimen and does something to the copy.
 func (s specimen) harm(t testing.TB, do func(in func(path string) string)) string {
 	t.Helper()
-	dir := t.TempDir()
+	dir := quickDir(t)
 	if err := os.CopyFS(dir, os.DirFS(s.dir)); err != nil {
 		t.Fatal(err)
 	}

@@ -7,6 +7,7 @@ import (
 	"io"
 	"log/slog"
 	"net"
+	"os"
 	"sync"
 	"testing"
 	"testing/synctest"
@@ -53,6 +54,21 @@ func quiet() *slog.Logger { return slog.New(slog.NewTextHandler(io.Discard, nil)
 // testLog is the log of a test, which shows it if it fails.
 func testLog(t testing.TB, id string) *slog.Logger {
 	return slog.New(slog.NewTextHandler(t.Output(), &slog.HandlerOptions{Level: slog.LevelWarn})).With("voter", id)
+}
+
+// quickDir is a directory for what many tries need, in memory if the system has such a place: what they try is not whether
+// an fsync reaches the disk.
+func quickDir(t testing.TB) string {
+	dir, err := os.MkdirTemp("/dev/shm", "journal")
+	if err != nil {
+		return t.TempDir()
+	}
+	t.Cleanup(func() {
+		if err := os.RemoveAll(dir); err != nil {
+			t.Error(err)
+		}
+	})
+	return dir
 }
 
 // settings are what a test changes of the configuration.

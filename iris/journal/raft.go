@@ -165,7 +165,7 @@ func (r *Raft) open() error {
 	}
 	r.entries = &diskLog{
 		paths: p, disk: r.disk, meta: meta, end: r.end, segmentSize: r.config.SegmentBytes, log: r.log, raftLog: raftLog,
-		appended:   r.grows,
+		appended: r.grows, refused: r.refuse,
 		unreadable: make(chan struct{}), released: make(chan struct{}),
 	}
 	if err := r.entries.open(found); err != nil {

@@ -19,7 +19,7 @@ var (
 		"an entry is committed and applied here, and nobody was told: this controller crashes",
 		chaos.CanAll, "controller")
 	diskSite = chaos.NewSite("journal.disk",
-		"before anything of the log is written: the disk is full, or fails with the errno in the rule's error",
+		"before the log writes (label op: write, allocate or snapshot): the disk is full, or fails with the rule's errno",
 		chaos.CanFail|chaos.CanCall, "controller")
 )
 
