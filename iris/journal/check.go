@@ -25,6 +25,7 @@ type findings struct {
 	known     uint64 // index of the last entry that counts
 	fresh     bool   // there is no journal yet
 	mended    error  // what is wrong with one copy of the metadata
+	voter     string // whose directory it is
 	segments  []types.SegmentInfo
 	tail      content // of the segment that is written to
 	short     int64   // how many bytes its file lacks
@@ -68,7 +69,7 @@ func checkLog(p paths, known uint64) (findings, error) {
 	case err != nil:
 		return findings{}, refusal(p.meta(), err)
 	}
-	found.mended, found.segments = mended, state.Segments.Segments
+	found.mended, found.segments, found.voter = mended, state.Segments.Segments, string(state.Stable[voterKey])
 	for i := range found.segments {
 		if err := found.segment(p, i); err != nil {
 			return findings{}, err

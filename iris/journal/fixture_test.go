@@ -97,6 +97,10 @@ func alone(t testing.TB, dir string, edits ...settings) *Raft {
 	return r
 }
 
+func contextFor(t testing.TB, d time.Duration) (context.Context, context.CancelFunc) {
+	return context.WithTimeout(t.Context(), d)
+}
+
 // lead begins a term.
 func lead(t testing.TB, r *Raft) Term {
 	t.Helper()
