@@ -32,7 +32,7 @@ type Config struct {
 	Address string
 	// Advertise is the address by which others reach it. Default: where it listens.
 	Advertise string
-	// Journal is its log. Nil: one in memory, which is gone with the controller. Stop closes it.
+	// Journal is its log, made with the same policy. Nil: one in memory, which is gone with the controller. Stop closes it.
 	Journal journal.Journal
 	// Bundles stores uploaded workspaces. Nil: uploads are refused.
 	Bundles *peers.Bundles

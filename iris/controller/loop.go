@@ -195,10 +195,6 @@ func (l *loop) drain(batch ...request) []request {
 // step is: decide, apply, plan, answer, propose. All that is decided at one instant is one entry of the log.
 func (l *loop) step(now time.Time, batch []request) {
 	commands, counts := []state.Command{}, make([]int, len(batch))
-	if l.cluster.Policy() != l.config.Policy { // this controller is configured otherwise than the one before
-		commands = append(commands, state.SetPolicy{Policy: l.config.Policy})
-	}
-	own := len(commands)
 	for i, r := range batch {
 		if r.decide != nil {
 			decided := r.decide(l)
@@ -211,7 +207,7 @@ func (l *loop) step(now time.Time, batch []request) {
 	commands = append(commands, l.expirations(now, due)...)
 
 	t := turn{}
-	errs := t.apply(now, l.cluster, commands)[own:]
+	errs := t.apply(now, l.cluster, commands)
 	if len(commands) > 0 || len(due) > 0 || l.replan {
 		l.replan = false
 		if placements := plan(now, l.cluster, l.silent(now)); len(placements) > 0 {

@@ -165,7 +165,7 @@ func TestADeadFollowerCostsNothingAndCatchesUp(t *testing.T) {
 		c.stop(leader)
 		c.start(others[1])
 		_, term = c.leader(others...)
-	if n := jobsOf(c, term.State()); n != 400 {
+		if n := jobsOf(c, term.State()); n != 400 {
 			c.Errorf("%d jobs are left of 400", n)
 		}
 		term.End()
