@@ -45,6 +45,9 @@ type Options struct {
 	Dir string
 	// Durable keeps the controllers' log on disk, so that they can be killed and started again. Several always do.
 	Durable bool
+	// SnapshotEntries is how far a log grows before a snapshot takes the place of all but its last quarter. 0: the journal's
+	// defaults.
+	SnapshotEntries int
 	// Controllers is how many there are. Default 1.
 	Controllers int
 	// Restart is the pause after which a controller that failed is started again. 0: it stays down.
