@@ -33,8 +33,11 @@ func command(s Spec) (*exec.Cmd, error) {
 		return nil, err
 	}
 	path, err := find(s.Argv[0], s.Dir, env["PATH"])
+	if _, own := s.Env["PATH"]; errors.Is(err, exec.ErrNotFound) && !own {
+		return nil, fmt.Errorf("%w (PATH is %q)", err, env["PATH"])
+	}
 	if err != nil {
-		return nil, err
+		return nil, err // the task's own PATH is not shown, nor is any other value of its environment (FM-86)
 	}
 	cmd := &exec.Cmd{Path: path, Args: s.Argv, Dir: s.Dir, Env: []string{}, SysProcAttr: attributes()}
 	for _, name := range slices.Sorted(maps.Keys(env)) {
@@ -59,6 +62,7 @@ func environment(task map[string]string) (map[string]string, error) {
 	}
 	for name, value := range task {
 		if name == "" || strings.ContainsAny(name, "=\x00") || strings.Contains(value, "\x00") {
+			name, _, _ = strings.Cut(strings.ReplaceAll(name, "\x00", "="), "=") // what follows may be a value in the wrong place (FM-86)
 			return nil, fmt.Errorf("its environment variable %q: a name must not be empty or contain '=', "+
 				"nor name or value a NUL byte", name)
 		}
@@ -90,7 +94,7 @@ func find(name, dir, path string) (string, error) {
 	if denied != nil {
 		return "", denied
 	}
-	return "", fmt.Errorf("%q: %w (PATH is %q)", name, exec.ErrNotFound, path)
+	return "", fmt.Errorf("%q: %w", name, exec.ErrNotFound)
 }
 
 func inDir(dir, file string) string {
