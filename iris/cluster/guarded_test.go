@@ -78,30 +78,44 @@ func TestAClusterWithCredentialsWorks(t *testing.T) {
 	})
 }
 
-// Certificates last shorter than a cluster. Its participants notice new ones, and nothing stops meanwhile.
-func TestACertificateIsRenewedUnderARunningCluster(t *testing.T) {
+// Certificates that were forgotten stop a cluster. New ones start it again, without a restart of anything.
+func TestAClusterWhoseCertificatesWereForgottenRecovers(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		dir := secrets(t)
-		hosts := []string{"memory-1", "memory-2", "memory-3"}
 		renew := func(valid time.Duration) {
-			for _, r := range []auth.Request{{Role: auth.Controller, Hosts: hosts}, {Role: auth.Worker, Name: "w-0"}, {Role: auth.Worker, Name: "w-1"}, {Role: auth.Admin}} {
+			hosts := []string{"memory-1", "memory-2", "memory-3"}
+			for _, r := range []auth.Request{
+				{Role: auth.Controller, Hosts: hosts}, {Role: auth.Worker, Name: "w-0"}, {Role: auth.Worker, Name: "w-1"}, {Role: auth.Admin},
+			} {
 				r.Valid, r.Replace = valid, true
 				if _, err := auth.Issue(dir, r); err != nil {
 					t.Fatal(err)
 				}
 			}
 		}
-		renew(4 * time.Hour)
+		renew(10 * time.Minute)
 		_, c := booted(t, local(t, "c"), cluster.Options{Network: &network.Memory{}, Functions: functions(), Secrets: dir})
-		job, err := c.Submit(t.Context(), client.Spec{Name: "job", Entrypoint: client.Function("sleep", "12h"), Exclusive: true})
-		if err != nil {
-			t.Fatal(err)
+		wantOneAttempt(t, submitted(t, c, "before", "1m"))
+		time.Sleep(5 * time.Minute)
+		renew(10 * time.Minute) // in time
+		time.Sleep(4 * time.Minute)
+		wantOneAttempt(t, submitted(t, c, "between", "1s"))
+		time.Sleep(30 * time.Minute)
+		if _, err := c.Workers(t.Context()); status.Code(err) != codes.Unauthenticated {
+			t.Errorf("with certificates that have expired: %v", err)
 		}
-		for range 6 {
-			time.Sleep(2 * time.Hour)
-			renew(4 * time.Hour)
+		renew(time.Hour)
+		time.Sleep(30 * time.Second)
+		workers, err := c.Workers(t.Context())
+		if err != nil || len(workers) != 2 {
+			t.Fatalf("with new certificates: %v, %v", workers, err)
 		}
-		wantOneAttempt(t, job)
+		for _, w := range workers {
+			if w.State != pb.WorkerState_WORKER_STATE_LIVE {
+				t.Errorf("worker %s is %v", w.WorkerId, w.State)
+			}
+		}
+		wantOneAttempt(t, submitted(t, c, "after", "1s"))
 	})
 }
 
