@@ -18,6 +18,7 @@ import (
 	"sync"
 	"time"
 
+	"iris/iris/auth"
 	"iris/iris/client"
 	"iris/iris/config"
 	"iris/iris/network"
@@ -52,6 +53,9 @@ type Options struct {
 	Controllers int
 	// Restart is the pause after which a controller that failed is started again. 0: it stays down.
 	Restart time.Duration
+	// Secrets is a directory that auth.Init filled, for the hosts that controllers listen at: everybody then has a
+	// certificate, and takes nobody who has none. Empty: everybody may do everything.
+	Secrets string
 	// Log defaults to slog.Default.
 	Log *slog.Logger
 }
@@ -124,9 +128,13 @@ func (m *Manager) start(c config.Cluster) error {
 	return nil
 }
 
-// Connect is a client of the cluster; the caller closes it.
+// Connect is a client of the cluster, an administrator's if it has credentials; the caller closes it.
 func (m *Manager) Connect() (*client.Client, error) {
-	return client.Connect(m.Address(), client.Network(m.options.Network))
+	dialling, err := m.options.dialling(auth.Admin, "", auth.Controller)
+	if err != nil {
+		return nil, err
+	}
+	return client.Connect(m.Address(), client.Network(m.options.Network), client.Dial(dialling...))
 }
 
 // Ready waits until every worker has registered.
