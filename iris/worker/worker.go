@@ -89,6 +89,8 @@ type Worker struct {
 	logs        *logs
 	ports       *ports
 	lease       lease
+	beating     *pulse
+	reporting   *pulse
 
 	ctx        context.Context // ends when the worker stops
 	stop       context.CancelFunc
@@ -121,6 +123,7 @@ func Start(config Config) (*Worker, error) {
 		listener: listener, server: network.Server(config.ServerOptions...), health: health.NewServer(),
 		conn: conn, registry: pb.NewRegistryServiceClient(conn),
 		ledger: newLedger(labels), logs: newLogs(), ports: newPorts(),
+		beating: newPulse("heartbeat"), reporting: newPulse("report"),
 		ctx: ctx, stop: stop, hurry: make(chan struct{}, 1), registered: make(chan struct{}),
 	}
 	pb.RegisterWorkerServiceServer(w.server, &service{w: w})
@@ -136,6 +139,7 @@ func Start(config Config) (*Worker, error) {
 	})
 	w.running.Go(w.keepInTouch)
 	w.running.Go(w.report)
+	w.running.Go(w.watch)
 	return w, nil
 }
 
