@@ -109,6 +109,7 @@ func Start(config Config) (*Controller, error) {
 	}
 	pb.RegisterControllerServiceServer(c.server, &jobService{seat: c.seat, bundles: config.Bundles})
 	pb.RegisterRegistryServiceServer(c.server, &registryService{seat: c.seat, bundles: config.Bundles, log: config.Log})
+	pb.RegisterClusterServiceServer(c.server, &clusterService{controller: c})
 	grpc_health_v1.RegisterHealthServer(c.server, c.health)
 	reflection.Register(c.server)
 	for _, register := range config.Services {

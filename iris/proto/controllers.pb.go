@@ -11,6 +11,7 @@ package pb
 import (
 	protoreflect "google.golang.org/protobuf/reflect/protoreflect"
 	protoimpl "google.golang.org/protobuf/runtime/protoimpl"
+	timestamppb "google.golang.org/protobuf/types/known/timestamppb"
 	reflect "reflect"
 	sync "sync"
 	unsafe "unsafe"
@@ -458,11 +459,181 @@ func (*TransferLeadershipResponse) Descriptor() ([]byte, []int) {
 	return file_controllers_proto_rawDescGZIP(), []int{9}
 }
 
+type CheckInvariantsRequest struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *CheckInvariantsRequest) Reset() {
+	*x = CheckInvariantsRequest{}
+	mi := &file_controllers_proto_msgTypes[10]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *CheckInvariantsRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*CheckInvariantsRequest) ProtoMessage() {}
+
+func (x *CheckInvariantsRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_controllers_proto_msgTypes[10]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use CheckInvariantsRequest.ProtoReflect.Descriptor instead.
+func (*CheckInvariantsRequest) Descriptor() ([]byte, []int) {
+	return file_controllers_proto_rawDescGZIP(), []int{10}
+}
+
+type CheckInvariantsResponse struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// What does not hold, a line each. Empty: everything does.
+	Violations    string `protobuf:"bytes,1,opt,name=violations,proto3" json:"violations,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *CheckInvariantsResponse) Reset() {
+	*x = CheckInvariantsResponse{}
+	mi := &file_controllers_proto_msgTypes[11]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *CheckInvariantsResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*CheckInvariantsResponse) ProtoMessage() {}
+
+func (x *CheckInvariantsResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_controllers_proto_msgTypes[11]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use CheckInvariantsResponse.ProtoReflect.Descriptor instead.
+func (*CheckInvariantsResponse) Descriptor() ([]byte, []int) {
+	return file_controllers_proto_rawDescGZIP(), []int{11}
+}
+
+func (x *CheckInvariantsResponse) GetViolations() string {
+	if x != nil {
+		return x.Violations
+	}
+	return ""
+}
+
+type DescribeRequest struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Times are written as seconds since then. Unset: since 1970.
+	Since         *timestamppb.Timestamp `protobuf:"bytes,1,opt,name=since,proto3" json:"since,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *DescribeRequest) Reset() {
+	*x = DescribeRequest{}
+	mi := &file_controllers_proto_msgTypes[12]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *DescribeRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*DescribeRequest) ProtoMessage() {}
+
+func (x *DescribeRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_controllers_proto_msgTypes[12]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use DescribeRequest.ProtoReflect.Descriptor instead.
+func (*DescribeRequest) Descriptor() ([]byte, []int) {
+	return file_controllers_proto_rawDescGZIP(), []int{12}
+}
+
+func (x *DescribeRequest) GetSince() *timestamppb.Timestamp {
+	if x != nil {
+		return x.Since
+	}
+	return nil
+}
+
+type DescribeResponse struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Text          string                 `protobuf:"bytes,1,opt,name=text,proto3" json:"text,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *DescribeResponse) Reset() {
+	*x = DescribeResponse{}
+	mi := &file_controllers_proto_msgTypes[13]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *DescribeResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*DescribeResponse) ProtoMessage() {}
+
+func (x *DescribeResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_controllers_proto_msgTypes[13]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use DescribeResponse.ProtoReflect.Descriptor instead.
+func (*DescribeResponse) Descriptor() ([]byte, []int) {
+	return file_controllers_proto_rawDescGZIP(), []int{13}
+}
+
+func (x *DescribeResponse) GetText() string {
+	if x != nil {
+		return x.Text
+	}
+	return ""
+}
+
 var File_controllers_proto protoreflect.FileDescriptor
 
 const file_controllers_proto_rawDesc = "" +
 	"\n" +
-	"\x11controllers.proto\x12\airis.v1\x1a\n" +
+	"\x11controllers.proto\x12\airis.v1\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\n" +
 	"iris.proto\"\x1b\n" +
 	"\x05Bytes\x12\x12\n" +
 	"\x04data\x18\x01 \x01(\fR\x04data\"g\n" +
@@ -482,16 +653,27 @@ const file_controllers_proto_rawDesc = "" +
 	"\x18RemoveControllerResponse\"@\n" +
 	"\x19TransferLeadershipRequest\x12#\n" +
 	"\rcontroller_id\x18\x01 \x01(\tR\fcontrollerId\"\x1c\n" +
-	"\x1aTransferLeadershipResponse2\xd8\x01\n" +
+	"\x1aTransferLeadershipResponse\"\x18\n" +
+	"\x16CheckInvariantsRequest\"9\n" +
+	"\x17CheckInvariantsResponse\x12\x1e\n" +
+	"\n" +
+	"violations\x18\x01 \x01(\tR\n" +
+	"violations\"C\n" +
+	"\x0fDescribeRequest\x120\n" +
+	"\x05since\x18\x01 \x01(\v2\x1a.google.protobuf.TimestampR\x05since\"&\n" +
+	"\x10DescribeResponse\x12\x12\n" +
+	"\x04text\x18\x01 \x01(\tR\x04text2\xd8\x01\n" +
 	"\vPeerService\x12-\n" +
 	"\aConnect\x12\x0e.iris.v1.Bytes\x1a\x0e.iris.v1.Bytes(\x010\x01\x12J\n" +
 	"\tPutBundle\x12\x1c.iris.v1.UploadBundleRequest\x1a\x1d.iris.v1.UploadBundleResponse(\x01\x12N\n" +
-	"\tGetBundle\x12\x1e.iris.v1.DownloadBundleRequest\x1a\x1f.iris.v1.DownloadBundleResponse0\x012\xee\x02\n" +
+	"\tGetBundle\x12\x1e.iris.v1.DownloadBundleRequest\x1a\x1f.iris.v1.DownloadBundleResponse0\x012\x85\x04\n" +
 	"\x0eClusterService\x12T\n" +
 	"\x0fListControllers\x12\x1f.iris.v1.ListControllersRequest\x1a .iris.v1.ListControllersResponse\x12N\n" +
 	"\rAddController\x12\x1d.iris.v1.AddControllerRequest\x1a\x1e.iris.v1.AddControllerResponse\x12W\n" +
 	"\x10RemoveController\x12 .iris.v1.RemoveControllerRequest\x1a!.iris.v1.RemoveControllerResponse\x12]\n" +
-	"\x12TransferLeadership\x12\".iris.v1.TransferLeadershipRequest\x1a#.iris.v1.TransferLeadershipResponseB\x14Z\x12iris/iris/proto;pbb\x06proto3"
+	"\x12TransferLeadership\x12\".iris.v1.TransferLeadershipRequest\x1a#.iris.v1.TransferLeadershipResponse\x12T\n" +
+	"\x0fCheckInvariants\x12\x1f.iris.v1.CheckInvariantsRequest\x1a .iris.v1.CheckInvariantsResponse\x12?\n" +
+	"\bDescribe\x12\x18.iris.v1.DescribeRequest\x1a\x19.iris.v1.DescribeResponseB\x14Z\x12iris/iris/proto;pbb\x06proto3"
 
 var (
 	file_controllers_proto_rawDescOnce sync.Once
@@ -505,7 +687,7 @@ func file_controllers_proto_rawDescGZIP() []byte {
 	return file_controllers_proto_rawDescData
 }
 
-var file_controllers_proto_msgTypes = make([]protoimpl.MessageInfo, 10)
+var file_controllers_proto_msgTypes = make([]protoimpl.MessageInfo, 14)
 var file_controllers_proto_goTypes = []any{
 	(*Bytes)(nil),                      // 0: iris.v1.Bytes
 	(*ControllerStatus)(nil),           // 1: iris.v1.ControllerStatus
@@ -517,32 +699,42 @@ var file_controllers_proto_goTypes = []any{
 	(*RemoveControllerResponse)(nil),   // 7: iris.v1.RemoveControllerResponse
 	(*TransferLeadershipRequest)(nil),  // 8: iris.v1.TransferLeadershipRequest
 	(*TransferLeadershipResponse)(nil), // 9: iris.v1.TransferLeadershipResponse
-	(*UploadBundleRequest)(nil),        // 10: iris.v1.UploadBundleRequest
-	(*DownloadBundleRequest)(nil),      // 11: iris.v1.DownloadBundleRequest
-	(*UploadBundleResponse)(nil),       // 12: iris.v1.UploadBundleResponse
-	(*DownloadBundleResponse)(nil),     // 13: iris.v1.DownloadBundleResponse
+	(*CheckInvariantsRequest)(nil),     // 10: iris.v1.CheckInvariantsRequest
+	(*CheckInvariantsResponse)(nil),    // 11: iris.v1.CheckInvariantsResponse
+	(*DescribeRequest)(nil),            // 12: iris.v1.DescribeRequest
+	(*DescribeResponse)(nil),           // 13: iris.v1.DescribeResponse
+	(*timestamppb.Timestamp)(nil),      // 14: google.protobuf.Timestamp
+	(*UploadBundleRequest)(nil),        // 15: iris.v1.UploadBundleRequest
+	(*DownloadBundleRequest)(nil),      // 16: iris.v1.DownloadBundleRequest
+	(*UploadBundleResponse)(nil),       // 17: iris.v1.UploadBundleResponse
+	(*DownloadBundleResponse)(nil),     // 18: iris.v1.DownloadBundleResponse
 }
 var file_controllers_proto_depIdxs = []int32{
 	1,  // 0: iris.v1.ListControllersResponse.controllers:type_name -> iris.v1.ControllerStatus
-	0,  // 1: iris.v1.PeerService.Connect:input_type -> iris.v1.Bytes
-	10, // 2: iris.v1.PeerService.PutBundle:input_type -> iris.v1.UploadBundleRequest
-	11, // 3: iris.v1.PeerService.GetBundle:input_type -> iris.v1.DownloadBundleRequest
-	2,  // 4: iris.v1.ClusterService.ListControllers:input_type -> iris.v1.ListControllersRequest
-	4,  // 5: iris.v1.ClusterService.AddController:input_type -> iris.v1.AddControllerRequest
-	6,  // 6: iris.v1.ClusterService.RemoveController:input_type -> iris.v1.RemoveControllerRequest
-	8,  // 7: iris.v1.ClusterService.TransferLeadership:input_type -> iris.v1.TransferLeadershipRequest
-	0,  // 8: iris.v1.PeerService.Connect:output_type -> iris.v1.Bytes
-	12, // 9: iris.v1.PeerService.PutBundle:output_type -> iris.v1.UploadBundleResponse
-	13, // 10: iris.v1.PeerService.GetBundle:output_type -> iris.v1.DownloadBundleResponse
-	3,  // 11: iris.v1.ClusterService.ListControllers:output_type -> iris.v1.ListControllersResponse
-	5,  // 12: iris.v1.ClusterService.AddController:output_type -> iris.v1.AddControllerResponse
-	7,  // 13: iris.v1.ClusterService.RemoveController:output_type -> iris.v1.RemoveControllerResponse
-	9,  // 14: iris.v1.ClusterService.TransferLeadership:output_type -> iris.v1.TransferLeadershipResponse
-	8,  // [8:15] is the sub-list for method output_type
-	1,  // [1:8] is the sub-list for method input_type
-	1,  // [1:1] is the sub-list for extension type_name
-	1,  // [1:1] is the sub-list for extension extendee
-	0,  // [0:1] is the sub-list for field type_name
+	14, // 1: iris.v1.DescribeRequest.since:type_name -> google.protobuf.Timestamp
+	0,  // 2: iris.v1.PeerService.Connect:input_type -> iris.v1.Bytes
+	15, // 3: iris.v1.PeerService.PutBundle:input_type -> iris.v1.UploadBundleRequest
+	16, // 4: iris.v1.PeerService.GetBundle:input_type -> iris.v1.DownloadBundleRequest
+	2,  // 5: iris.v1.ClusterService.ListControllers:input_type -> iris.v1.ListControllersRequest
+	4,  // 6: iris.v1.ClusterService.AddController:input_type -> iris.v1.AddControllerRequest
+	6,  // 7: iris.v1.ClusterService.RemoveController:input_type -> iris.v1.RemoveControllerRequest
+	8,  // 8: iris.v1.ClusterService.TransferLeadership:input_type -> iris.v1.TransferLeadershipRequest
+	10, // 9: iris.v1.ClusterService.CheckInvariants:input_type -> iris.v1.CheckInvariantsRequest
+	12, // 10: iris.v1.ClusterService.Describe:input_type -> iris.v1.DescribeRequest
+	0,  // 11: iris.v1.PeerService.Connect:output_type -> iris.v1.Bytes
+	17, // 12: iris.v1.PeerService.PutBundle:output_type -> iris.v1.UploadBundleResponse
+	18, // 13: iris.v1.PeerService.GetBundle:output_type -> iris.v1.DownloadBundleResponse
+	3,  // 14: iris.v1.ClusterService.ListControllers:output_type -> iris.v1.ListControllersResponse
+	5,  // 15: iris.v1.ClusterService.AddController:output_type -> iris.v1.AddControllerResponse
+	7,  // 16: iris.v1.ClusterService.RemoveController:output_type -> iris.v1.RemoveControllerResponse
+	9,  // 17: iris.v1.ClusterService.TransferLeadership:output_type -> iris.v1.TransferLeadershipResponse
+	11, // 18: iris.v1.ClusterService.CheckInvariants:output_type -> iris.v1.CheckInvariantsResponse
+	13, // 19: iris.v1.ClusterService.Describe:output_type -> iris.v1.DescribeResponse
+	11, // [11:20] is the sub-list for method output_type
+	2,  // [2:11] is the sub-list for method input_type
+	2,  // [2:2] is the sub-list for extension type_name
+	2,  // [2:2] is the sub-list for extension extendee
+	0,  // [0:2] is the sub-list for field type_name
 }
 
 func init() { file_controllers_proto_init() }
@@ -557,7 +749,7 @@ func file_controllers_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_controllers_proto_rawDesc), len(file_controllers_proto_rawDesc)),
 			NumEnums:      0,
-			NumMessages:   10,
+			NumMessages:   14,
 			NumExtensions: 0,
 			NumServices:   2,
 		},

@@ -203,14 +203,16 @@ const (
 	ClusterService_AddController_FullMethodName      = "/iris.v1.ClusterService/AddController"
 	ClusterService_RemoveController_FullMethodName   = "/iris.v1.ClusterService/RemoveController"
 	ClusterService_TransferLeadership_FullMethodName = "/iris.v1.ClusterService/TransferLeadership"
+	ClusterService_CheckInvariants_FullMethodName    = "/iris.v1.ClusterService/CheckInvariants"
+	ClusterService_Describe_FullMethodName           = "/iris.v1.ClusterService/Describe"
 )
 
 // ClusterServiceClient is the client API for ClusterService service.
 //
 // For semantics around ctx use and closing/ending streaming RPCs, please refer to https://pkg.go.dev/google.golang.org/grpc/?tab=doc#ClientConn.NewStream.
 //
-// ClusterService is about the controllers of a cluster. Only the leader serves it; others are UNAVAILABLE and name it.
-// Of a controller whose log is in memory it is FAILED_PRECONDITION: there can be no others.
+// ClusterService is for those who operate a cluster. Only the leader serves it; others are UNAVAILABLE and name it. Of a
+// controller whose log is in memory the changes are FAILED_PRECONDITION: there can be no others.
 type ClusterServiceClient interface {
 	ListControllers(ctx context.Context, in *ListControllersRequest, opts ...grpc.CallOption) (*ListControllersResponse, error)
 	// AddController lets a controller take part; it is repeatable. It returns once the others have agreed, the new one may
@@ -220,6 +222,11 @@ type ClusterServiceClient interface {
 	RemoveController(ctx context.Context, in *RemoveControllerRequest, opts ...grpc.CallOption) (*RemoveControllerResponse, error)
 	// TransferLeadership has another controller lead, before this one is stopped for example.
 	TransferLeadership(ctx context.Context, in *TransferLeadershipRequest, opts ...grpc.CallOption) (*TransferLeadershipResponse, error)
+	// CheckInvariants verifies what must hold of the controller's state at any time. It costs a pass over everything.
+	CheckInvariants(ctx context.Context, in *CheckInvariantsRequest, opts ...grpc.CallOption) (*CheckInvariantsResponse, error)
+	// Describe writes the state down for people: jobs, tasks, attempts, workers. Also the controllers that do not lead
+	// refuse it: what they know may be old.
+	Describe(ctx context.Context, in *DescribeRequest, opts ...grpc.CallOption) (*DescribeResponse, error)
 }
 
 type clusterServiceClient struct {
@@ -270,12 +277,32 @@ func (c *clusterServiceClient) TransferLeadership(ctx context.Context, in *Trans
 	return out, nil
 }
 
+func (c *clusterServiceClient) CheckInvariants(ctx context.Context, in *CheckInvariantsRequest, opts ...grpc.CallOption) (*CheckInvariantsResponse, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(CheckInvariantsResponse)
+	err := c.cc.Invoke(ctx, ClusterService_CheckInvariants_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
+func (c *clusterServiceClient) Describe(ctx context.Context, in *DescribeRequest, opts ...grpc.CallOption) (*DescribeResponse, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(DescribeResponse)
+	err := c.cc.Invoke(ctx, ClusterService_Describe_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
 // ClusterServiceServer is the server API for ClusterService service.
 // All implementations must embed UnimplementedClusterServiceServer
 // for forward compatibility.
 //
-// ClusterService is about the controllers of a cluster. Only the leader serves it; others are UNAVAILABLE and name it.
-// Of a controller whose log is in memory it is FAILED_PRECONDITION: there can be no others.
+// ClusterService is for those who operate a cluster. Only the leader serves it; others are UNAVAILABLE and name it. Of a
+// controller whose log is in memory the changes are FAILED_PRECONDITION: there can be no others.
 type ClusterServiceServer interface {
 	ListControllers(context.Context, *ListControllersRequest) (*ListControllersResponse, error)
 	// AddController lets a controller take part; it is repeatable. It returns once the others have agreed, the new one may
@@ -285,6 +312,11 @@ type ClusterServiceServer interface {
 	RemoveController(context.Context, *RemoveControllerRequest) (*RemoveControllerResponse, error)
 	// TransferLeadership has another controller lead, before this one is stopped for example.
 	TransferLeadership(context.Context, *TransferLeadershipRequest) (*TransferLeadershipResponse, error)
+	// CheckInvariants verifies what must hold of the controller's state at any time. It costs a pass over everything.
+	CheckInvariants(context.Context, *CheckInvariantsRequest) (*CheckInvariantsResponse, error)
+	// Describe writes the state down for people: jobs, tasks, attempts, workers. Also the controllers that do not lead
+	// refuse it: what they know may be old.
+	Describe(context.Context, *DescribeRequest) (*DescribeResponse, error)
 	mustEmbedUnimplementedClusterServiceServer()
 }
 
@@ -306,6 +338,12 @@ func (UnimplementedClusterServiceServer) RemoveController(context.Context, *Remo
 }
 func (UnimplementedClusterServiceServer) TransferLeadership(context.Context, *TransferLeadershipRequest) (*TransferLeadershipResponse, error) {
 	return nil, status.Error(codes.Unimplemented, "method TransferLeadership not implemented")
+}
+func (UnimplementedClusterServiceServer) CheckInvariants(context.Context, *CheckInvariantsRequest) (*CheckInvariantsResponse, error) {
+	return nil, status.Error(codes.Unimplemented, "method CheckInvariants not implemented")
+}
+func (UnimplementedClusterServiceServer) Describe(context.Context, *DescribeRequest) (*DescribeResponse, error) {
+	return nil, status.Error(codes.Unimplemented, "method Describe not implemented")
 }
 func (UnimplementedClusterServiceServer) mustEmbedUnimplementedClusterServiceServer() {}
 func (UnimplementedClusterServiceServer) testEmbeddedByValue()                        {}
@@ -400,6 +438,42 @@ func _ClusterService_TransferLeadership_Handler(srv interface{}, ctx context.Con
 	return interceptor(ctx, in, info, handler)
 }
 
+func _ClusterService_CheckInvariants_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(CheckInvariantsRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(ClusterServiceServer).CheckInvariants(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: ClusterService_CheckInvariants_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(ClusterServiceServer).CheckInvariants(ctx, req.(*CheckInvariantsRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
+func _ClusterService_Describe_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(DescribeRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(ClusterServiceServer).Describe(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: ClusterService_Describe_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(ClusterServiceServer).Describe(ctx, req.(*DescribeRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
 // ClusterService_ServiceDesc is the grpc.ServiceDesc for ClusterService service.
 // It's only intended for direct use with grpc.RegisterService,
 // and not to be introspected or modified (even as a copy)
@@ -422,6 +496,14 @@ var ClusterService_ServiceDesc = grpc.ServiceDesc{
 		{
 			MethodName: "TransferLeadership",
 			Handler:    _ClusterService_TransferLeadership_Handler,
+		},
+		{
+			MethodName: "CheckInvariants",
+			Handler:    _ClusterService_CheckInvariants_Handler,
+		},
+		{
+			MethodName: "Describe",
+			Handler:    _ClusterService_Describe_Handler,
 		},
 	},
 	Streams:  []grpc.StreamDesc{},

@@ -9,15 +9,15 @@ import (
 // Check verifies the invariants that hold after every command and returns all that do not: committed resources are the
 // sum of unreleased attempts and within capacity (a), one live attempt per task at the most (b), a succeeded task has
 // exactly one succeeded attempt (d), counters equal the attempts they count (e), budgets are not exceeded, gangs run
-// whole on one group (h), only live workers hold attempts, attempts of exclusive tasks do not overlap, and states agree
-// with each other. It costs a pass over everything.
+// whole on one group (h), only live workers hold attempts, attempts of exclusive tasks do not overlap, states agree
+// with each other, and nothing refers to what was forgotten. It costs a pass over everything.
 func (c *Cluster) Check() error {
 	var wrong []error
 	fail := func(format string, args ...any) { wrong = append(wrong, fmt.Errorf(format, args...)) }
 
 	committed := map[string]Resources{}
 	for _, j := range c.order {
-		counts, failures, preemptions, untried, done := [numStates]int32{}, 0, 0, 0, 0
+		counts, failures, preemptions, untried, done, held := [numStates]int32{}, 0, 0, 0, 0, 0
 		for i := range j.Tasks {
 			t := &j.Tasks[i]
 			counts[t.State]++
@@ -31,14 +31,15 @@ func (c *Cluster) Check() error {
 					done++
 				}
 				if !a.Released {
+					held++
 					committed[a.Worker] = committed[a.Worker].Add(j.Need)
 					c.checkHeld(a, fail)
 				}
 			}
 		}
-		if untried != j.untried || done != j.done {
-			fail("job %s counts %d untried and %d done tasks, they are %d and %d",
-				j.ID, j.untried, j.done, untried, done)
+		if untried != j.untried || done != j.done || held != j.held {
+			fail("job %s counts %d untried and %d done tasks and %d held attempts, they are %d, %d and %d",
+				j.ID, j.untried, j.done, j.held, untried, done, held)
 		}
 		if counts != j.counts {
 			fail("job %s counts tasks by state as %v, they are %v", j.ID, j.counts, counts)
@@ -50,10 +51,14 @@ func (c *Cluster) Check() error {
 		if j.Gang() {
 			c.checkGang(j, fail)
 		}
+		if follows := j.follows(); !j.State.Terminal() && j.State != follows {
+			fail("job %s is %v, its furthest task %v", j.ID, j.State, follows)
+		}
 		if j.parent != nil && j.parent.State.Terminal() && !j.State.Terminal() {
 			fail("job %s goes on after its parent %s ended", j.ID, j.parent.ID)
 		}
 	}
+	c.checkReferences(fail)
 	for _, w := range c.Workers() {
 		if w.Committed != committed[w.ID] {
 			fail("worker %s has %v committed, its unreleased attempts need %v", w.ID, w.Committed, committed[w.ID])
@@ -81,6 +86,12 @@ func (c *Cluster) checkTask(j *Job, i int, fail func(string, ...any)) {
 			failures++
 		case a.State == WorkerFailed && !a.Started.IsZero():
 			preemptions++
+		}
+		if !a.State.Terminal() && (a.State != t.State || a.Released && !a.Done) {
+			fail("attempt %s of task %s is %v, the task %v; released: %v", a.UID, id, a.State, t.State, a.Released)
+		}
+		if a.Done && (a.State.Terminal() || !j.Gang()) {
+			fail("attempt %s is done and %v", a.UID, a.State)
 		}
 		if !a.State.Terminal() && n != len(t.Attempts)-1 {
 			fail("task %s has a live attempt %d that is not its last", id, n)
@@ -113,6 +124,47 @@ func (c *Cluster) checkTask(j *Job, i int, fail func(string, ...any)) {
 	}
 	if j.State == Succeeded && t.State != Succeeded && t.State != Failed {
 		fail("task %s is %v in a job that SUCCEEDED", id, t.State)
+	}
+}
+
+// checkReferences is about what refers to jobs and workers, none of which may be forgotten.
+func (c *Cluster) checkReferences(fail func(string, ...any)) {
+	present := func(j *Job) bool { return c.jobs[j.ID] == j && !j.dropped }
+	over, named := 0, 0
+	for _, j := range c.order {
+		if !present(j) || j.Seq >= c.next {
+			fail("job %s, number %d of %d, stands among the jobs and is not known", j.ID, j.Seq, c.next)
+		}
+		if j.parent != nil && (!present(j.parent) || !slices.Contains(j.parent.children, j)) {
+			fail("job %s and its parent %s do not know each other", j.ID, j.parent.ID)
+		}
+		if j.root().State.Terminal() {
+			over++
+		}
+		if !j.State.Terminal() {
+			if named++; c.names[nameKey(j.Spec.ParentJobId, j.Spec.Name)] != j.ID {
+				fail("job %s goes on and has lost its name %q", j.ID, j.Spec.Name)
+			}
+		}
+	}
+	if len(c.jobs) != len(c.order) || len(c.names) != named || len(c.over) != over {
+		fail("of %d jobs, %d going on and %d of families that are over, are noted %d, %d and %d",
+			len(c.order), named, over, len(c.jobs), len(c.names), len(c.over))
+	}
+	if !slices.IsSortedFunc(c.over, retirement) {
+		fail("what is over is out of order")
+	}
+	for _, j := range slices.Concat(c.queue, c.over) {
+		if !present(j) {
+			fail("job %s is forgotten and still referred to", j.ID)
+		}
+	}
+	addresses := map[string]string{}
+	for id, w := range c.live {
+		if c.workers[id] != w || w.Lost || addresses[w.Address] != "" {
+			fail("worker %s at %s is live; lost: %v, same address: %q", id, w.Address, w.Lost, addresses[w.Address])
+		}
+		addresses[w.Address] = id
 	}
 }
 

@@ -64,6 +64,12 @@ func EncodeCommand(command Command) *pb.Entry_Command {
 		return &pb.Entry_Command{Kind: &pb.Entry_Command_Expire{Expire: &pb.Entry_Expire{
 			At: nanos(c.Deadline.At), Kind: pb.Entry_Expire_Kind(c.Deadline.Kind), Job: c.Deadline.Job,
 			Uid: c.Deadline.UID, Reason: valid(c.Reason)}}}
+	case SetPolicy:
+		return &pb.Entry_Command{Kind: &pb.Entry_Command_SetPolicy{SetPolicy: encodePolicy(c.Policy)}}
+	case ForgetJobs:
+		return &pb.Entry_Command{Kind: &pb.Entry_Command_ForgetJobs{ForgetJobs: &pb.Entry_ForgetJobs{Ids: c.IDs}}}
+	case ForgetWorkers:
+		return &pb.Entry_Command{Kind: &pb.Entry_Command_ForgetWorkers{ForgetWorkers: &pb.Entry_ForgetWorkers{Ids: c.IDs}}}
 	}
 	panic(fmt.Sprintf("state: unknown command %T", command))
 }
@@ -93,6 +99,12 @@ func DecodeCommand(command *pb.Entry_Command) (Command, error) {
 		return FailDispatch{UID: c.GetUid(), Cause: c.GetCause()}, nil
 	case *pb.Entry_Command_Expire:
 		return decodeExpiration(kind.Expire)
+	case *pb.Entry_Command_SetPolicy:
+		return SetPolicy{Policy: decodePolicy(kind.SetPolicy)}, nil
+	case *pb.Entry_Command_ForgetJobs:
+		return ForgetJobs{IDs: kind.ForgetJobs.GetIds()}, nil
+	case *pb.Entry_Command_ForgetWorkers:
+		return ForgetWorkers{IDs: kind.ForgetWorkers.GetIds()}, nil
 	}
 	return nil, errUnknownCommand
 }

@@ -35,6 +35,9 @@ func everyCommand() []Command {
 		Expire{Deadline: Deadline{At: forever, Kind: TimeoutDeadline, Job: "j", UID: "j/0/0"}},
 		Expire{Deadline: Deadline{At: epoch, Kind: StrandedDeadline, Job: "j"}},
 		Expire{Deadline: Deadline{Kind: BackoffDeadline, Job: "j"}},
+		SetPolicy{Policy{NoWorkerGrace: 1, DispatchRounds: 2, DispatchPause: 3, TimeoutSlack: 4}},
+		ForgetJobs{IDs: []string{"j", "k"}},
+		ForgetWorkers{IDs: []string{"w-0", "w-1"}},
 	}
 }
 
@@ -49,6 +52,15 @@ func TestEveryCommandComesBackFromItsBytes(t *testing.T) {
 	}
 	if diff := cmp.Diff(everyCommand(), got, protocmp.Transform(), cmpopts.EquateEmpty()); diff != "" {
 		t.Error(diff)
+	}
+	known := (&pb.Entry_Command{}).ProtoReflect().Descriptor().Oneofs().Get(0).Fields()
+	seen := map[string]bool{}
+	for _, command := range everyCommand() {
+		m := EncodeCommand(command).ProtoReflect()
+		seen[string(m.WhichOneof(known.Get(0).ContainingOneof()).Name())] = true
+	}
+	if len(seen) != known.Len() {
+		t.Errorf("of %d kinds of commands %d were tried: %v", known.Len(), len(seen), seen)
 	}
 }
 

@@ -150,10 +150,10 @@ func (c *Cluster) reviewAll(now time.Time) {
 
 // schedule adds a deadline. Those that no longer stand are swept out whenever they may be half of all.
 func (c *Cluster) schedule(d Deadline) {
-	if len(c.times) >= c.sweepAt {
+	if len(c.times) >= c.sweepAt.times {
 		c.times = slices.DeleteFunc(c.times, func(d Deadline) bool { return !c.pending(d) })
 		heap.Init(&c.times)
-		c.sweepAt = 2*len(c.times) + 1024
+		c.sweepAt.times = 2*len(c.times) + 1024
 	}
 	heap.Push(&c.times, d)
 }

@@ -166,6 +166,9 @@ func (c *Cluster) finishJob(now time.Time, j *Job, to State, cause string) {
 	for _, child := range j.children {
 		c.finishJob(now, child, Killed, fmt.Sprintf("its parent job %s ended %v", j.ID, to))
 	}
+	if j.parent == nil {
+		c.retire(j)
+	}
 }
 
 // moveTask moves a task, keeps the job's counts and queue, and lets a live job follow its furthest task.
@@ -181,14 +184,18 @@ func (c *Cluster) moveTask(now time.Time, j *Job, task int32, to State) {
 	if j.State.Terminal() {
 		return
 	}
-	furthest := Pending
+	JobMoves.move(&j.State, j.follows(), func() string { return "job " + j.ID })
+}
+
+// follows is the state of the furthest task, which a job follows until it ends.
+func (j *Job) follows() State {
 	switch {
 	case j.Count(Running)+j.Count(Succeeded)+j.Count(Failed) > 0:
-		furthest = Running
+		return Running
 	case j.Count(Building) > 0:
-		furthest = Building
+		return Building
 	}
-	JobMoves.move(&j.State, furthest, func() string { return "job " + j.ID })
+	return Pending
 }
 
 // failDispatch ends an attempt that could not be delivered. It is free of charge; the task goes elsewhere until every

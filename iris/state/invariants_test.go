@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+	"strings"
 )
 
 // hindered are the placements of an Assign that something else than room forbids.
@@ -22,7 +23,7 @@ func (w *world) hindered(cmd Command) map[Placement]bool {
 // verifySource: a report ends attempts of the worker that sends it and no others, except through their job.
 func (w *world) verifySource(cmd Observe, fail func(string, ...any)) {
 	for _, a := range w.attempts() {
-		mine := a.Worker == cmd.Worker && w.c.Worker(a.Worker).Incarnation == cmd.Incarnation
+		mine := a.Worker == cmd.Worker && w.incarnation(a.Worker) == cmd.Incarnation
 		byJob := a.State == CoschedFailed || a.State == Killed || a.State == Succeeded && a.job.Gang()
 		if ended := a.State.Terminal() && w.final[a.UID] == ""; ended && !mine && !byJob {
 			fail("a report of %s, incarnation %s, ended %s as %v", cmd.Worker, cmd.Incarnation, a.UID, a.State)
@@ -92,6 +93,11 @@ func (w *world) verifyFinal(fail func(string, ...any)) {
 			fail("%s has ended as %s and is now %s", id, known, text)
 		case over && !ended:
 			w.final[id] = text
+		}
+	}
+	for id := range w.final {
+		if job, _, _ := strings.Cut(id, "/"); w.c.Job(job) == nil {
+			delete(w.final, id) // forgotten: the id may be used again
 		}
 	}
 	for _, j := range w.c.Jobs() {

@@ -46,11 +46,13 @@ type Job struct {
 	depth    int
 	counts   [numStates]int32
 	untried  int       // tasks that have had no attempt
+	held     int       // attempts that are not released
 	done     int       // a gang's tasks whose attempt is Done
 	waiting  []int32   // indexes of pending tasks, ascending; may hold tasks that left, see Waiting
 	queued   bool      // in Cluster.queue
 	lost     bool      // some attempt ended with its worker
 	avoiding bool      // some dispatch failed
+	dropped  bool      // it was forgotten
 	stranded time.Time // when what lost its worker and no live worker could run is given up; zero: never
 	avoid    avoidance // a gang's; other jobs have one for each task
 }
@@ -119,6 +121,14 @@ type avoidance struct {
 	workers   []string
 	rounds    int
 	notBefore time.Time
+}
+
+// root is the first of the job's ancestors, or itself.
+func (j *Job) root() *Job {
+	for j.parent != nil {
+		j = j.parent
+	}
+	return j
 }
 
 // TaskID is "job/index".

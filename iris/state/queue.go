@@ -25,6 +25,9 @@ func (c *Cluster) wait(j *Job, task int32) {
 	if j.queued {
 		return
 	}
+	if len(c.queue) >= c.sweepAt.queue { // who only follows the log never looks at the queue
+		c.sweepAt.queue = 2*len(c.Queue()) + 1024
+	}
 	j.queued = true
 	// A job that left the queue may still stand in it until the next Queue: then it is where it belongs.
 	if at, found := slices.BinarySearchFunc(c.queue, j, order); !found {

@@ -168,7 +168,7 @@ func (w *world) observeAnything() {
 		return
 	}
 	a := pick(w, "attempt", all...)
-	cmd := Observe{Worker: a.Worker, Incarnation: w.c.Worker(a.Worker).Incarnation}
+	cmd := Observe{Worker: a.Worker, Incarnation: w.incarnation(a.Worker)}
 	if w.rarely("stale") {
 		cmd.Incarnation = "0"
 	}
@@ -217,6 +217,14 @@ func (w *world) assignGang() {
 		cmd.Placements = append(cmd.Placements, Placement{j.ID, int32(i), pick(w, "worker", known...).ID})
 	}
 	w.apply(cmd)
+}
+
+// incarnation is the worker's present one; none if it is forgotten.
+func (w *world) incarnation(worker string) string {
+	if known := w.c.Worker(worker); known != nil {
+		return known.Incarnation
+	}
+	return ""
 }
 
 func (w *world) failDispatch() {

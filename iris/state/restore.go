@@ -34,6 +34,12 @@ func Restore(s *pb.Snapshot) (*Cluster, error) {
 			return nil, fmt.Errorf("job %q in the snapshot %w", j.GetId(), err)
 		}
 	}
+	for _, j := range r.c.order {
+		if j.root().State.Terminal() {
+			r.c.over = append(r.c.over, j)
+		}
+	}
+	slices.SortFunc(r.c.over, retirement)
 	slices.SortFunc(r.c.queue, order)
 	heap.Init(&r.c.times)
 	if err := r.c.Check(); err != nil {
@@ -83,6 +89,7 @@ func (r *restorer) job(in *pb.Snapshot_Job) error {
 	if j.avoid, err = decodeAvoidance(in.Avoidance); err != nil {
 		return err
 	}
+	j.avoiding = in.Avoidance != nil
 	next := int32(0)
 	for _, t := range in.Tasks {
 		if t.GetIndex() < next || int(t.GetIndex()) >= len(j.Tasks) {
@@ -199,9 +206,8 @@ func (r *restorer) derive(j *Job) error {
 	}
 	if j.Count(Pending) > 0 {
 		j.queued, c.queue = true, append(c.queue, j)
+		r.pause(j, &j.avoid)
 	}
-	j.avoiding = j.avoiding || len(j.avoid.workers) > 0
-	r.pause(j, &j.avoid)
 	return nil
 }
 
@@ -226,12 +232,12 @@ func (r *restorer) deriveTask(j *Job, task int32) {
 		}
 	}
 	j.Failures, j.Preemptions = j.Failures+int(t.Failures), j.Preemptions+int(t.Preemptions)
+	j.avoiding = j.avoiding || t.avoid != nil
 	if t.State != Pending || j.State.Terminal() {
 		return
 	}
 	j.waiting = append(j.waiting, task)
 	if t.avoid != nil {
-		j.avoiding = j.avoiding || len(t.avoid.workers) > 0
 		r.pause(j, t.avoid)
 	}
 }

@@ -41,6 +41,7 @@ func (w *Worker) Held() []*Attempt {
 
 func (w *Worker) hold(a *Attempt) {
 	w.held[a.UID] = a
+	a.job.held++
 	w.Committed = w.Committed.Add(a.job.Need)
 }
 
@@ -50,6 +51,7 @@ func (w *Worker) release(a *Attempt) {
 	}
 	a.Released = true
 	delete(w.held, a.UID)
+	a.job.held--
 	w.Committed = w.Committed.Sub(a.job.Need)
 }
 
