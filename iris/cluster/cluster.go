@@ -102,6 +102,7 @@ func (m *Manager) start(c config.Cluster, options Options) error {
 			NoWorkerGrace: c.Controller.NoWorkerGrace, DispatchRounds: c.Controller.DispatchRounds,
 			DispatchPause: c.Controller.DispatchPause,
 		},
+		Retention: state.Retention(c.Controller.Retention),
 	})
 	if err != nil {
 		return err

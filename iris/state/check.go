@@ -8,7 +8,7 @@ import (
 
 // Check verifies the invariants that hold after every command and returns all that do not: committed resources are the
 // sum of unreleased attempts and within capacity (a), one live attempt per task at the most (b), a succeeded task has
-// exactly one succeeded attempt (d), counters equal the attempts they count (e), budgets are not exceeded, gangs run
+// exactly one succeeded attempt (d), counters equal what they count (e), budgets are not exceeded, gangs run
 // whole on one group (h), only live workers hold attempts, attempts of exclusive tasks do not overlap, states agree
 // with each other, and nothing refers to what was forgotten. It costs a pass over everything.
 func (c *Cluster) Check() error {
@@ -59,6 +59,7 @@ func (c *Cluster) Check() error {
 		}
 	}
 	c.checkReferences(fail)
+	c.checkCounts(fail)
 	for _, w := range c.Workers() {
 		if w.Committed != committed[w.ID] {
 			fail("worker %s has %v committed, its unreleased attempts need %v", w.ID, w.Committed, committed[w.ID])

@@ -102,6 +102,7 @@ func (c *Cluster) forgetJobs(cmd ForgetJobs) {
 		}
 		j.dropped, any = true, true
 		delete(c.jobs, j.ID)
+		c.count(j, -1)
 		if j.parent != nil {
 			parents[j.parent] = struct{}{}
 		}
