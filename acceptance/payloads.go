@@ -22,7 +22,7 @@ func (c *Cluster) Quick() *pb.Entrypoint { return c.Sleeping(0) }
 
 // Sleeping is an entrypoint that succeeds after d.
 func (c *Cluster) Sleeping(d time.Duration) *pb.Entrypoint {
-	if c.Virtual {
+	if c.Mode == Virtual {
 		return client.Function("sleep", d.String())
 	}
 	return client.Command("sleep", strconv.FormatFloat(d.Seconds(), 'f', -1, 64))
@@ -30,7 +30,7 @@ func (c *Cluster) Sleeping(d time.Duration) *pb.Entrypoint {
 
 // Exiting is an entrypoint that exits with a code at once.
 func (c *Cluster) Exiting(code int) *pb.Entrypoint {
-	if c.Virtual {
+	if c.Mode == Virtual {
 		return client.Function("exit", strconv.Itoa(code))
 	}
 	return client.Command("sh", "-c", fmt.Sprintf("exit %d", code))
@@ -38,21 +38,18 @@ func (c *Cluster) Exiting(code int) *pb.Entrypoint {
 
 // Reading is an entrypoint that succeeds if it finds a file of its workspace, which it logs.
 func (c *Cluster) Reading(file string) *pb.Entrypoint {
-	if c.Virtual {
+	if c.Mode == Virtual {
 		return client.Function("read", file)
 	}
 	return client.Command("cat", file)
 }
 
-// Alive is how many payloads of a job run.
-func (c *Cluster) Alive(job *client.Job) int { return c.alive(job.ID) }
+// Alive is how many payloads of a job run: functions by what they say themselves, processes by asking the kernel.
+func (c *Cluster) Alive(job *client.Job) int { return c.system.Alive(job.ID) }
 
-// alive counts what really runs of a job, or of all jobs: functions by what they say themselves, processes by asking the
-// kernel. A process belongs to this cluster if its environment says so.
-func (c *Cluster) alive(job string) int {
-	if c.Virtual {
-		return c.payloads.count(job)
-	}
+// tasks counts the processes of a job, or of all jobs for "", of the cluster with the controller at this address. What a
+// process belongs to is in its environment.
+func tasks(controller, job string) int {
 	environments, err := filepath.Glob("/proc/[0-9]*/environ")
 	if err != nil {
 		panic(err) // the pattern is wrong
@@ -64,7 +61,7 @@ func (c *Cluster) alive(job string) int {
 			continue // it has ended since
 		}
 		variables := strings.Split(string(text), "\x00")
-		if slices.Contains(variables, "IRIS_CONTROLLER_ADDRESS="+c.Address()) &&
+		if slices.Contains(variables, "IRIS_CONTROLLER_ADDRESS="+controller) &&
 			(job == "" || slices.Contains(variables, "IRIS_JOB_ID="+job)) {
 			n++
 		}

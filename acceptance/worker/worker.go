@@ -28,7 +28,7 @@ var _ = Scenario("a worker's task monitor", Worker, Chaos, func(c *Cluster) {
 	})
 })
 
-var _ = Scenario("workers that register late", Worker, Chaos, Arm(func(rules chaos.Scope) {
+var _ = Scenario("workers that register late", Worker, Chaos, Arm(func(rules Faults) {
 	// One firing for each worker: a rule on heartbeats covers their first sign of life.
 	_, err := rules.Enable("worker.heartbeat", chaos.Delay(10*time.Second), chaos.MaxFailures(2))
 	Expect(err).NotTo(HaveOccurred())
@@ -45,7 +45,7 @@ var _ = Scenario("workers that register late", Worker, Chaos, Arm(func(rules cha
 	})
 })
 
-var _ = Scenario("workers that cannot reach the controller", Worker, Chaos, Arm(func(rules chaos.Scope) {
+var _ = Scenario("workers that cannot reach the controller", Worker, Chaos, Arm(func(rules Faults) {
 	_, err := rules.Enable("worker.register", chaos.Match("worker", "w-0"), chaos.MaxFailures(3))
 	Expect(err).NotTo(HaveOccurred())
 }), func(c *Cluster) {

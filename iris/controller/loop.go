@@ -63,7 +63,7 @@ func newLoop(config Config, s *seat, term journal.Term) *loop {
 		cluster: term.State(), liveness: newLiveness(config.WorkerTimeout),
 		past: retention{keep: config.Retention},
 	}
-	l.couriers = newCouriers(config, l.post)
+	l.couriers = newCouriers(config, l.post, l.heard)
 	return l
 }
 
@@ -164,9 +164,23 @@ func (l *loop) run() {
 // begin takes over from the term before, whoever led it. Orders that may not have left are given again: a worker that
 // has an attempt already starts no second one. The silence of workers counts from here.
 func (l *loop) begin(now time.Time) {
-	l.liveness.check = now
+	l.liveness.begin(now, l.cluster)
 	l.replan = true
-	l.couriers.follow(l.cluster)
+	l.couriers.greet(l.cluster)
+	l.couriers.act(l.cluster.Outstanding())
+}
+
+// heard notes that a worker answered a call that was meant for it and none other.
+func (l *loop) heard(ctx context.Context, worker string) {
+	hear := func(l *loop) []state.Command {
+		l.replan = l.liveness.hear(worker, time.Now()) || l.replan
+		return nil
+	}
+	select {
+	case l.inbox <- request{decide: hear}:
+	case <-ctx.Done():
+	case <-l.done:
+	}
 }
 
 // turn is a step, and the making up for what it, or the wait before it, took too long.
@@ -194,6 +208,10 @@ func (l *loop) drain(batch ...request) []request {
 // step is: decide, apply, plan, answer, propose. All that is decided at one instant is one entry of the log.
 func (l *loop) step(now time.Time, batch []request) {
 	commands, counts := []state.Command{}, make([]int, len(batch))
+	if l.cluster.Policy() != l.config.Policy { // this controller is configured otherwise than the one before
+		commands = append(commands, state.SetPolicy{Policy: l.config.Policy})
+	}
+	own := len(commands)
 	for i, r := range batch {
 		if r.decide != nil {
 			decided := r.decide(l)
@@ -207,7 +225,7 @@ func (l *loop) step(now time.Time, batch []request) {
 	commands = append(commands, l.past.expired(now, l.cluster)...)
 
 	t := turn{}
-	errs := t.apply(now, l.cluster, commands)
+	errs := t.apply(now, l.cluster, commands)[own:]
 	if len(commands) > 0 || len(due) > 0 || l.replan {
 		l.replan = false
 		if placements := plan(now, l.cluster, l.silent(now)); len(placements) > 0 {
@@ -293,6 +311,9 @@ func (l *loop) expirations(now time.Time, due []state.Deadline) []state.Command 
 // next is when the loop has something to do if nobody asks for anything.
 func (l *loop) next() time.Time {
 	now := time.Now()
+	if l.replan {
+		return now
+	}
 	next := l.past.due
 	if at, ok := l.cluster.Next(); ok && at.Before(next) {
 		next = at

@@ -1,0 +1,112 @@
+package acceptance
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"path/filepath"
+	goruntime "runtime"
+	"sync/atomic"
+	"time"
+
+	"github.com/onsi/ginkgo/v2"
+	"github.com/onsi/gomega"
+
+	"iris/chaos"
+	"iris/iris/client"
+	"iris/iris/cluster"
+	"iris/iris/config"
+	"iris/iris/network"
+)
+
+// system is the cluster of one spec, however its participants run. Its methods are called in their order here, those
+// between Start and Stop in any.
+type system interface {
+	// Faults are its chaos rules. Those armed before Start are there when it boots.
+	Faults() Faults
+	Start() error
+	Address() string // of the controller
+	Connect() (*client.Client, error)
+	// Ready waits until every worker has registered.
+	Ready(context.Context) error
+	// Check verifies the invariants of the controller's state.
+	Check(context.Context) error
+	// Describe is the controller's whole state as text, times as seconds since the given instant.
+	Describe(context.Context, time.Time) (string, error)
+	// Alive counts what really runs of a job, or of all jobs for "".
+	Alive(job string) int
+	// Stop ends it. Nothing of it runs afterwards.
+	Stop() error
+}
+
+// plan says what cluster a spec wants.
+type plan struct {
+	config.Cluster
+	log  *slog.Logger
+	seed uint64 // of the chaos decisions
+}
+
+var clusters atomic.Int64
+
+// ClusterName is a new name: no two specs see each other's chaos rules.
+func ClusterName() string {
+	return fmt.Sprintf("spec-%d-%d", ginkgo.GinkgoParallelProcess(), clusters.Add(1))
+}
+
+// newPlan is the local cluster of the demo.
+func newPlan() plan {
+	ginkgo.GinkgoHelper()
+	description, err := config.Load(filepath.Join(root(), "examples", "demo.yaml"))
+	gomega.Expect(err).NotTo(gomega.HaveOccurred())
+	description = cluster.MakeLocalConfig(description)
+	description.Name = ClusterName()
+	return plan{Cluster: description, log: slog.New(slog.NewTextHandler(ginkgo.GinkgoWriter, nil)), seed: runSeed()}
+}
+
+// root is the repository's directory.
+func root() string {
+	_, file, _, _ := goruntime.Caller(0)
+	return filepath.Dir(filepath.Dir(file))
+}
+
+// inProcess is a cluster whose participants all live in the process of the specs.
+type inProcess struct {
+	*cluster.Manager
+	plan    plan
+	options cluster.Options
+	alive   func(s *inProcess, job string) int
+}
+
+// newVirtual is a cluster inside a bubble.
+func newVirtual(p plan) system {
+	payloads := newPayloads()
+	return newInProcess(p, cluster.Options{Network: &network.Memory{}, Functions: payloads.functions()},
+		func(_ *inProcess, job string) int { return payloads.count(job) })
+}
+
+// newRealtime is a cluster on the wall clock.
+func newRealtime(p plan) system {
+	return newInProcess(p, cluster.Options{Network: network.TCP{}},
+		func(s *inProcess, job string) int { return tasks(s.Address(), job) })
+}
+
+func newInProcess(p plan, options cluster.Options, alive func(*inProcess, string) int) *inProcess {
+	options.Log = p.log
+	chaos.In(p.Name).Seed(p.seed)
+	return &inProcess{plan: p, options: options, alive: alive}
+}
+
+func (s *inProcess) Faults() Faults { return scope{chaos.In(s.plan.Name)} }
+
+func (s *inProcess) Start() (err error) {
+	s.Manager, err = cluster.Start(s.plan.Cluster, s.options)
+	return err
+}
+
+func (s *inProcess) Check(ctx context.Context) error { return s.Controller().Check(ctx) }
+
+func (s *inProcess) Describe(ctx context.Context, since time.Time) (string, error) {
+	return s.Controller().Describe(ctx, since)
+}
+
+func (s *inProcess) Alive(job string) int { return s.alive(s, job) }
