@@ -35,7 +35,7 @@ func TestTheLeaderTellsWhichBundlesAreUnused(t *testing.T) {
 				t.Errorf("%s: %v", what, err)
 			}
 		}
-		b.Answer(func(context.Context, []bundle.Hash) ([]bundle.Hash, error) { return nil, network.NotLeader("c") })
+		b.Answer(func(context.Context, []bundle.Hash) ([]bundle.Hash, error) { return nil, network.NotLeader("c", nil) })
 		if _, err := a.Unused(t.Context(), "b", []bundle.Hash{used}); network.Leader(err) != "c" {
 			t.Errorf("the refusal is %v", err)
 		}
