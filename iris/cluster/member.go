@@ -80,6 +80,7 @@ func (m *member) start() (err error) {
 	c := controller.Config{
 		Cluster: m.config.Name, ID: m.id, Network: m.options.Network, Address: m.address, Bundles: others.Bundles(nil),
 		WorkerTimeout: m.config.Controller.WorkerTimeout, Policy: policy,
+		Retention:     state.Retention(m.config.Controller.Retention),
 		ServerOptions: serving, DialOptions: toWorkers, Log: m.log,
 	}
 	if m.options.durable() {
