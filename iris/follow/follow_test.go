@@ -153,9 +153,9 @@ func watched(t *testing.T, job *client.Job, options follow.Options) (*notes, *pb
 
 func TestEveryLineOfEveryTaskComesOnceAndInOrder(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		const tasks = 300
+		const tasks = 60
 		c := booted(t)
-		job := submit(t, c, client.Spec{Entrypoint: client.Function("count", "3", "1s"), Replicas: tasks, CPU: 0.02, Memory: 1})
+		job := submit(t, c, client.Spec{Entrypoint: client.Function("count", "3", "1s"), Replicas: tasks, CPU: 0.1, Memory: 1})
 		n, end := watched(t, job, follow.Options{})
 		if end.State != pb.JobState_JOB_STATE_SUCCEEDED || len(n.gaps) > 0 {
 			t.Errorf("it ended %v, with gaps %v", end.State, n.gaps)

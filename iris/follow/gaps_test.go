@@ -144,6 +144,8 @@ func TestAWorkerThatHangsDelaysItsOwnLogsOnly(t *testing.T) {
 		if took := time.Since(began); took > 16*time.Second {
 			t.Errorf("it took %v until it was given up", took)
 		}
+		f.mu.Lock()
+		defer f.mu.Unlock()
 		if f.most != 1 || f.mostAll > 16 {
 			t.Errorf("%d requests for one log at once, %d in all", f.most, f.mostAll)
 		}
