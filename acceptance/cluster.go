@@ -120,6 +120,20 @@ func (c *Cluster) Submit(ctx context.Context, spec client.Spec) *client.Job {
 	return job
 }
 
+// Worker is a worker as the controller sees it.
+func (c *Cluster) Worker(ctx context.Context, id string) *pb.WorkerStatus {
+	ginkgo.GinkgoHelper()
+	workers, err := c.Workers(ctx)
+	gomega.Expect(err).NotTo(gomega.HaveOccurred())
+	for _, w := range workers {
+		if w.WorkerId == id {
+			return w
+		}
+	}
+	ginkgo.Fail("there is no worker " + id)
+	return nil
+}
+
 // Works asserts that the cluster runs a new job on each of its workers, faults being over.
 func (c *Cluster) Works(ctx context.Context) {
 	ginkgo.GinkgoHelper()

@@ -65,6 +65,9 @@ func (s *service) RunTask(ctx context.Context, in *pb.RunTaskRequest) (*pb.RunTa
 		})
 	}
 	entries.Wait()
+	if err := acceptSite.Hit(ctx, s.w); err != nil {
+		return nil, err
+	}
 	return out, nil
 }
 
