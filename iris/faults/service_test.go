@@ -129,19 +129,19 @@ func TestEnablingAgainChangesNothing(t *testing.T) {
 
 func TestThereIsAnEndToRules(t *testing.T) {
 	bubble(t, nil, func(t *testing.T, l *lab, client *faults.Client) {
-		text := strings.Repeat("test.beat; ", 256-1)
-		for _, text := range []string{text, "test.beat"} {
-			if _, err := client.Enable(t.Context(), text); err != nil {
-				t.Fatal(err)
-			}
+		for id, n := range map[string]int{"many": 255, "last": 1} {
+			enable(t, client, id, strings.Repeat("test.beat; ", n))
 		}
+		enable(t, client, "many", strings.Repeat("test.beat; ", 255)) // once more, and nothing changes
 		reports, err := client.Enable(t.Context(), "test.beat")
-		equal(t, "answer", told(reports, err),
-			"ResourceExhausted: 256 rules were armed since the last reset, want fewer than 256: reset first")
+		equal(t, "answer", told(reports, err), "ResourceExhausted: 256 rules were armed since the last reset "+
+			"and these are 1, want at most 256: reset first")
 		_, err = client.Reset(t.Context())
 		equal(t, "error of Reset", err, nil)
-		_, err = client.Enable(t.Context(), "test.beat")
-		equal(t, "error after Reset", err, nil)
+		reports, err = client.Enable(t.Context(), strings.Repeat("test.beat; ", 257))
+		equal(t, "answer to too many at once", told(reports, err), "ResourceExhausted: 0 rules were armed since the last reset "+
+			"and these are 257, want at most 256: reset first")
+		equal(t, "rules", len(chaos.Rules()), 0)
 	})
 }
 
