@@ -40,6 +40,7 @@ var floors = []struct {
 	{pkg: "iris/journal", floor: 2, is: "a part: the log of commands"},
 	{pkg: "iris/network", floor: 2, is: "a part: listeners and dialers"},
 	{pkg: "iris/peers", floor: 2, is: "a part: connections between controllers"},
+	{pkg: "iris/auth", floor: 2, is: "a part: who may call what"},
 	{pkg: "fakevm", floor: 2, is: "stands where a cloud would: knows nothing but the contracts of iris/vm"},
 	{pkg: "iris/state", floor: 1, is: "the model of a cluster", pure: true},
 	// Contracts for those who act, not a decider: the site vm.create is declared here, so that every Manager has it.
@@ -54,6 +55,7 @@ var sideways = []struct{ from, to, why string }{
 	{".", "acceptance/...", "one binary and one report for all specs"},
 	{"acceptance/...", "acceptance/...", "specs share a fixture"},
 	{"iris/peers", "iris/network", "controllers reach each other over the network that carries everything else"},
+	{"iris/peers", "iris/bundle", "controllers keep bundles together"},
 	{"iris/config", "iris/vm", "a cluster file describes its scale groups in the words of the contract"},
 }
 

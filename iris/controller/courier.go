@@ -263,6 +263,19 @@ func (c *courier) failed(p *parcel, err error) {
 		c.worker, p.tries, times, code, status.Convert(err).Message())})
 }
 
+// greet asks the worker for a sign of life: an order to stop nothing, which no other worker or incarnation takes.
+func (c *courier) greet() {
+	ctx, cancel := context.WithTimeout(c.ctx, dispatchTimeout)
+	defer cancel()
+	_, err := pb.NewWorkerServiceClient(c.conn).StopTask(ctx, &pb.StopTaskRequest{WorkerId: c.worker, Incarnation: c.incarnation})
+	if err == nil {
+		c.owner.heard(c.ctx, c.worker)
+	} else if c.ctx.Err() == nil {
+		c.owner.config.Log.Warn("worker does not answer the new leader; it gets nothing new before its next heartbeat",
+			"worker", c.worker, "error", err)
+	}
+}
+
 // sendStops is the fast path of a stop. Losing it is harmless: the next heartbeat's answer repeats it (FM-8).
 func (c *courier) sendStops(uids []string) {
 	ctx, cancel := context.WithTimeout(c.ctx, dispatchTimeout)

@@ -11,6 +11,7 @@ import (
 
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/status"
+	"google.golang.org/protobuf/types/known/durationpb"
 
 	"iris/iris/bundle"
 	"iris/iris/peers"
@@ -89,22 +90,22 @@ func (s *jobService) GetJobStatus(ctx context.Context, in *pb.GetJobStatusReques
 	})
 }
 
-// ListJobs describes a page of jobs.
+// ListJobs describes a page of jobs. A page begins at a job's number, so that it stays where it is when others are
+// forgotten.
 func (s *jobService) ListJobs(ctx context.Context, in *pb.ListJobsRequest) (*pb.ListJobsResponse, error) {
 	from, size, err := page(in.PageToken, in.PageSize)
 	if err != nil {
 		return nil, err
 	}
 	return ask(ctx, s.seat, nil, func(l *loop, _ []error) *pb.ListJobsResponse {
-		out, p, jobs := &pb.ListJobsResponse{}, newPicture(l), l.cluster.Jobs()
-		for i := min(from, len(jobs)); i < len(jobs); i++ {
-			j := jobs[i]
+		out, p := &pb.ListJobsResponse{}, newPicture(l)
+		for _, j := range l.cluster.JobsFrom(uint64(from)) {
 			if !strings.HasPrefix(j.Spec.Name, in.NamePrefix) ||
 				len(in.States) > 0 && !slices.Contains(in.States, pb.JobState(j.State)) {
 				continue
 			}
 			if len(out.Jobs) == size {
-				out.NextPageToken = strconv.Itoa(i)
+				out.NextPageToken = strconv.FormatUint(j.Seq, 10)
 				break
 			}
 			out.Jobs = append(out.Jobs, p.job(j))
@@ -175,22 +176,66 @@ func page(token string, size int32) (from, n int, err error) {
 	return from, int(size), nil
 }
 
-// logsTimeout bounds the call to the worker whose logs are read.
-const logsTimeout = 5 * time.Second
+const (
+	logsTimeout = 5 * time.Second  // of the call to the worker whose logs are read, besides what it is to wait
+	maxLogsWait = 20 * time.Second // for lines
+	logsPause   = time.Second      // for an attempt that has no log yet
+)
 
 // FetchTaskLogs asks the attempt's worker.
 func (s *jobService) FetchTaskLogs(ctx context.Context, in *pb.FetchTaskLogsRequest) (*pb.FetchTaskLogsResponse, error) {
-	type source struct {
-		worker, incarnation, uid string
-		client                   pb.WorkerServiceClient
+	wait := in.Wait.AsDuration()
+	if wait < 0 {
+		return nil, status.Errorf(codes.InvalidArgument, "wait is %v; it must not be negative", wait)
 	}
-	from, err := read(ctx, s.seat, in.JobId, func(p *picture, j *state.Job) (*source, error) {
+	from, err := s.logsOf(ctx, in)
+	if err != nil {
+		return nil, err
+	}
+	if from.client == nil {
+		return noLogs(ctx, in, from.over)
+	}
+	request := &pb.WorkerLogsRequest{
+		WorkerId: from.worker, Incarnation: from.incarnation, AttemptUid: from.uid, StartLine: in.StartLine, MaxLines: in.MaxLines,
+	}
+	timeout := logsTimeout
+	if wait > 0 && !from.over {
+		wait = min(wait, maxLogsWait)
+		timeout += wait
+		request.Wait = durationpb.New(wait)
+	}
+	call, cancel := context.WithTimeout(ctx, timeout)
+	defer cancel()
+	out, err := from.client.FetchTaskLogs(call, request)
+	switch {
+	case status.Code(err) == codes.NotFound && (!from.over || !from.began): // its order is on its way, or never came
+		return noLogs(ctx, in, from.over)
+	case status.Code(err) == codes.NotFound && from.restarted:
+		return nil, status.Errorf(codes.NotFound, "worker %s was started again after attempt %s; the logs are gone", from.worker, from.uid)
+	case err != nil:
+		return nil, status.Errorf(status.Code(err), "logs of attempt %s on worker %s: %s", from.uid, from.worker, status.Convert(err).Message())
+	}
+	return out, nil
+}
+
+// logSource is where the logs of an attempt are.
+type logSource struct {
+	worker, incarnation, uid string
+	client                   pb.WorkerServiceClient // nil: the task has had no attempt
+	began                    bool
+	over                     bool // nothing is written any more
+	restarted                bool // the worker, since then
+}
+
+// logsOf finds the worker of an attempt.
+func (s *jobService) logsOf(ctx context.Context, in *pb.FetchTaskLogsRequest) (*logSource, error) {
+	return read(ctx, s.seat, in.JobId, func(p *picture, j *state.Job) (*logSource, error) {
 		if err := checkTask(j, in.TaskIndex); err != nil {
 			return nil, err
 		}
 		attempts := j.Tasks[in.TaskIndex].Attempts
 		if len(attempts) == 0 && in.AttemptId == nil {
-			return nil, nil // it has written nothing yet
+			return &logSource{over: j.Tasks[in.TaskIndex].State.Terminal()}, nil
 		}
 		n := len(attempts) - 1
 		if in.AttemptId != nil {
@@ -202,27 +247,31 @@ func (s *jobService) FetchTaskLogs(ctx context.Context, in *pb.FetchTaskLogsRequ
 		}
 		a := attempts[n]
 		conn := p.loop.couriers.conn(a.Worker)
-		switch {
-		case p.loop.cluster.Worker(a.Worker).Incarnation != a.Incarnation:
-			return nil, status.Errorf(codes.NotFound, "worker %s was started again after attempt %s; the logs are gone", a.Worker, a.UID)
-		case conn == nil:
+		if conn == nil {
 			return nil, status.Errorf(codes.FailedPrecondition, "worker %s, which has the logs of attempt %s, is lost", a.Worker, a.UID)
 		}
-		return &source{a.Worker, a.Incarnation, a.UID, pb.NewWorkerServiceClient(conn)}, nil
+		now := p.loop.cluster.Worker(a.Worker).Incarnation // which may have kept the logs of the one before
+		return &logSource{
+			worker: a.Worker, incarnation: now, uid: a.UID, client: pb.NewWorkerServiceClient(conn),
+			began: !a.Started.IsZero(), over: a.Released, restarted: now != a.Incarnation,
+		}, nil
 	})
-	if err != nil || from == nil {
-		return &pb.FetchTaskLogsResponse{}, err
+}
+
+// noLogs answers that nothing was written so far, or never. Who follows asks again at once, so that it comes after a
+// pause if something may yet be written.
+func noLogs(ctx context.Context, in *pb.FetchTaskLogsRequest, over bool) (*pb.FetchTaskLogsResponse, error) {
+	if over {
+		return &pb.FetchTaskLogsResponse{Complete: true}, nil
 	}
-	ctx, cancel := context.WithTimeout(ctx, logsTimeout)
-	defer cancel()
-	out, err := from.client.FetchTaskLogs(ctx, &pb.WorkerLogsRequest{
-		WorkerId: from.worker, Incarnation: from.incarnation, AttemptUid: from.uid,
-		StartLine: in.StartLine, MaxLines: in.MaxLines,
-	})
-	if err != nil {
-		return nil, status.Errorf(status.Code(err), "logs of attempt %s on worker %s: %s", from.uid, from.worker, status.Convert(err).Message())
+	pause := time.NewTimer(min(in.Wait.AsDuration(), logsPause))
+	defer pause.Stop()
+	select {
+	case <-pause.C:
+		return &pb.FetchTaskLogsResponse{}, nil
+	case <-ctx.Done():
+		return nil, status.FromContextError(ctx.Err()).Err()
 	}
-	return out, nil
 }
 
 // UploadBundle stores a workspace under its hash.

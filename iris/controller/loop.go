@@ -61,7 +61,7 @@ func newLoop(config Config, s *seat, term journal.Term) *loop {
 		config: config, seat: s, term: term, inbox: make(chan request, inboxSize), done: make(chan struct{}), ctx: ctx, stop: stop,
 		cluster: term.State(), liveness: newLiveness(config.WorkerTimeout),
 	}
-	l.couriers = newCouriers(config, l.post)
+	l.couriers = newCouriers(config, l.post, l.heard)
 	return l
 }
 
@@ -162,10 +162,23 @@ func (l *loop) run() {
 // begin takes over from the term before, whoever led it. Orders that may not have left are given again: a worker that
 // has an attempt already starts no second one. The silence of workers counts from here.
 func (l *loop) begin(now time.Time) {
-	l.liveness.check = now
+	l.liveness.begin(now, l.cluster)
 	l.replan = true
-	l.couriers.follow(l.cluster)
+	l.couriers.greet(l.cluster)
 	l.couriers.act(l.cluster.Outstanding())
+}
+
+// heard notes that a worker answered a call that was meant for it and none other.
+func (l *loop) heard(ctx context.Context, worker string) {
+	hear := func(l *loop) []state.Command {
+		l.replan = l.liveness.hear(worker, time.Now()) || l.replan
+		return nil
+	}
+	select {
+	case l.inbox <- request{decide: hear}:
+	case <-ctx.Done():
+	case <-l.done:
+	}
 }
 
 // turn is a step, and the making up for what it, or the wait before it, took too long.
@@ -297,6 +310,9 @@ const idle = time.Hour
 
 func (l *loop) next() time.Time {
 	now := time.Now()
+	if l.replan {
+		return now
+	}
 	next := now.Add(idle)
 	if at, ok := l.cluster.Next(); ok && at.Before(next) {
 		next = at

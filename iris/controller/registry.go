@@ -48,7 +48,7 @@ func (s *registryService) Register(ctx context.Context, in *pb.RegisterRequest) 
 			if errs[0] != nil {
 				return result{err: wire(errs[0])}
 			}
-			l.liveness.hear(in.WorkerId, time.Now())
+			l.replan = l.liveness.hear(in.WorkerId, time.Now()) || l.replan
 			out := &pb.RegisterResponse{Lease: durationpb.New(l.config.WorkerTimeout)}
 			out.Ack, out.Stop = l.cluster.Answer(in.WorkerId, in.Incarnation, reports)
 			return result{out: out}
