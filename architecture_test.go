@@ -30,6 +30,7 @@ var floors = []struct {
 	{pkg: ".", floor: 5, is: "the suite file, which imports the specs"},
 	{pkg: "acceptance/...", floor: 5, is: "the specs"},
 	{pkg: "examples/...", floor: 5, is: "programs a user could write"},
+	{pkg: "iris/cmd/iris", floor: 5, is: "the command line: wiring"},
 	{pkg: "iris/cluster", floor: 4, is: "a whole cluster in one process"},
 	{pkg: "iris/controller", floor: 3, is: "a participant: talks to the others over the wire alone"},
 	{pkg: "iris/worker", floor: 3, is: "a participant: talks to the others over the wire alone"},
@@ -46,6 +47,7 @@ var floors = []struct {
 	// Contracts for those who act, not a decider: the site vm.create is declared here, so that every Manager has it.
 	{pkg: "iris/vm", floor: 1, is: "the contracts of machines"},
 	{pkg: "iris/config", floor: 1, is: "the cluster file, which it reads"},
+	{pkg: "iris/settings", floor: 1, is: "what flags, environment and files say"},
 	{pkg: "iris/proto", floor: 0, is: "the wire"},
 	{pkg: "chaos", floor: 0, is: "the fault registry: of use to any program, so it knows nothing of Iris"},
 }
