@@ -12,6 +12,8 @@ import (
 
 	"iris/iris/bundle"
 	"iris/iris/controller"
+	"iris/iris/network"
+	"iris/iris/peers"
 	"iris/iris/state"
 )
 
@@ -89,9 +91,11 @@ func (d *controllerDaemon) store(config *controller.Config) (clean func(), err e
 	case dir == "":
 		return nil, usageError{errors.New("a controller needs --data-dir DIR to keep its state in, or --ephemeral to keep it in memory")}
 	}
-	if config.Bundles, err = bundle.NewStore(filepath.Join(dir, "bundles"), bundle.DefaultLimits); err != nil {
+	store, err := bundle.NewStore(filepath.Join(dir, "bundles"), bundle.DefaultLimits)
+	if err != nil {
 		clean()
 		return nil, err
 	}
+	config.Bundles = peers.New(network.TCP{}, store).Bundles(nil)
 	return clean, nil
 }
