@@ -45,9 +45,10 @@ type process struct {
 	cmd    *exec.Cmd
 	ready  chan struct{} // closed when it serves
 	exited chan struct{} // closed when it has ended
-	ended  bool          // by the harness
+	silent chan struct{} // closed when it, and all that it started, can say nothing more
 
 	mu      sync.Mutex
+	ended   bool   // by the harness
 	address string // where it serves
 	last    string // what it said last
 }
@@ -59,17 +60,17 @@ func (d *Daemon) Start() error {
 	if d.current != nil && !over(d.current.exited) {
 		return fmt.Errorf("%s runs already", d.Name)
 	}
-	p := &process{ready: make(chan struct{}), exited: make(chan struct{})}
+	p := &process{ready: make(chan struct{}), exited: make(chan struct{}), silent: make(chan struct{})}
 	p.cmd = exec.Command(d.binary, d.args...)
 	p.cmd.Env = d.env
 	p.cmd.SysProcAttr = attributes()
 	// The pipes are the harness's own, so that a task that still holds one does not hold up the wait for the daemon.
-	out, err := d.pipe(&p.cmd.Stdout, func(line string) { p.serves(line) })
+	out, err := d.pipe(&p.cmd.Stdout, p.serves, func() {})
 	if err != nil {
 		return err
 	}
 	defer out.Close()
-	log, err := d.pipe(&p.cmd.Stderr, func(line string) { p.says(line) })
+	log, err := d.pipe(&p.cmd.Stderr, p.says, func() { close(p.silent) })
 	if err != nil {
 		return err
 	}
@@ -173,7 +174,7 @@ func (d *Daemon) process() *process {
 }
 
 // pipe is the writing end for a stream of a process; its lines are logged under the daemon's name.
-func (d *Daemon) pipe(stream *io.Writer, heard func(string)) (*os.File, error) {
+func (d *Daemon) pipe(stream *io.Writer, heard func(string), end func()) (*os.File, error) {
 	r, w, err := os.Pipe()
 	if err != nil {
 		return nil, fmt.Errorf("start %s: %w", d.Name, err)
@@ -181,6 +182,7 @@ func (d *Daemon) pipe(stream *io.Writer, heard func(string)) (*os.File, error) {
 	*stream = w
 	d.running.Go(func() {
 		defer r.Close()
+		defer end()
 		eachLine(r, func(line string) {
 			fmt.Fprintf(d.log, "%s | %s\n", d.Name, line)
 			heard(line)
@@ -207,7 +209,12 @@ func (p *process) says(line string) {
 	p.last = line
 }
 
+// lastSaid waits a moment for what a process that has ended wrote before.
 func (p *process) lastSaid() string {
+	select {
+	case <-p.silent:
+	case <-time.After(time.Second):
+	}
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if p.last == "" {

@@ -86,9 +86,9 @@ func (f *Fleet) temporary() string { return filepath.Join(f.dir, "tmp") }
 func (f *Fleet) daemon(name string, args []string) *Daemon {
 	// A setting of the one who runs the specs is not one of theirs.
 	env := slices.DeleteFunc(os.Environ(), func(v string) bool { return strings.HasPrefix(v, "IRIS_") })
-	return &Daemon{
-		Name: name, binary: f.config.Binary, args: args, env: set(env, "TMPDIR", f.temporary()), log: f.config.Log,
-	}
+	env = set(env, "TMPDIR", f.temporary())
+	env = set(env, "GORACE", "atexit_sleep_ms=0") // otherwise the race detector holds up each end for a second
+	return &Daemon{Name: name, binary: f.config.Binary, args: args, env: env, log: f.config.Log}
 }
 
 // Setenv gives the processes that are started from now on a variable.
