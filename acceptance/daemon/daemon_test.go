@@ -196,8 +196,10 @@ func TestDaemonThatBreaksSaysWhy(t *testing.T) {
 
 func TestDaemonThatEndsByItselfIsAnError(t *testing.T) {
 	f, _ := newTestFleet(t, "serve once")
-	f.startReady(t)
 	for _, d := range f.All() {
+		if err := d.Start(); err != nil {
+			t.Fatal(err)
+		}
 		<-d.current.exited
 	}
 	f.stopped(t, "c-0 ended by itself: exit status 0: it said nothing", "w-0 ended by itself", "w-1 ended by itself")
