@@ -12,7 +12,8 @@ import (
 )
 
 var dispatchSite = chaos.NewSite("controller.dispatch",
-	"inside the retry loop, before RunTask: this try fails with UNAVAILABLE", chaos.CanAll, "worker", "job", "task", "attempt")
+	"inside the retry loop, before RunTask: this try fails with UNAVAILABLE", chaos.CanAll,
+	"worker", "job", "task", "attempt").Carrying()
 
 // couriers are the senders to all live workers, one each. The loop owns the map; the couriers' goroutines are joined by
 // close.
