@@ -29,10 +29,14 @@ const patience = 3 * time.Minute
 
 // boot starts the local cluster of the demo and waits until it is ready, unless rules were armed before: then its start
 // is the story.
-func (c *Cluster) boot(ctx context.Context, arm Arm) {
+func (c *Cluster) boot(ctx context.Context, arm Arm, wishes []Wish) {
 	ginkgo.GinkgoHelper()
 	c.Client = nil
-	c.system = c.Mode.system(newPlan())
+	p := newPlan()
+	for _, wish := range wishes {
+		wish(&p)
+	}
+	c.system = c.Mode.system(p)
 	c.Chaos = c.system.Faults()
 	ginkgo.DeferCleanup(c.Chaos.Reset)
 	ginkgo.DeferOnFailure(c.explain)
@@ -88,6 +92,24 @@ func (c *Cluster) stop() {
 	if c.Mode != Virtual {
 		gomega.Eventually(gleak.Goroutines).ShouldNot(gleak.HaveLeaked(c.before))
 	}
+}
+
+// ControllerIDs are those of the cluster's controllers: c-0, c-1 and so on.
+func (c *Cluster) ControllerIDs() []string { return c.system.Controllers() }
+
+// Leader is the id of the controller that leads; empty while none does.
+func (c *Cluster) Leader() string { return c.system.Leader() }
+
+// Kill ends a controller ("c-0") or a worker ("w-1") as abruptly as the end of its process would.
+func (c *Cluster) Kill(id string) {
+	ginkgo.GinkgoHelper()
+	gomega.Expect(c.system.Kill(id)).To(gomega.Succeed())
+}
+
+// Revive starts what was killed, on what it left on its disk.
+func (c *Cluster) Revive(id string) {
+	ginkgo.GinkgoHelper()
+	gomega.Expect(c.system.Revive(id)).To(gomega.Succeed())
 }
 
 // Submit launches a job of one CPU and 1 GiB, unless the spec says otherwise.

@@ -6,10 +6,11 @@ const (
 	Fast  = "fast"  // milliseconds: runs in virtual time
 	Slow  = "slow"  // as long as its story takes: runs on the wall clock
 
-	RPC       = "rpc"
-	Worker    = "worker"
-	Lifecycle = "lifecycle"
-	VM        = "vm"
+	RPC        = "rpc"
+	Worker     = "worker"
+	Controller = "controller"
+	Lifecycle  = "lifecycle"
+	VM         = "vm"
 )
 
 // knownLabels are all labels, the modes' too.
@@ -18,5 +19,5 @@ func knownLabels() []string {
 	for _, m := range modes {
 		known = append(known, m.Label)
 	}
-	return append(known, RPC, Worker, Lifecycle, VM)
+	return append(known, RPC, Worker, Controller, Lifecycle, VM)
 }

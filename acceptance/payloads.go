@@ -69,13 +69,22 @@ func tasks(controller, job string) int {
 	return n
 }
 
-// payloads counts the functions that run.
+// Began is how many payloads of a job ever began. Only functions, which virtual time has, can tell.
+func (c *Cluster) Began(job *client.Job) int { return c.system.(*inProcess).payloads.began(job.ID) }
+
+// payloads counts the functions that run, and those that ever began.
 type payloads struct {
-	mu      sync.Mutex
-	running map[string]int // by job id
+	mu             sync.Mutex
+	running, begun map[string]int // by job id
 }
 
-func newPayloads() *payloads { return &payloads{running: map[string]int{}} }
+func newPayloads() *payloads { return &payloads{running: map[string]int{}, begun: map[string]int{}} }
+
+func (p *payloads) began(job string) int {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.begun[job]
+}
 
 func (p *payloads) count(job string) int {
 	p.mu.Lock()
@@ -127,6 +136,7 @@ func (p *payloads) counted(f func(context.Context, runtime.FuncTask) error) func
 		p.mu.Lock()
 		defer p.mu.Unlock()
 		p.running[job] += n
+		p.begun[job] += max(n, 0)
 	}
 	return func(ctx context.Context, t runtime.FuncTask) error {
 		job := t.Env["IRIS_JOB_ID"]

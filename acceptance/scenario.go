@@ -14,16 +14,19 @@ import "github.com/onsi/ginkgo/v2"
 // Arm arms chaos rules before the cluster boots. Pass it to Scenario.
 type Arm func(Faults)
 
-// Scenario declares a situation and its specs, in each mode. Arguments are labels (string), an Arm, a Without, and the
-// body, which declares the specs with It; the cluster it is given is the running spec's.
+// Scenario declares a situation and its specs, in each mode. Arguments are labels (string), an Arm, Wishes, a Without, and
+// the body, which declares the specs with It; the cluster it is given is the running spec's.
 func Scenario(text, area string, args ...any) bool {
 	var arm Arm
+	var wishes []Wish
 	var body func(*Cluster)
 	further := []any{area}
 	for _, arg := range args {
 		switch a := arg.(type) {
 		case Arm:
 			arm = a
+		case Wish:
+			wishes = append(wishes, a)
 		case func(*Cluster):
 			body = a
 		default:
@@ -32,7 +35,7 @@ func Scenario(text, area string, args ...any) bool {
 	}
 	return InEachMode(text, append(further, func(m *Mode) {
 		c := &Cluster{Mode: m}
-		ginkgo.BeforeEach(func(ctx ginkgo.SpecContext) { c.boot(ctx, arm) })
+		ginkgo.BeforeEach(func(ctx ginkgo.SpecContext) { c.boot(ctx, arm, wishes) })
 		ginkgo.AfterEach(func(ctx ginkgo.SpecContext) { c.settle(ctx) })
 		body(c)
 	})...)

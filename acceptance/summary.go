@@ -46,7 +46,7 @@ func summarize(results []result) []row {
 	for _, r := range results {
 		k := key{r.name, r.record.Mode}
 		if rows[k] == nil {
-			text, _, _ := strings.Cut(r.text, " (seed ")
+			text, _, _ := strings.Cut(r.text, " (") // one of several of that name
 			rows[k] = &row{number: slices.Index(scenarios, r.name), name: r.name, text: text, mode: r.record.Mode,
 				fired: map[string]int{}}
 		}

@@ -35,6 +35,12 @@ type system interface {
 	Describe(context.Context, time.Time) (string, error)
 	// Alive counts what really runs of a job, or of all jobs for "".
 	Alive(job string) int
+	// Controllers are the ids of its controllers, Leader that of the one that leads, or empty.
+	Controllers() []string
+	Leader() string
+	// Kill ends a controller or a worker at once. Revive starts it again, on what it left on its disk.
+	Kill(id string) error
+	Revive(id string) error
 	// Stop ends it. Nothing of it runs afterwards.
 	Stop() error
 }
@@ -42,9 +48,18 @@ type system interface {
 // plan says what cluster a spec wants.
 type plan struct {
 	config.Cluster
-	log  *slog.Logger
-	seed uint64 // of the chaos decisions
+	log         *slog.Logger
+	seed        uint64 // of the chaos decisions
+	controllers int
+	durable     bool // the log is on disk
 }
+
+// Wish changes the cluster that a spec gets. Pass it to Scenario.
+type Wish func(*plan)
+
+// Controllers wishes for so many controllers, whose log is on disk. One that fails is started again after a second, as an
+// init system would.
+func Controllers(n int) Wish { return func(p *plan) { p.controllers, p.durable = n, true } }
 
 var clusters atomic.Int64
 
@@ -72,28 +87,28 @@ func root() string {
 // inProcess is a cluster whose participants all live in the process of the specs.
 type inProcess struct {
 	*cluster.Manager
-	plan    plan
-	options cluster.Options
-	alive   func(s *inProcess, job string) int
+	plan     plan
+	options  cluster.Options
+	payloads *payloads // in virtual time
 }
 
 // newVirtual is a cluster inside a bubble.
 func newVirtual(p plan) system {
 	payloads := newPayloads()
-	return newInProcess(p, cluster.Options{Network: &network.Memory{}, Functions: payloads.functions()},
-		func(_ *inProcess, job string) int { return payloads.count(job) })
+	s := newInProcess(p, cluster.Options{Network: &network.Memory{}, Functions: payloads.functions()})
+	s.payloads = payloads
+	return s
 }
 
 // newRealtime is a cluster on the wall clock.
 func newRealtime(p plan) system {
-	return newInProcess(p, cluster.Options{Network: network.TCP{}},
-		func(s *inProcess, job string) int { return tasks(s.Address(), job) })
+	return newInProcess(p, cluster.Options{Network: network.TCP{}})
 }
 
-func newInProcess(p plan, options cluster.Options, alive func(*inProcess, string) int) *inProcess {
-	options.Log = p.log
+func newInProcess(p plan, options cluster.Options) *inProcess {
+	options.Log, options.Controllers, options.Durable, options.Restart = p.log, p.controllers, p.durable, time.Second
 	chaos.In(p.Name).Seed(p.seed)
-	return &inProcess{plan: p, options: options, alive: alive}
+	return &inProcess{plan: p, options: options}
 }
 
 func (s *inProcess) Faults() Faults { return scope{chaos.In(s.plan.Name)} }
@@ -109,4 +124,9 @@ func (s *inProcess) Describe(ctx context.Context, since time.Time) (string, erro
 	return s.Controller().Describe(ctx, since)
 }
 
-func (s *inProcess) Alive(job string) int { return s.alive(s, job) }
+func (s *inProcess) Alive(job string) int {
+	if s.payloads != nil {
+		return s.payloads.count(job)
+	}
+	return tasks(s.Address(), job)
+}

@@ -68,9 +68,10 @@ func turnAway(raw net.Conn, err error) {
 	if plain := (tls.RecordHeaderError{}); errors.As(err, &plain) && plain.Conn != nil {
 		_, _ = raw.Write(alertSpeakTLS)
 	}
-	if half, ok := raw.(interface{ CloseWrite() error }); ok && half.CloseWrite() == nil {
-		_, _ = io.Copy(io.Discard, io.LimitReader(raw, 64<<10))
+	if half, ok := raw.(interface{ CloseWrite() error }); ok {
+		_ = half.CloseWrite()
 	}
+	_, _ = io.Copy(io.Discard, io.LimitReader(raw, 64<<10)) // until the client has closed its side
 }
 
 // alertSpeakTLS is the record of a fatal alert, protocol_version.

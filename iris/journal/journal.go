@@ -8,7 +8,6 @@ package journal
 
 import (
 	"context"
-	"errors"
 	"time"
 
 	"iris/iris/state"
@@ -40,9 +39,6 @@ type Journal interface {
 	// Close ends the term and releases what the journal holds. Nothing of it runs once Close returns.
 	Close() error
 }
-
-// ErrCrashed is why a journal is of no use any more whose controller chaos has crashed.
-var ErrCrashed = errors.New("the controller crashed")
 
 // Term is a time in which this controller leads. One goroutine uses it; Over may be read from anywhere.
 type Term interface {

@@ -69,10 +69,12 @@ func (x *Bytes) GetData() []byte {
 }
 
 type ControllerStatus struct {
-	state         protoimpl.MessageState `protogen:"open.v1"`
-	ControllerId  string                 `protobuf:"bytes,1,opt,name=controller_id,json=controllerId,proto3" json:"controller_id,omitempty"`
-	Address       string                 `protobuf:"bytes,2,opt,name=address,proto3" json:"address,omitempty"`
-	Leads         bool                   `protobuf:"varint,3,opt,name=leads,proto3" json:"leads,omitempty"`
+	state        protoimpl.MessageState `protogen:"open.v1"`
+	ControllerId string                 `protobuf:"bytes,1,opt,name=controller_id,json=controllerId,proto3" json:"controller_id,omitempty"`
+	Address      string                 `protobuf:"bytes,2,opt,name=address,proto3" json:"address,omitempty"`
+	Leads        bool                   `protobuf:"varint,3,opt,name=leads,proto3" json:"leads,omitempty"`
+	// It was added and has not caught up yet: it has no vote.
+	Joining       bool `protobuf:"varint,4,opt,name=joining,proto3" json:"joining,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -124,6 +126,13 @@ func (x *ControllerStatus) GetAddress() string {
 func (x *ControllerStatus) GetLeads() bool {
 	if x != nil {
 		return x.Leads
+	}
+	return false
+}
+
+func (x *ControllerStatus) GetJoining() bool {
+	if x != nil {
+		return x.Joining
 	}
 	return false
 }
@@ -636,11 +645,12 @@ const file_controllers_proto_rawDesc = "" +
 	"\x11controllers.proto\x12\airis.v1\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\n" +
 	"iris.proto\"\x1b\n" +
 	"\x05Bytes\x12\x12\n" +
-	"\x04data\x18\x01 \x01(\fR\x04data\"g\n" +
+	"\x04data\x18\x01 \x01(\fR\x04data\"\x81\x01\n" +
 	"\x10ControllerStatus\x12#\n" +
 	"\rcontroller_id\x18\x01 \x01(\tR\fcontrollerId\x12\x18\n" +
 	"\aaddress\x18\x02 \x01(\tR\aaddress\x12\x14\n" +
-	"\x05leads\x18\x03 \x01(\bR\x05leads\"\x18\n" +
+	"\x05leads\x18\x03 \x01(\bR\x05leads\x12\x18\n" +
+	"\ajoining\x18\x04 \x01(\bR\ajoining\"\x18\n" +
 	"\x16ListControllersRequest\"V\n" +
 	"\x17ListControllersResponse\x12;\n" +
 	"\vcontrollers\x18\x01 \x03(\v2\x19.iris.v1.ControllerStatusR\vcontrollers\"U\n" +

@@ -26,8 +26,10 @@ func (w *world) follow(cmd Command, outcome string) {
 	w.same("the follower", w.follower)
 }
 
-// restore goes on with what a snapshot of the cluster, written down and read back, becomes.
-func (w *world) restore() {
+// restore goes on with what a snapshot of the cluster, written down and read back, becomes: with another leader, whose
+// clock may be slower.
+func (w *world) restore(slower time.Duration) {
+	w.now = w.now.Add(-slower)
 	restored, err := Restore(throughBytes(w.t, w.c.Snapshot()))
 	if err != nil {
 		w.t.Fatalf("%v\n%s", err, w.c.Describe(epoch))
@@ -190,9 +192,9 @@ func (w *world) needs() picture {
 	return all
 }
 
-// forgetAll forgets everything that is over, once it is old enough.
+// forgetAll forgets everything that is over, once it is old enough by any clock.
 func (w *world) forgetAll() {
-	w.now = w.now.Add(MinAge)
+	w.now = w.now.Add(time.Hour)
 	for keep := (Retention{Age: MinAge, WorkerAge: 1}); ; {
 		commands := w.c.Expired(w.now, keep)
 		if commands == nil {

@@ -6,7 +6,7 @@ import (
 )
 
 // Instants are UTC wall times, kept to the nanosecond. The log has them as nanoseconds since 1970, with 0 for the zero
-// time, so that they reach from 1678 to 2262.
+// time, so that they reach from 1678 to 2262. They may go back: the next leader's clock may be slower.
 
 // forever is the last instant there is: when a limit of ten thousand years ends.
 var forever = time.Unix(0, math.MaxInt64).UTC()

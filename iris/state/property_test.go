@@ -27,33 +27,44 @@ var worldPolicy = Policy{
 
 func TestRandomHistoriesKeepEveryPromise(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
-		w := &world{t: t, c: New(worldPolicy), follower: New(worldPolicy), now: epoch, final: map[string]string{}}
-		for i := range rapid.IntRange(0, 3).Draw(t, "first workers") {
-			w.apply(w.registration(i, 1))
-		}
-		t.Repeat(map[string]func(*rapid.T){
-			"submit":        func(*rapid.T) { w.submit() },
-			"register":      func(*rapid.T) { w.register() },
-			"lose":          func(*rapid.T) { w.lose() },
-			"schedule":      func(*rapid.T) { w.schedule() },
-			"assign":        func(*rapid.T) { w.assignAnything() },
-			"assign gang":   func(*rapid.T) { w.assignGang() },
-			"progress":      func(*rapid.T) { w.progress() },
-			"more progress": func(*rapid.T) { w.schedule(); w.progress(); w.progress() },
-			"heartbeat":     func(*rapid.T) { w.heartbeat() },
-			"observe":       func(*rapid.T) { w.observeAnything() },
-			"fail dispatch": func(*rapid.T) { w.failDispatch() },
-			"cancel":        func(*rapid.T) { w.cancel() },
-			"tick":          func(*rapid.T) { w.tick(w.seconds("tick", 1, 8)) },
-			"expire":        func(*rapid.T) { w.expireAnything() },
-			"set policy":    func(*rapid.T) { w.setPolicy() },
-			"forget":        func(*rapid.T) { w.forget() },
-			"retain":        func(*rapid.T) { w.retain() },
-			"restore":       func(*rapid.T) { w.restore() },
-		})
+		w := newWorld(t)
+		t.Repeat(w.actions())
 		w.drain()
 		w.forgetAll()
 	})
+}
+
+func newWorld(t *rapid.T) *world {
+	w := &world{t: t, c: New(worldPolicy), follower: New(worldPolicy), now: epoch, final: map[string]string{}}
+	for i := range rapid.IntRange(0, 3).Draw(t, "first workers") {
+		w.apply(w.registration(i, 1))
+	}
+	return w
+}
+
+// actions are all that may happen in a world.
+func (w *world) actions() map[string]func(*rapid.T) {
+	return map[string]func(*rapid.T){
+		"submit":        func(*rapid.T) { w.submit() },
+		"register":      func(*rapid.T) { w.register() },
+		"lose":          func(*rapid.T) { w.lose() },
+		"schedule":      func(*rapid.T) { w.schedule() },
+		"assign":        func(*rapid.T) { w.assignAnything() },
+		"assign gang":   func(*rapid.T) { w.assignGang() },
+		"progress":      func(*rapid.T) { w.progress() },
+		"more progress": func(*rapid.T) { w.schedule(); w.progress(); w.progress() },
+		"heartbeat":     func(*rapid.T) { w.heartbeat() },
+		"observe":       func(*rapid.T) { w.observeAnything() },
+		"fail dispatch": func(*rapid.T) { w.failDispatch() },
+		"cancel":        func(*rapid.T) { w.cancel() },
+		"tick":          func(*rapid.T) { w.tick(w.seconds("tick", 1, 8)) },
+		"expire":        func(*rapid.T) { w.expireAnything() },
+		"set policy":    func(*rapid.T) { w.setPolicy() },
+		"forget":        func(*rapid.T) { w.forget() },
+		"retain":        func(*rapid.T) { w.retain() },
+		"restore":       func(*rapid.T) { w.restore(0) },
+		"slow clock":    func(*rapid.T) { w.restore(w.seconds("slower by", 1, 3)) },
+	}
 }
 
 // apply applies a command and verifies everything that holds after each.
