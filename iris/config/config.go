@@ -85,6 +85,11 @@ func Load(path string) (Cluster, error) {
 	if err != nil {
 		return Cluster{}, fmt.Errorf("read the cluster's description: %w", err)
 	}
+	return Parse(path, text)
+}
+
+// Parse checks the text of a file; the path is for its errors.
+func Parse(path string, text []byte) (Cluster, error) {
 	var c Cluster
 	if err := yaml.UnmarshalWithOptions(text, &c, yaml.Strict()); err != nil {
 		return Cluster{}, fmt.Errorf("%s: %s", path, yaml.FormatError(err, false, true))

@@ -92,24 +92,23 @@ func (s Sources) Apply(c *cobra.Command) error {
 	return errors.Join(wrong...)
 }
 
-// set gives a flag its value from one place, named for the error.
-func set(flag *pflag.Flag, place string, texts []string) error {
+// set gives a flag its value from one place, named for the errors.
+func set(flag *pflag.Flag, place string, texts []string) (wrong []error) {
 	value := noted(flag).Value
-	var err error
 	if several, ok := value.(multiple); ok {
-		err = several.replace(texts)
+		wrong = several.replace(texts)
 	} else {
 		for _, text := range texts {
-			if err == nil {
-				err = value.Set(text)
+			if err := value.Set(text); err != nil {
+				wrong = append(wrong, err)
 			}
 		}
 	}
-	if err != nil {
-		return fmt.Errorf("%s: %w", place, err)
+	for i, err := range wrong {
+		wrong[i] = fmt.Errorf("%s: %w", place, err)
 	}
 	flag.Changed = true
-	return nil
+	return wrong
 }
 
 func (s Sources) environment(c *cobra.Command, flags map[string]*pflag.Flag) (wrong []error) {
@@ -118,9 +117,7 @@ func (s Sources) environment(c *cobra.Command, flags map[string]*pflag.Flag) (wr
 		if !ok || text == "" || flags[flag.Name] == nil || flag.Name == FileFlag {
 			return
 		}
-		if err := set(flag, "environment variable "+Variable(flag.Name), []string{text}); err != nil {
-			wrong = append(wrong, err)
-		}
+		wrong = append(wrong, set(flag, "environment variable "+Variable(flag.Name), []string{text})...)
 	})
 	return wrong
 }
@@ -128,9 +125,7 @@ func (s Sources) environment(c *cobra.Command, flags map[string]*pflag.Flag) (wr
 func commandLine(c *cobra.Command, _ map[string]*pflag.Flag) (wrong []error) {
 	c.Flags().VisitAll(func(flag *pflag.Flag) {
 		if given := noted(flag); given != nil && len(given.texts) > 0 {
-			if err := set(flag, "flag --"+flag.Name, given.texts); err != nil {
-				wrong = append(wrong, err)
-			}
+			wrong = append(wrong, set(flag, "flag --"+flag.Name, given.texts)...)
 		}
 	})
 	return wrong

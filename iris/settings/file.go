@@ -171,9 +171,7 @@ func apply(entries []entry, known known, verb string, flags map[string]*pflag.Fl
 			wrong = append(wrong, fmt.Errorf("%s: %w", place, e.err))
 			continue
 		}
-		if err := set(flag, place, e.texts); err != nil {
-			wrong = append(wrong, err)
-		}
+		wrong = append(wrong, set(flag, place, e.texts)...)
 	}
 	return wrong
 }

@@ -69,15 +69,15 @@ func (l *list[T]) String() string {
 // Set is part of pflag.Value; it adds.
 func (l *list[T]) Set(text string) error {
 	before := *l.target
-	if err := l.replace([]string{text}); err != nil {
-		return err
+	if wrong := l.replace([]string{text}); len(wrong) > 0 {
+		return wrong[0]
 	}
 	*l.target = slices.Concat(before, *l.target)
 	return nil
 }
 
-// replace sets all values at once.
-func (l *list[T]) replace(texts []string) error {
+// replace sets all values at once, or says what is wrong with each that cannot be.
+func (l *list[T]) replace(texts []string) (wrong []error) {
 	values := []T{}
 	for _, text := range texts {
 		parts := []string{text}
@@ -87,16 +87,18 @@ func (l *list[T]) replace(texts []string) error {
 		for _, part := range parts {
 			value, err := l.kind.Read(strings.TrimSpace(part))
 			if err != nil {
-				return err
+				wrong = append(wrong, err)
 			}
 			values = append(values, value)
 		}
 	}
-	*l.target = values
-	return nil
+	if len(wrong) == 0 {
+		*l.target = values
+	}
+	return wrong
 }
 
 // multiple is what a list has and a scalar has not.
 type multiple interface {
-	replace(texts []string) error
+	replace(texts []string) []error
 }

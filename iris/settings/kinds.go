@@ -3,6 +3,7 @@ package settings
 import (
 	"fmt"
 	"math"
+	"net"
 	"strconv"
 	"strings"
 	"time"
@@ -18,6 +19,21 @@ func Text(name string) Kind[string] {
 	return Kind[string]{
 		Name:  name,
 		Read:  func(text string) (string, error) { return text, nil },
+		Write: func(text string) string { return text },
+	}
+}
+
+// Address is where something serves: host:port. The host may be empty where one listens.
+func Address() Kind[string] {
+	return Kind[string]{
+		Name: "host:port",
+		Read: func(text string) (string, error) {
+			_, port, err := net.SplitHostPort(text)
+			if n, e := strconv.Atoi(port); err != nil || e != nil || n < 0 || n > 65535 {
+				return "", fmt.Errorf("%q is not an address such as 127.0.0.1:7070", text)
+			}
+			return text, nil
+		},
 		Write: func(text string) string { return text },
 	}
 }

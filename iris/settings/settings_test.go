@@ -181,6 +181,13 @@ x.yaml:7:3: ` + "`x serve`" + ` has no setting "retries"; it is one of ` + "`x r
 			name: "a key of two meanings", line: "run", file: "cpu: 1\n",
 			want: "x.yaml:1:1: cpu means one thing to `x run` and another to `x serve`; put it into a section: `x run:`",
 		},
+		{
+			name: "every item of a list", line: "serve --label a --label b=c,d", file: "label: [e, f]\n",
+			want: `x.yaml:1:8: label: "e" is not a label such as zone=eu-1
+x.yaml:1:8: label: "f" is not a label such as zone=eu-1
+flag --label: "a" is not a label such as zone=eu-1
+flag --label: "d" is not a label such as zone=eu-1`,
+		},
 		{name: "nothing like it", line: "run", file: "quux: 1\n", want: `x.yaml:1:1: unknown setting "quux"`},
 		{
 			name: "values of the wrong shape", line: "serve", file: "worker-timeout: [1m, 2m]\nmemory:\nlabel:\n  zone: {a: 1}\nlog-format: {a: b}\n",
@@ -256,6 +263,7 @@ func TestKindsTakeWhatTheyShouldAndNoMore(t *testing.T) {
 		{erase(Count(1, 10)), []string{"1", "10"}, []string{"", "0", "11", "1.5", "1e1", "99999999999999999999"}},
 		{erase(Bool()), []string{"true", "false", "1", "0"}, []string{"", "yes", "2"}},
 		{erase(Choice("c", "a", "b")), []string{"a", "B"}, []string{"", "c", "ab"}},
+		{erase(Address()), []string{"a:1", ":7070", "[::1]:0", "10.0.0.1:65535"}, []string{"", "a", "a:", "a:b", "a:65536", "a:-1", "::1:1"}},
 		{erase(Pair("p")), []string{"a=b", "a=", "a=b=c"}, []string{"", "a", "=b"}},
 	} {
 		for _, text := range c.good {

@@ -33,6 +33,8 @@ type Config struct {
 	// Network and Address are where the worker listens; an empty address picks one.
 	Network network.Network
 	Address string
+	// Advertise is the host, or host:port, by which the controller reaches it. Default: where it listens.
+	Advertise string
 	// Capacity is what it offers, Attributes what constraints and gangs see.
 	Capacity   state.Resources
 	Attributes map[string]string
@@ -140,7 +142,20 @@ func Start(config Config) (*Worker, error) {
 }
 
 // Address is where the controller reaches the worker.
-func (w *Worker) Address() string { return w.listener.Addr().String() }
+func (w *Worker) Address() string {
+	listens := w.listener.Addr().String()
+	if w.config.Advertise == "" {
+		return listens
+	}
+	if _, _, err := net.SplitHostPort(w.config.Advertise); err == nil {
+		return w.config.Advertise
+	}
+	_, port, err := net.SplitHostPort(listens)
+	if err != nil {
+		return w.config.Advertise // not of a network that has ports
+	}
+	return net.JoinHostPort(w.config.Advertise, port)
+}
 
 // Registered is closed once the controller has taken the worker for the first time.
 func (w *Worker) Registered() <-chan struct{} { return w.registered }

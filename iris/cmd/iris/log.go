@@ -1,11 +1,12 @@
 package main
 
 import (
-	"fmt"
 	"io"
 	"log/slog"
 
 	"github.com/spf13/pflag"
+
+	"iris/iris/settings"
 )
 
 // logFlags are how a daemon logs, which it does on standard error.
@@ -14,22 +15,18 @@ type logFlags struct {
 }
 
 func (f *logFlags) add(flags *pflag.FlagSet) {
-	flags.StringVar(&f.level, "log-level", "info", "log from this level on: debug, info, warn or error")
-	flags.StringVar(&f.format, "log-format", "text", "how log lines are written: text or json")
+	settings.Var(flags, &f.level, "log-level", "", "log from this level on: debug, info, warn or error",
+		settings.Choice("level", "debug", "info", "warn", "error"))
+	settings.Var(flags, &f.format, "log-format", "", "how log lines are written: text or json",
+		settings.Choice("format", "text", "json"))
 }
 
-func (f *logFlags) logger(to io.Writer) (*slog.Logger, error) {
-	options := &slog.HandlerOptions{}
-	level := slog.LevelInfo
-	if err := level.UnmarshalText([]byte(f.level)); err != nil {
-		return nil, usageError{fmt.Errorf("flag --log-level: %q is not debug, info, warn or error", f.level)}
+func (f *logFlags) logger(to io.Writer) *slog.Logger {
+	options := &slog.HandlerOptions{Level: map[string]slog.Level{
+		"debug": slog.LevelDebug, "info": slog.LevelInfo, "warn": slog.LevelWarn, "error": slog.LevelError,
+	}[f.level]}
+	if f.format == "json" {
+		return slog.New(slog.NewJSONHandler(to, options))
 	}
-	options.Level = level
-	switch f.format {
-	case "text":
-		return slog.New(slog.NewTextHandler(to, options)), nil
-	case "json":
-		return slog.New(slog.NewJSONHandler(to, options)), nil
-	}
-	return nil, usageError{fmt.Errorf("flag --log-format: %q is not text or json", f.format)}
+	return slog.New(slog.NewTextHandler(to, options))
 }

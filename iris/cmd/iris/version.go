@@ -3,17 +3,18 @@ package main
 import (
 	"fmt"
 	"runtime/debug"
+	"strings"
 
 	"github.com/spf13/cobra"
 )
 
-func newVersion(s streams) *cobra.Command {
+func newVersion(a *app) *cobra.Command {
 	return &cobra.Command{
 		Use:   "version",
 		Short: "Print which Iris this is",
-		Args:  cobra.NoArgs,
+		Args:  arguments(0, 0, ""),
 		RunE: func(*cobra.Command, []string) error {
-			_, err := fmt.Fprintln(s.out, version())
+			_, err := fmt.Fprintln(a.out, version())
 			return err
 		},
 	}
@@ -25,16 +26,14 @@ func version() string {
 	if !ok {
 		return "iris (built without module information)"
 	}
-	text := "iris " + info.Main.Version
+	parts := []string{"iris", info.Main.Version}
 	for _, setting := range info.Settings {
-		switch setting.Key {
-		case "vcs.revision":
-			text += " " + setting.Value
-		case "vcs.modified":
-			if setting.Value == "true" {
-				text += " (modified)"
-			}
+		switch {
+		case setting.Key == "vcs.revision":
+			parts = append(parts, setting.Value)
+		case setting.Key == "vcs.modified" && setting.Value == "true":
+			parts = append(parts, "(modified)")
 		}
 	}
-	return text + " " + info.GoVersion
+	return strings.Join(append(parts, info.GoVersion), " ")
 }
