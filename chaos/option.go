@@ -13,9 +13,9 @@ import (
 type Option func(*plan) error
 
 // ID names the rule for [Rule.ID]; default is a new id that no rule of any process has. It makes arming
-// repeatable: if an equal rule of this id is there already, armed or not, that one is the result and nothing
-// changes. If a different one has the id, the rule is refused. The rules of one text for [EnableAll], if
-// they are several, are called id.1, id.2 and so on.
+// repeatable: if the scope has an equal rule of this id already, armed or not, that one is the result and
+// nothing changes. If a different one has the id, the rule is refused. The rules of one text for
+// [EnableAll], if they are several, are called id.1, id.2 and so on.
 func ID(id string) Option {
 	return func(p *plan) error {
 		if id == "" {

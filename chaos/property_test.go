@@ -141,7 +141,7 @@ func FuzzEnableAll(f *testing.F) {
 	}
 	f.Fuzz(func(t *testing.T, text string) {
 		defer Reset()
-		check := CheckText(text)
+		n, check := CheckText(text)
 		rules, err := EnableAll(text)
 		if (check == nil) != (err == nil) || err != nil && check.Error() != err.Error() {
 			t.Fatalf("CheckText says %v, EnableAll %v", check, err)
@@ -151,6 +151,9 @@ func FuzzEnableAll(f *testing.F) {
 				t.Fatalf("refused, with %d rules armed: %v", len(Rules()), err)
 			}
 			return
+		}
+		if n != len(rules) {
+			t.Fatalf("CheckText counts %d rules, EnableAll %d", n, len(rules))
 		}
 		var texts []string
 		for _, r := range rules {

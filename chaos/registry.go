@@ -77,8 +77,8 @@ func armAll(plans ...*plan) ([]*Rule, error) {
 	return rules, nil
 }
 
-// prepare makes a rule and arms nothing yet, or finds the equal one that has its id already. The caller
-// holds registry.mu.
+// prepare makes a rule and arms nothing yet, or finds the equal one that has its id already. The caller holds
+// registry.mu.
 func prepare(p *plan) (*Rule, error) {
 	if !p.trigger.seeded {
 		seed, ok := registry.seeds[p.scope]
@@ -92,7 +92,7 @@ func prepare(p *plan) (*Rule, error) {
 		r.id = NewID()
 		return r, nil
 	}
-	i := slices.IndexFunc(registry.rules, func(other *Rule) bool { return other.id == r.id })
+	i := slices.IndexFunc(registry.rules, func(other *Rule) bool { return other.id == r.id && other.scope == r.scope })
 	if i < 0 {
 		return r, nil
 	}

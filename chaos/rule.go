@@ -82,8 +82,8 @@ var lastID atomic.Uint64
 // NewID is a name for a rule that no other rule of any process has, short enough to type.
 func NewID() string { return fmt.Sprintf("%s-%d", mark, lastID.Add(1)) }
 
-// ID is the rule's name, which no other rule of this process has. Unless [ID] gave it, no rule of any other
-// process has it either.
+// ID is the rule's name, which no other rule of its scope has. Unless [ID] gave it, no other rule has it, in
+// this process or any other.
 func (r *Rule) ID() string { return r.id }
 
 // Armed reports whether the rule still decides: it has not been disarmed.

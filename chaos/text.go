@@ -1,8 +1,6 @@
 package chaos
 
-import (
-	"fmt"
-)
+import "fmt"
 
 // EnableText arms the one rule that text says, for every cluster or for the one it names; the documentation
 // of the package has the grammar. A text that says no rule, or several, is refused. See [EnableAll].
@@ -13,8 +11,8 @@ func EnableText(text string, opts ...Option) (*Rule, error) { return Scope{}.Ena
 // what is wanted, and the nearest word there is. Options come on top of what the text says, for each rule.
 func EnableAll(text string, opts ...Option) ([]*Rule, error) { return Scope{}.EnableAll(text, opts...) }
 
-// CheckText returns the error that [EnableAll] would, and arms nothing.
-func CheckText(text string) error { return Scope{}.CheckText(text) }
+// CheckText returns how many rules [EnableAll] would arm, or the error it would return. It arms nothing.
+func CheckText(text string) (rules int, err error) { return Scope{}.CheckText(text) }
 
 // EnableText arms a rule in the scope; otherwise it is the package's [EnableText].
 func (c Scope) EnableText(text string, opts ...Option) (*Rule, error) {
@@ -47,7 +45,10 @@ func (c Scope) EnableAll(text string, opts ...Option) ([]*Rule, error) {
 }
 
 // CheckText judges a text for the scope; otherwise it is the package's [CheckText].
-func (c Scope) CheckText(text string) error {
-	_, err := parse(c, text, nil)
-	return err
+func (c Scope) CheckText(text string) (rules int, err error) {
+	plans, err := parse(c, text, nil)
+	if err != nil {
+		return 0, err
+	}
+	return len(plans), nil
 }

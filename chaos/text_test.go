@@ -100,7 +100,7 @@ func TestABadTextIsRefusedWithPlaceAndCure(t *testing.T) {
 		if want := "chaos: " + c.want; err == nil || err.Error() != want {
 			t.Errorf("%q\n\tis refused with %v\n\twant             %s", c.text, err, want)
 		}
-		check := chaos.CheckText(c.text)
+		_, check := chaos.CheckText(c.text)
 		equal(t, "error of CheckText", fmt.Sprint(check), fmt.Sprint(err))
 	}
 	equal(t, "rules after refusals", len(chaos.Rules()), 0)
@@ -131,6 +131,8 @@ func TestSeveralRulesAreArmedInTheirOrder(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	n, err := chaos.CheckText("test.beat max 1; test.plain pause")
+	equal(t, "rules of a text", fmt.Sprint(n, err), "2 <nil>")
 	equal(t, "rules", fmt.Sprint(rules), "[test.beat max 1 fail test.plain pause test.beat[worker=w-0] fail]")
 	equal(t, "they are the rules there are", slices.Equal(rules, chaos.Rules()), true)
 	none, err := chaos.EnableAll(" # nothing\n;\n")
@@ -206,13 +208,14 @@ func TestAnIDMakesArmingRepeatable(t *testing.T) {
 	equal(t, "armed again", again.Armed() || beat.Armed(), false)
 
 	for what, err := range map[string]error{
-		"another rule":  errOf(beat.Enable(chaos.ID("x"))),
-		"another scope": errOf(chaos.In("a").Enable("test.beat", chaos.Pause(), chaos.ID("x"))),
+		"another rule": errOf(beat.Enable(chaos.ID("x"))),
 		"a callback": errOf(beat.Enable(chaos.ID("x"), chaos.Pause(),
 			chaos.Call(func(context.Context, chaos.Labels) error { return nil }))),
 	} {
 		equal(t, what, fmt.Sprint(err), `chaos: ID("x"): want an id of its own; the rule test.beat pause has this one`)
 	}
+	other := armIn(t, chaos.In("a"), "test.beat", chaos.ID("x"))
+	equal(t, "rule of another scope", other.String(), "test.beat[cluster=a] fail")
 	chaos.Reset()
 	equal(t, "id after Reset", arm(t, beat, chaos.ID("x")).String(), "test.beat fail")
 }
