@@ -3,6 +3,7 @@ package acceptance
 // The labels specs may have, besides those of the modes. A label that is not known fails the run.
 const (
 	Chaos = "chaos" // injects faults, or is one of the scenarios
+	Crash = "crash" // controllers crash at every point, in many specs
 	Fast  = "fast"  // milliseconds: runs in virtual time
 	Slow  = "slow"  // as long as its story takes: runs on the wall clock
 
@@ -15,7 +16,7 @@ const (
 
 // knownLabels are all labels, the modes' too.
 func knownLabels() []string {
-	known := []string{Chaos, Fast, Slow}
+	known := []string{Chaos, Crash, Fast, Slow}
 	for _, m := range modes {
 		known = append(known, m.Label)
 	}

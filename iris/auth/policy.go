@@ -20,13 +20,14 @@ type rule struct {
 //
 // Administrators do not order workers about: workers take orders only from their controller. Nor do they speak raft.
 var access = []rule{
-	{"iris.v1.ControllerService", "", []Role{User, Admin, Controller}},
+	{"iris.v1.ControllerService", "", []Role{User, Controller, Admin}},
 	{"iris.v1.RegistryService", "", []Role{Worker, Admin}},
 	{"iris.v1.RegistryService", "DownloadBundle", []Role{Worker, Controller, Admin}},
 	{"iris.v1.WorkerService", "", []Role{Controller}},
 	{"iris.v1.ChaosService", "", []Role{Controller, Admin}},
 	{"iris.v1.ClusterService", "", []Role{Admin}},
-	{"iris.v1.ClusterService", "AddVoter", []Role{Controller, Admin}}, // a controller that joins
+	{"iris.v1.ClusterService", "ListControllers", []Role{User, Controller, Admin}},
+	{"iris.v1.ClusterService", "AddController", []Role{Controller, Admin}}, // one that joins adds itself
 	{"iris.v1.PeerService", "", []Role{Controller}},
 	{"grpc.health.v1.Health", "", []Role{User, Worker, Controller, Admin}},
 	{"grpc.reflection.v1.ServerReflection", "", []Role{Admin}},

@@ -32,7 +32,7 @@ type Config struct {
 	Address string
 	// Advertise is the address by which others reach it. Default: where it listens.
 	Advertise string
-	// Journal is its log. Nil: one in memory, which is gone with the controller. Stop closes it.
+	// Journal is its log, made with the same policy. Nil: one in memory, which is gone with the controller. Stop closes it.
 	Journal journal.Journal
 	// Bundles stores uploaded workspaces. Nil: uploads are refused.
 	Bundles *peers.Bundles
@@ -144,9 +144,10 @@ func (c *Controller) lead() {
 		l.run()
 		stopped()
 		l.stop()
-		c.seat.leave(c.ctx.Err() != nil)
+		why := l.ended
+		c.seat.leave(why, c.ctx.Err() != nil)
 		term.End()
-		switch why := l.why(); {
+		switch {
 		case errors.Is(why, journal.ErrCrashed):
 			c.fail(why)
 			return
@@ -160,7 +161,7 @@ func (c *Controller) lead() {
 func (c *Controller) fail(err error) {
 	c.config.Log.Error("controller cannot go on", "controller", c.config.ID, "error", err)
 	c.err = err
-	c.seat.leave(true)
+	c.seat.leave(err, true)
 	close(c.failed)
 	c.running.Go(func() {
 		c.server.Stop()
@@ -209,7 +210,7 @@ func (c *Controller) Describe(ctx context.Context, since time.Time) (string, err
 // Stop ends the controller: calls under way fail with UNAVAILABLE, and nothing of it runs once Stop returns.
 func (c *Controller) Stop() error {
 	c.health.Shutdown()
-	c.seat.leave(true)
+	c.seat.leave(nil, true)
 	c.stop()
 	c.server.Stop()
 	c.running.Wait()

@@ -8,7 +8,6 @@ import (
 	"google.golang.org/grpc/status"
 
 	"iris/iris/journal"
-	"iris/iris/network"
 	"iris/iris/state"
 )
 
@@ -26,6 +25,7 @@ type loop struct {
 	term   journal.Term
 	inbox  chan request
 	done   chan struct{} // closed when run has ended
+	ended  error         // why; written before done is closed
 	ctx    context.Context
 	stop   context.CancelFunc
 
@@ -81,7 +81,7 @@ func ask[T any](ctx context.Context, s *seat, decide func(*loop) []state.Command
 	select {
 	case l.inbox <- r:
 	case <-l.done:
-		return zero, s.gone()
+		return zero, s.refusal(l.ended)
 	case <-ctx.Done():
 		return zero, status.FromContextError(ctx.Err()).Err()
 	}
@@ -93,23 +93,11 @@ func ask[T any](ctx context.Context, s *seat, decide func(*loop) []state.Command
 		case value := <-answered: // it was revealed just before
 			return value, nil
 		default:
-			return zero, s.gone()
+			return zero, s.refusal(l.ended)
 		}
 	case <-ctx.Done():
 		return zero, status.FromContextError(ctx.Err()).Err()
 	}
-}
-
-// gone is what a request gets whose loop ended before it was answered: nobody knows yet whether it took effect.
-func (s *seat) gone() error {
-	if _, _, closed := s.look(); closed {
-		return errStopping
-	}
-	leader := s.journal.Leader()
-	if leader == s.address {
-		leader = ""
-	}
-	return network.NotLeader(leader)
 }
 
 // post hands the loop a decision that nobody waits for. It gives up when the context ends.
@@ -125,6 +113,7 @@ func (l *loop) post(ctx context.Context, command state.Command) {
 // run decides until the term is over, the controller stops, or chaos crashes it.
 func (l *loop) run() {
 	defer close(l.done)
+	defer func() { l.ended = l.why() }()
 	defer l.couriers.close()
 	defer func() {
 		if p := recover(); p != nil {
@@ -206,10 +195,6 @@ func (l *loop) drain(batch ...request) []request {
 // step is: decide, apply, plan, answer, propose. All that is decided at one instant is one entry of the log.
 func (l *loop) step(now time.Time, batch []request) {
 	commands, counts := []state.Command{}, make([]int, len(batch))
-	if l.cluster.Policy() != l.config.Policy { // this controller is configured otherwise than the one before
-		commands = append(commands, state.SetPolicy{Policy: l.config.Policy})
-	}
-	own := len(commands)
 	for i, r := range batch {
 		if r.decide != nil {
 			decided := r.decide(l)
@@ -222,7 +207,7 @@ func (l *loop) step(now time.Time, batch []request) {
 	commands = append(commands, l.expirations(now, due)...)
 
 	t := turn{}
-	errs := t.apply(now, l.cluster, commands)[own:]
+	errs := t.apply(now, l.cluster, commands)
 	if len(commands) > 0 || len(due) > 0 || l.replan {
 		l.replan = false
 		if placements := plan(now, l.cluster, l.silent(now)); len(placements) > 0 {

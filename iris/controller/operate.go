@@ -101,7 +101,7 @@ func wireVoters(err error) error {
 	case err == nil:
 		return nil
 	case errors.As(err, &elsewhere):
-		return network.NotLeader(elsewhere.Leader)
+		return network.NotLeader(elsewhere.Leader, nil)
 	case errors.Is(err, journal.ErrUnknownVoter):
 		return status.Error(codes.NotFound, err.Error())
 	case errors.Is(err, journal.ErrAddressTaken):

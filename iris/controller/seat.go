@@ -23,6 +23,7 @@ type seat struct {
 	mu      sync.Mutex
 	loop    *loop         // nil: this controller does not lead
 	changed chan struct{} // closed when a loop takes the seat
+	why     error         // the last one left
 	closed  bool
 }
 
@@ -34,18 +35,25 @@ func newSeat(j journal.Journal, address string) *seat {
 func (s *seat) take(l *loop) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.loop = l
+	s.loop, s.why = l, nil
 	close(s.changed)
 }
 
-// leave empties the seat when a term ends, for good if the controller does.
-func (s *seat) leave(forGood bool) {
+// leave empties the seat when a term ends and says why, for good if the controller ends.
+func (s *seat) leave(why error, forGood bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.loop != nil {
-		s.loop, s.changed = nil, make(chan struct{})
+		s.loop, s.why, s.changed = nil, why, make(chan struct{})
 	}
 	s.closed = s.closed || forGood
+}
+
+// left is why the last loop left; nil if there was none.
+func (s *seat) left() error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.why
 }
 
 func (s *seat) look() (l *loop, changed <-chan struct{}, closed bool) {
@@ -68,16 +76,29 @@ func (s *seat) current(ctx context.Context) (*loop, error) {
 		case l != nil:
 			return l, nil
 		case leader != "" && leader != s.address: // its own: it is about to take the seat
-			return nil, network.NotLeader(leader)
+			return nil, network.NotLeader(leader, nil)
 		}
 		select {
 		case <-changed:
 		case <-timer.C:
-			return nil, network.NotLeader("")
+			return nil, s.refusal(s.left())
 		case <-ctx.Done():
 			return nil, status.FromContextError(ctx.Err()).Err()
 		}
 	}
+}
+
+// refusal is what a request gets that nobody can serve now: one whose loop ended before it was answered may have taken
+// effect.
+func (s *seat) refusal(why error) error {
+	if _, _, closed := s.look(); closed {
+		return errStopping
+	}
+	leader := s.journal.Leader()
+	if leader == s.address {
+		leader = ""
+	}
+	return network.NotLeader(leader, why)
 }
 
 // errStopping is what requests get that the loop can no longer serve.

@@ -23,9 +23,12 @@ const (
 )
 
 // NotLeader is how a controller refuses a call that only the leader can serve: UNAVAILABLE, with the leader's address as
-// far as it is known. Controllers follows it.
-func NotLeader(leader string) error {
+// far as it is known, which Controllers follows, and with why the controller itself leads no more, if it has led.
+func NotLeader(leader string, why error) error {
 	text := "this controller does not lead, and knows of none that does; try again"
+	if why != nil {
+		text = fmt.Sprintf("no controller leads (%v); try again", why)
+	}
 	detail := &errdetails.ErrorInfo{Reason: notLeader, Domain: errorDomain}
 	if leader != "" {
 		text = fmt.Sprintf("this controller does not lead; the leader is at %s", leader)

@@ -35,7 +35,7 @@ func (r *ruler) Watch(_ *grpc_health_v1.HealthCheckRequest, stream grpc.ServerSt
 func leads(context.Context) error { return nil }
 
 func follows(leader string) func(context.Context) error {
-	return func(context.Context) error { return network.NotLeader(leader) }
+	return func(context.Context) error { return network.NotLeader(leader, nil) }
 }
 
 func hangs(ctx context.Context) error {
