@@ -15,8 +15,13 @@ import (
 // controllerFlags is the command line of the nth controller.
 func (f *Fleet) controllerFlags(n int) []string {
 	c := f.config.Cluster.Controller
+	name := controllerName(n)
 	args := []string{
-		"controller", "--cluster=" + f.config.Cluster.Name, "--listen=" + f.addresses[n], "--log-level=debug", "--ephemeral",
+		"controller", "--cluster=" + f.config.Cluster.Name, "--id=" + name, "--listen=" + f.addresses[n],
+		"--data-dir=" + filepath.Join(f.dir, name), "--log-level=debug", "--chaos",
+	}
+	if n > 0 {
+		args = append(args, "--join")
 	}
 	args = addDuration(args, "worker-timeout", c.WorkerTimeout)
 	args = addDuration(args, "no-worker-grace", c.NoWorkerGrace)
@@ -27,11 +32,13 @@ func (f *Fleet) controllerFlags(n int) []string {
 	return args
 }
 
+func controllerName(n int) string { return fmt.Sprintf("c-%d", n) }
+
 // workerFlags is the command line of a worker on a machine of a group's nth slice.
 func (f *Fleet) workerFlags(name string, g config.Group, slice int) []string {
 	c := f.config.Cluster.Worker
 	args := []string{
-		"worker", "--cluster=" + f.config.Cluster.Name, "--controller=" + f.Addresses(), "--id=" + name, "--log-level=debug",
+		"worker", "--cluster=" + f.config.Cluster.Name, "--controller=" + f.Addresses(), "--id=" + name, "--log-level=debug", "--chaos",
 		"--data-dir=" + filepath.Join(f.dir, name),
 		"--cpu=" + strconv.FormatFloat(g.CPU, 'f', -1, 64), fmt.Sprintf("--memory=%d", g.Memory),
 	}

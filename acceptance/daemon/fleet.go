@@ -11,6 +11,7 @@ import (
 	"strings"
 	"time"
 
+	"iris/iris/client"
 	"iris/iris/config"
 )
 
@@ -63,7 +64,7 @@ func (f *Fleet) prepare() error {
 		f.addresses = append(f.addresses, address)
 	}
 	for n := range f.config.Controllers {
-		f.Controllers = append(f.Controllers, f.daemon(fmt.Sprintf("c-%d", n), f.controllerFlags(n)))
+		f.Controllers = append(f.Controllers, f.daemon(controllerName(n), f.controllerFlags(n)))
 	}
 	for _, g := range f.config.Cluster.Groups {
 		vms, err := g.VM().VMCount()
@@ -101,14 +102,45 @@ func (d *Daemon) Setenv(name, value string) {
 // Addresses are those of the controllers, as clients and workers are given them.
 func (f *Fleet) Addresses() string { return strings.Join(f.addresses, ",") }
 
-// Start starts all daemons and waits until the controllers serve. Workers register in the background.
+// Start starts the controllers, waits until they serve, together, and starts the workers, which register in the
+// background.
 func (f *Fleet) Start(ctx context.Context) error {
-	for _, d := range f.All() {
+	if err := start(f.Controllers); err != nil {
+		return err
+	}
+	if err := ready(ctx, f.Controllers); err != nil {
+		return err
+	}
+	if err := f.join(ctx); err != nil {
+		return err
+	}
+	return start(f.Workers)
+}
+
+func start(daemons []*Daemon) error {
+	for _, d := range daemons {
 		if err := d.Start(); err != nil {
 			return err
 		}
 	}
-	return ready(ctx, f.Controllers)
+	return nil
+}
+
+// join has the first controller take in the others.
+func (f *Fleet) join(ctx context.Context) error {
+	if len(f.Controllers) == 1 {
+		return nil
+	}
+	c, err := client.Connect(f.addresses[0])
+	if err != nil {
+		return err
+	}
+	for n, d := range f.Controllers[1:] {
+		if err := c.AddController(ctx, d.Name, f.addresses[n+1]); err != nil {
+			return errors.Join(fmt.Errorf("%s does not join: %w", d.Name, err), c.Close())
+		}
+	}
+	return c.Close()
 }
 
 // Ready waits until every daemon serves: the workers are registered then.
@@ -121,6 +153,15 @@ func ready(ctx context.Context, daemons []*Daemon) error {
 		}
 	}
 	return nil
+}
+
+// Daemon is the one of this name, or nil.
+func (f *Fleet) Daemon(name string) *Daemon {
+	i := slices.IndexFunc(f.All(), func(d *Daemon) bool { return d.Name == name })
+	if i < 0 {
+		return nil
+	}
+	return f.All()[i]
 }
 
 // All are the controllers and the workers.

@@ -292,7 +292,8 @@ func TestAFlagWithoutAVariableIgnoresTheEnvironment(t *testing.T) {
 			NoVariable(flag)
 		}
 		Prepare(c)
-		sources := Sources{Lookup: func(name string) (string, bool) { return "true", name == "IRIS_CHAOS" }}
+		environment := map[string]string{"IRIS_CHAOS": "true"}
+		sources := Sources{Lookup: func(name string) (string, bool) { value, ok := environment[name]; return value, ok }}
 		if err := sources.Apply(c); err != nil || on == marked {
 			t.Errorf("marked %v: %v, with %v", marked, on, err)
 		}
