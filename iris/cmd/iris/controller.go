@@ -30,6 +30,7 @@ type controllerDaemon struct {
 	workerTimeout time.Duration
 	policy        state.Policy
 	credentials   credentialFlags
+	chaos         chaosFlags
 }
 
 // firstController is the name of a controller that is the only one.
@@ -66,6 +67,7 @@ output when it serves.`,
 	settings.Var(flags, &d.policy.DispatchPause, "dispatch-pause", "", "the pause after the first round; it doubles with each",
 		settings.Duration(time.Millisecond))
 	d.credentials.addServer(flags)
+	d.chaos.add(flags)
 	return c
 }
 
@@ -84,6 +86,11 @@ func (d *controllerDaemon) run(ctx context.Context) error {
 	if config.DialOptions, err = d.credentials.dial(log, auth.Worker); err != nil {
 		return err
 	}
+	chaos, err := d.chaos.service(log, d.cluster, "controller", d.id)
+	if err != nil {
+		return err
+	}
+	config.Services = append(config.Services, chaos)
 	clean, err := d.store(&config)
 	if err != nil {
 		return err

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/spf13/cobra"
+	"google.golang.org/grpc"
 
 	"iris/iris/bundle"
 	"iris/iris/runtime"
@@ -35,6 +36,7 @@ type workerDaemon struct {
 	pollInterval      time.Duration
 	killGrace         time.Duration
 	credentials       credentialFlags
+	chaos             chaosFlags
 }
 
 func newWorker(a *app) *cobra.Command {
@@ -72,6 +74,7 @@ one line on standard output when a controller has taken it.`,
 		settings.Duration(time.Millisecond))
 	settings.Var(flags, &d.killGrace, "kill-grace", "", "how long a process may take to end after SIGTERM", settings.Duration(0))
 	d.credentials.addServer(flags)
+	d.chaos.add(flags)
 	c.AddCommand(newWorkerList(a))
 	return c
 }
@@ -89,6 +92,10 @@ func (d *workerDaemon) run(ctx context.Context) (err error) {
 		return err
 	}
 	serving, err := d.credentials.serve(log, d.listen)
+	if err != nil {
+		return err
+	}
+	chaos, err := d.chaos.service(log, d.cluster, "worker", d.id)
 	if err != nil {
 		return err
 	}
@@ -111,7 +118,7 @@ func (d *workerDaemon) run(ctx context.Context) (err error) {
 		Attributes: attributes, Processes: processes,
 		WorkDir: filepath.Join(dir, "tasks"), Bundles: cache,
 		HeartbeatInterval: d.heartbeatInterval, PollInterval: d.pollInterval, KillGrace: d.killGrace,
-		ServerOptions: serving, DialOptions: dialling, Log: log,
+		ServerOptions: serving, DialOptions: dialling, Services: []func(grpc.ServiceRegistrar){chaos}, Log: log,
 	})
 	if err != nil {
 		return listening(err)
