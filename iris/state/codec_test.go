@@ -10,6 +10,7 @@ import (
 	"google.golang.org/protobuf/proto"
 	"google.golang.org/protobuf/testing/protocmp"
 	"google.golang.org/protobuf/types/known/durationpb"
+	"pgregory.net/rapid"
 
 	pb "iris/iris/proto"
 )
@@ -177,6 +178,28 @@ func TestWhatThisVersionDoesNotKnowIsRefused(t *testing.T) {
 	if _, _, err := DecodeEntry(throughBytes(t, entry)); err == nil || err.Error() != "an entry of the log "+newer {
 		t.Errorf("an entry with a new field: %v", err)
 	}
+}
+
+// Bytes that were changed are refused or are other commands; nothing panics on them.
+func TestNoDamageMakesDecodingPanic(t *testing.T) {
+	intact := throughBytes(t, EncodeEntry(epoch, everyCommand()))
+	rapid.Check(t, func(t *rapid.T) {
+		wire, err := proto.Marshal(intact)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for range rapid.IntRange(1, 3).Draw(t, "bytes") {
+			wire[rapid.IntRange(0, len(wire)-1).Draw(t, "at")] = rapid.Byte().Draw(t, "byte")
+		}
+		e := &pb.Entry{}
+		if err := proto.Unmarshal(wire, e); err != nil {
+			return
+		}
+		_, commands, err := DecodeEntry(e)
+		if (err == nil) == (commands == nil) {
+			t.Errorf("%d commands, %v", len(commands), err)
+		}
+	})
 }
 
 func TestInstantsOfTheLog(t *testing.T) {
