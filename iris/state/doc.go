@@ -16,10 +16,10 @@
 //
 // # As bytes
 //
-// [EncodeEntry] and [DecodeEntry] give commands the form in which a log keeps them, [Cluster.Snapshot] and [Restore] give
-// one to a whole cluster: iris/proto/journal.proto. A cluster restored from a snapshot, or fed with the commands of a log
-// read back, equals the one it was made of, down to the bytes of its own snapshot. What is damaged, or from a newer
-// version, is refused: no copy of the log may understand it in another way than the rest.
+// [EncodeEntry] and [DecodeEntry] give commands the form in which a log keeps them, [Cluster.Snapshot] and [Restore]
+// give one to a whole cluster: iris/proto/journal.proto. A cluster restored from a snapshot, or fed with the commands
+// of a log read back, equals the one it was made of, down to the bytes of its own snapshot. What is damaged, or from a
+// newer version, is refused: no copy of the log may understand it in another way than the rest.
 //
 // # What it promises
 //
