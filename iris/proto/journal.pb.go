@@ -1,5 +1,5 @@
 // The log of a controller and the snapshots that replace its beginning (design §1). Both outlive the version that wrote
-// them, so a number is never used again, and a reader refuses what it does not know: a field that it left out would make
+// them, so a number is never used again, and a reader refuses what it does not know: a field left out would make
 // another cluster of the same log.
 //
 // An instant is in nanoseconds since 1970, UTC; 0 is "not yet". A duration is in nanoseconds.

@@ -41,7 +41,8 @@ func DecodeEntry(e *pb.Entry) (at time.Time, commands []Command, err error) {
 func EncodeCommand(command Command) *pb.Entry_Command {
 	switch c := command.(type) {
 	case SubmitJob:
-		return &pb.Entry_Command{Kind: &pb.Entry_Command_SubmitJob{SubmitJob: &pb.Entry_SubmitJob{Id: c.ID, Spec: c.Spec}}}
+		return &pb.Entry_Command{Kind: &pb.Entry_Command_SubmitJob{SubmitJob: &pb.Entry_SubmitJob{
+			Id: c.ID, Spec: c.Spec}}}
 	case CancelJob:
 		return &pb.Entry_Command{Kind: &pb.Entry_Command_CancelJob{CancelJob: &pb.Entry_CancelJob{
 			Id: c.ID, Reason: valid(c.Reason)}}}
@@ -69,7 +70,8 @@ func EncodeCommand(command Command) *pb.Entry_Command {
 	case ForgetJobs:
 		return &pb.Entry_Command{Kind: &pb.Entry_Command_ForgetJobs{ForgetJobs: &pb.Entry_ForgetJobs{Ids: c.IDs}}}
 	case ForgetWorkers:
-		return &pb.Entry_Command{Kind: &pb.Entry_Command_ForgetWorkers{ForgetWorkers: &pb.Entry_ForgetWorkers{Ids: c.IDs}}}
+		return &pb.Entry_Command{Kind: &pb.Entry_Command_ForgetWorkers{ForgetWorkers: &pb.Entry_ForgetWorkers{
+			Ids: c.IDs}}}
 	}
 	panic(fmt.Sprintf("state: unknown command %T", command))
 }

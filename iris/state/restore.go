@@ -12,8 +12,8 @@ import (
 )
 
 // Restore is the cluster that a snapshot was taken of. It neither changes the snapshot nor keeps what the cluster will
-// change, so that one snapshot may be restored many times. An error says what in the snapshot contradicts the rest of it,
-// or what this version does not know.
+// change, so that one snapshot may be restored many times. An error says what in the snapshot contradicts the rest of
+// it, or what this version does not know.
 func Restore(s *pb.Snapshot) (*Cluster, error) {
 	if s.GetPolicy() == nil {
 		return nil, errors.New("the snapshot has no policy: it is damaged, or none")
