@@ -124,6 +124,17 @@ func without(all []string, id string) []string {
 	return others
 }
 
+// expectJobs looks at what a voter has applied.
+func (c *trio) expectJobs(id string, want int) {
+	c.Helper()
+	m := c.voters[id].machine
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if n := jobsOf(c, m.cluster); n != want {
+		c.Errorf("%s has %d jobs, not %d", id, n, want)
+	}
+}
+
 // failover is how long a cluster may be without a leader.
 const failover = 3 * time.Second
 
@@ -229,6 +240,10 @@ func TestALeaderCutOffCommitsNothingMore(t *testing.T) {
 			c.Errorf("the one that was cut off has %d jobs in the end", n)
 		}
 		term.End()
+		c.stop(old) // the end of its log was replaced: it must be able to read it
+		c.start(old)
+		time.Sleep(5 * time.Second)
+		c.expectJobs(old, 60)
 	})
 }
 

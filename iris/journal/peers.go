@@ -79,8 +79,8 @@ func (p *peers) forget(id raft.ServerID) {
 	delete(p.matched, id)
 }
 
-// await waits until a voter has followed up to an index.
-func (p *peers) await(ctx context.Context, id raft.ServerID, index uint64) error {
+// await waits until a voter has followed up to an index, and no longer than until lost is closed.
+func (p *peers) await(ctx context.Context, lost <-chan struct{}, id raft.ServerID, index uint64) error {
 	for {
 		p.mu.Lock()
 		matched, news := p.matched[id], p.news
@@ -90,6 +90,8 @@ func (p *peers) await(ctx context.Context, id raft.ServerID, index uint64) error
 		}
 		select {
 		case <-news:
+		case <-lost:
+			return raft.ErrLeadershipLost
 		case <-ctx.Done():
 			return ctx.Err()
 		}
