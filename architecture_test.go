@@ -30,20 +30,27 @@ var floors = []struct {
 	{pkg: ".", floor: 5, is: "the suite file, which imports the specs"},
 	{pkg: "acceptance/...", floor: 5, is: "the specs"},
 	{pkg: "examples/...", floor: 5, is: "programs a user could write"},
+	{pkg: "iris/cmd/iris", floor: 5, is: "the command line: wiring"},
+	{pkg: "iris/follow", floor: 4, is: "watches a job for somebody"},
 	{pkg: "iris/cluster", floor: 4, is: "a whole cluster in one process"},
 	{pkg: "iris/controller", floor: 3, is: "a participant: talks to the others over the wire alone"},
 	{pkg: "iris/worker", floor: 3, is: "a participant: talks to the others over the wire alone"},
 	{pkg: "iris/client", floor: 3, is: "a participant: talks to the others over the wire alone"},
 	{pkg: "iris/schedule", floor: 2, is: "decides who runs what", pure: true},
 	{pkg: "iris/runtime", floor: 2, is: "a part: runs the code of tasks"},
+	{pkg: "iris/view", floor: 2, is: "a part: writes what a controller says"},
 	{pkg: "iris/bundle", floor: 2, is: "a part: keeps and unpacks bundles"},
 	{pkg: "iris/journal", floor: 2, is: "a part: the log of commands"},
 	{pkg: "iris/network", floor: 2, is: "a part: listeners and dialers"},
+	{pkg: "iris/faults", floor: 2, is: "a part: chaos from outside"},
+	{pkg: "iris/peers", floor: 2, is: "a part: connections between controllers"},
+	{pkg: "iris/auth", floor: 2, is: "a part: who may call what"},
 	{pkg: "fakevm", floor: 2, is: "stands where a cloud would: knows nothing but the contracts of iris/vm"},
 	{pkg: "iris/state", floor: 1, is: "the model of a cluster", pure: true},
 	// Contracts for those who act, not a decider: the site vm.create is declared here, so that every Manager has it.
 	{pkg: "iris/vm", floor: 1, is: "the contracts of machines"},
 	{pkg: "iris/config", floor: 1, is: "the cluster file, which it reads"},
+	{pkg: "iris/settings", floor: 1, is: "what flags, environment and files say"},
 	{pkg: "iris/proto", floor: 0, is: "the wire"},
 	{pkg: "chaos", floor: 0, is: "the fault registry: of use to any program, so it knows nothing of Iris"},
 }
@@ -52,6 +59,8 @@ var floors = []struct {
 var sideways = []struct{ from, to, why string }{
 	{".", "acceptance/...", "one binary and one report for all specs"},
 	{"acceptance/...", "acceptance/...", "specs share a fixture"},
+	{"iris/peers", "iris/network", "controllers reach each other over the network that carries everything else"},
+	{"iris/peers", "iris/bundle", "controllers keep bundles together"},
 	{"iris/config", "iris/vm", "a cluster file describes its scale groups in the words of the contract"},
 }
 

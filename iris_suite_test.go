@@ -5,6 +5,7 @@ import (
 
 	"iris/acceptance"
 
+	_ "iris/acceptance/controller"
 	_ "iris/acceptance/lifecycle"
 	_ "iris/acceptance/rpc"
 	_ "iris/acceptance/vm"

@@ -3,7 +3,6 @@ package controller
 import (
 	"context"
 	"errors"
-	"fmt"
 	"io"
 	"slices"
 	"strconv"
@@ -12,8 +11,10 @@ import (
 
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/status"
+	"google.golang.org/protobuf/types/known/durationpb"
 
 	"iris/iris/bundle"
+	"iris/iris/peers"
 	pb "iris/iris/proto"
 	"iris/iris/state"
 )
@@ -24,8 +25,8 @@ const maxPage = 1000
 // jobService is what clients call.
 type jobService struct {
 	pb.UnimplementedControllerServiceServer
-	loop    *loop
-	bundles *bundle.Store
+	seat    *seat
+	bundles *peers.Bundles
 }
 
 // LaunchJob validates, then launches.
@@ -33,7 +34,7 @@ func (s *jobService) LaunchJob(ctx context.Context, in *pb.LaunchJobRequest) (*p
 	if err := state.Validate(in.JobId, in.Spec); err != nil {
 		return nil, wire(err)
 	}
-	if sum := in.Spec.BundleSha256; sum != "" && (s.bundles == nil || !s.bundles.Has(bundle.Hash(sum))) {
+	if sum := in.Spec.BundleSha256; sum != "" && (s.bundles == nil || !s.bundles.Has(ctx, bundle.Hash(sum))) {
 		return nil, status.Errorf(codes.NotFound, "bundle %s is not stored here; upload it before the job", sum)
 	}
 	submit := state.SubmitJob{ID: in.JobId, Spec: in.Spec}
@@ -53,9 +54,9 @@ func (s *jobService) TerminateJob(ctx context.Context, in *pb.TerminateJobReques
 
 // change has the loop carry out one command.
 func (s *jobService) change(ctx context.Context, command state.Command) error {
-	refused, err := ask(ctx, s.loop,
-		func(*state.Cluster) []state.Command { return []state.Command{command} },
-		func(_ *state.Cluster, errs []error) error { return errs[0] })
+	refused, err := ask(ctx, s.seat,
+		func(*loop) []state.Command { return []state.Command{command} },
+		func(_ *loop, errs []error) error { return errs[0] })
 	if err != nil {
 		return err
 	}
@@ -63,13 +64,13 @@ func (s *jobService) change(ctx context.Context, command state.Command) error {
 }
 
 // read has the loop answer a question about one job.
-func read[T any](ctx context.Context, l *loop, id string, answer func(*picture, *state.Job) (T, error)) (T, error) {
+func read[T any](ctx context.Context, s *seat, id string, answer func(*picture, *state.Job) (T, error)) (T, error) {
 	type result struct {
 		value T
 		err   error
 	}
-	r, err := ask(ctx, l, nil, func(c *state.Cluster, _ []error) result {
-		j := c.Job(id)
+	r, err := ask(ctx, s, nil, func(l *loop, _ []error) result {
+		j := l.cluster.Job(id)
 		if j == nil {
 			return result{err: status.Errorf(codes.NotFound, "job %q is unknown", id)}
 		}
@@ -84,7 +85,7 @@ func read[T any](ctx context.Context, l *loop, id string, answer func(*picture, 
 
 // GetJobStatus describes one job.
 func (s *jobService) GetJobStatus(ctx context.Context, in *pb.GetJobStatusRequest) (*pb.GetJobStatusResponse, error) {
-	return read(ctx, s.loop, in.JobId, func(p *picture, j *state.Job) (*pb.GetJobStatusResponse, error) {
+	return read(ctx, s.seat, in.JobId, func(p *picture, j *state.Job) (*pb.GetJobStatusResponse, error) {
 		return &pb.GetJobStatusResponse{Job: p.job(j)}, nil
 	})
 }
@@ -96,9 +97,9 @@ func (s *jobService) ListJobs(ctx context.Context, in *pb.ListJobsRequest) (*pb.
 	if err != nil {
 		return nil, err
 	}
-	return ask(ctx, s.loop, nil, func(c *state.Cluster, _ []error) *pb.ListJobsResponse {
-		out, p := &pb.ListJobsResponse{}, newPicture(s.loop)
-		for _, j := range c.JobsFrom(uint64(from)) {
+	return ask(ctx, s.seat, nil, func(l *loop, _ []error) *pb.ListJobsResponse {
+		out, p := &pb.ListJobsResponse{}, newPicture(l)
+		for _, j := range l.cluster.JobsFrom(uint64(from)) {
 			if !strings.HasPrefix(j.Spec.Name, in.NamePrefix) ||
 				len(in.States) > 0 && !slices.Contains(in.States, pb.JobState(j.State)) {
 				continue
@@ -115,7 +116,7 @@ func (s *jobService) ListJobs(ctx context.Context, in *pb.ListJobsRequest) (*pb.
 
 // GetTaskStatus describes one task with all its attempts.
 func (s *jobService) GetTaskStatus(ctx context.Context, in *pb.GetTaskStatusRequest) (*pb.GetTaskStatusResponse, error) {
-	return read(ctx, s.loop, in.JobId, func(p *picture, j *state.Job) (*pb.GetTaskStatusResponse, error) {
+	return read(ctx, s.seat, in.JobId, func(p *picture, j *state.Job) (*pb.GetTaskStatusResponse, error) {
 		if err := checkTask(j, in.TaskIndex); err != nil {
 			return nil, err
 		}
@@ -136,7 +137,7 @@ func (s *jobService) ListTasks(ctx context.Context, in *pb.ListTasksRequest) (*p
 	if err != nil {
 		return nil, err
 	}
-	return read(ctx, s.loop, in.JobId, func(p *picture, j *state.Job) (*pb.ListTasksResponse, error) {
+	return read(ctx, s.seat, in.JobId, func(p *picture, j *state.Job) (*pb.ListTasksResponse, error) {
 		out := &pb.ListTasksResponse{}
 		from, to := min(from, len(j.Tasks)), min(from+size, len(j.Tasks))
 		for i := from; i < to; i++ {
@@ -151,10 +152,10 @@ func (s *jobService) ListTasks(ctx context.Context, in *pb.ListTasksRequest) (*p
 
 // ListWorkers describes all workers.
 func (s *jobService) ListWorkers(ctx context.Context, _ *pb.ListWorkersRequest) (*pb.ListWorkersResponse, error) {
-	return ask(ctx, s.loop, nil, func(c *state.Cluster, _ []error) *pb.ListWorkersResponse {
+	return ask(ctx, s.seat, nil, func(l *loop, _ []error) *pb.ListWorkersResponse {
 		out := &pb.ListWorkersResponse{}
-		for _, w := range c.Workers() {
-			out.Workers = append(out.Workers, workerProto(w, s.loop.liveness.last(w.ID)))
+		for _, w := range l.cluster.Workers() {
+			out.Workers = append(out.Workers, workerProto(w, l.liveness.last(w.ID)))
 		}
 		return out
 	})
@@ -175,22 +176,66 @@ func page(token string, size int32) (from, n int, err error) {
 	return from, int(size), nil
 }
 
-// logsTimeout bounds the call to the worker whose logs are read.
-const logsTimeout = 5 * time.Second
+const (
+	logsTimeout = 5 * time.Second  // of the call to the worker whose logs are read, besides what it is to wait
+	maxLogsWait = 20 * time.Second // for lines
+	logsPause   = time.Second      // for an attempt that has no log yet
+)
 
 // FetchTaskLogs asks the attempt's worker.
 func (s *jobService) FetchTaskLogs(ctx context.Context, in *pb.FetchTaskLogsRequest) (*pb.FetchTaskLogsResponse, error) {
-	type source struct {
-		worker, incarnation, uid string
-		client                   pb.WorkerServiceClient
+	wait := in.Wait.AsDuration()
+	if wait < 0 {
+		return nil, status.Errorf(codes.InvalidArgument, "wait is %v; it must not be negative", wait)
 	}
-	from, err := read(ctx, s.loop, in.JobId, func(p *picture, j *state.Job) (*source, error) {
+	from, err := s.logsOf(ctx, in)
+	if err != nil {
+		return nil, err
+	}
+	if from.client == nil {
+		return noLogs(ctx, in, from.over)
+	}
+	request := &pb.WorkerLogsRequest{
+		WorkerId: from.worker, Incarnation: from.incarnation, AttemptUid: from.uid, StartLine: in.StartLine, MaxLines: in.MaxLines,
+	}
+	timeout := logsTimeout
+	if wait > 0 && !from.over {
+		wait = min(wait, maxLogsWait)
+		timeout += wait
+		request.Wait = durationpb.New(wait)
+	}
+	call, cancel := context.WithTimeout(ctx, timeout)
+	defer cancel()
+	out, err := from.client.FetchTaskLogs(call, request)
+	switch {
+	case status.Code(err) == codes.NotFound && (!from.over || !from.began): // its order is on its way, or never came
+		return noLogs(ctx, in, from.over)
+	case status.Code(err) == codes.NotFound && from.restarted:
+		return nil, status.Errorf(codes.NotFound, "worker %s was started again after attempt %s; the logs are gone", from.worker, from.uid)
+	case err != nil:
+		return nil, status.Errorf(status.Code(err), "logs of attempt %s on worker %s: %s", from.uid, from.worker, status.Convert(err).Message())
+	}
+	return out, nil
+}
+
+// logSource is where the logs of an attempt are.
+type logSource struct {
+	worker, incarnation, uid string
+	client                   pb.WorkerServiceClient // nil: the task has had no attempt
+	began                    bool
+	over                     bool // nothing is written any more
+	restarted                bool // the worker, since then
+}
+
+// logsOf finds the worker of an attempt.
+func (s *jobService) logsOf(ctx context.Context, in *pb.FetchTaskLogsRequest) (*logSource, error) {
+	return read(ctx, s.seat, in.JobId, func(p *picture, j *state.Job) (*logSource, error) {
 		if err := checkTask(j, in.TaskIndex); err != nil {
 			return nil, err
 		}
 		attempts := j.Tasks[in.TaskIndex].Attempts
 		if len(attempts) == 0 && in.AttemptId == nil {
-			return nil, nil // it has written nothing yet
+			return &logSource{over: j.Tasks[in.TaskIndex].State.Terminal()}, nil
 		}
 		n := len(attempts) - 1
 		if in.AttemptId != nil {
@@ -201,28 +246,32 @@ func (s *jobService) FetchTaskLogs(ctx context.Context, in *pb.FetchTaskLogsRequ
 				j.TaskID(int(in.TaskIndex)), n, len(attempts))
 		}
 		a := attempts[n]
-		conn, worker := s.loop.couriers.conn(a.Worker), p.loop.cluster.Worker(a.Worker)
-		switch {
-		case worker != nil && worker.Incarnation != a.Incarnation:
-			return nil, status.Errorf(codes.NotFound, "worker %s was started again after attempt %s; the logs are gone", a.Worker, a.UID)
-		case conn == nil:
+		conn := p.loop.couriers.conn(a.Worker)
+		if conn == nil {
 			return nil, status.Errorf(codes.FailedPrecondition, "worker %s, which has the logs of attempt %s, is lost", a.Worker, a.UID)
 		}
-		return &source{a.Worker, a.Incarnation, a.UID, pb.NewWorkerServiceClient(conn)}, nil
+		now := p.loop.cluster.Worker(a.Worker).Incarnation // which may have kept the logs of the one before
+		return &logSource{
+			worker: a.Worker, incarnation: now, uid: a.UID, client: pb.NewWorkerServiceClient(conn),
+			began: !a.Started.IsZero(), over: a.Released, restarted: now != a.Incarnation,
+		}, nil
 	})
-	if err != nil || from == nil {
-		return &pb.FetchTaskLogsResponse{}, err
+}
+
+// noLogs answers that nothing was written so far, or never. Who follows asks again at once, so that it comes after a
+// pause if something may yet be written.
+func noLogs(ctx context.Context, in *pb.FetchTaskLogsRequest, over bool) (*pb.FetchTaskLogsResponse, error) {
+	if over {
+		return &pb.FetchTaskLogsResponse{Complete: true}, nil
 	}
-	ctx, cancel := context.WithTimeout(ctx, logsTimeout)
-	defer cancel()
-	out, err := from.client.FetchTaskLogs(ctx, &pb.WorkerLogsRequest{
-		WorkerId: from.worker, Incarnation: from.incarnation, AttemptUid: from.uid,
-		StartLine: in.StartLine, MaxLines: in.MaxLines,
-	})
-	if err != nil {
-		return nil, status.Errorf(status.Code(err), "logs of attempt %s on worker %s: %s", from.uid, from.worker, status.Convert(err).Message())
+	pause := time.NewTimer(min(in.Wait.AsDuration(), logsPause))
+	defer pause.Stop()
+	select {
+	case <-pause.C:
+		return &pb.FetchTaskLogsResponse{}, nil
+	case <-ctx.Done():
+		return nil, status.FromContextError(ctx.Err()).Err()
 	}
-	return out, nil
 }
 
 // UploadBundle stores a workspace under its hash.
@@ -230,43 +279,15 @@ func (s *jobService) UploadBundle(stream pb.ControllerService_UploadBundleServer
 	if s.bundles == nil {
 		return status.Error(codes.FailedPrecondition, "this controller stores no bundles")
 	}
-	first, err := stream.Recv()
-	if err != nil {
+	if _, err := s.seat.current(stream.Context()); err != nil {
 		return err
 	}
-	want, err := bundle.ParseHash(first.Sha256)
-	if err != nil {
-		return status.Error(codes.InvalidArgument, err.Error())
-	}
-	err = s.bundles.Put(stream.Context(), want, &uploadReader{stream: stream, rest: first.Data})
-	switch {
-	case errors.Is(err, bundle.ErrHashMismatch), errors.Is(err, bundle.ErrLimit):
-		return status.Error(codes.InvalidArgument, err.Error())
-	case err != nil:
-		return status.Errorf(codes.Internal, "store bundle %s: %v", want, err)
+	if err := peers.Receive(stream, func(hash bundle.Hash, from io.Reader) error {
+		return s.bundles.Put(stream.Context(), hash, from)
+	}); err != nil {
+		return err
 	}
 	return stream.SendAndClose(&pb.UploadBundleResponse{})
-}
-
-type uploadReader struct {
-	stream pb.ControllerService_UploadBundleServer
-	rest   []byte
-}
-
-func (r *uploadReader) Read(p []byte) (int, error) {
-	for len(r.rest) == 0 {
-		next, err := r.stream.Recv()
-		if errors.Is(err, io.EOF) {
-			return 0, io.EOF
-		}
-		if err != nil {
-			return 0, fmt.Errorf("receive: %w", err)
-		}
-		r.rest = next.Data
-	}
-	n := copy(p, r.rest)
-	r.rest = r.rest[n:]
-	return n, nil
 }
 
 // wire gives a refusal its gRPC code.

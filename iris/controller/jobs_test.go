@@ -18,9 +18,12 @@ import (
 	"google.golang.org/grpc/reflection/grpc_reflection_v1"
 	"google.golang.org/grpc/status"
 	"google.golang.org/protobuf/testing/protocmp"
+	"google.golang.org/protobuf/types/known/durationpb"
 
 	"iris/iris/bundle"
 	"iris/iris/controller"
+	"iris/iris/network"
+	"iris/iris/peers"
 	pb "iris/iris/proto"
 )
 
@@ -232,15 +235,115 @@ func TestLogsComeFromTheAttemptsWorker(t *testing.T) {
 			b.Errorf("a worker that does not answer: %v after %v", err, took)
 		}
 
+		time.Sleep(time.Minute) // it answers nobody now
+		synctest.Wait()
 		w.incarnation = "2"
 		if _, err := w.register(); err != nil {
 			b.Fatal(err)
 		}
+		w.logs = func(in *pb.WorkerLogsRequest) (*pb.FetchTaskLogsResponse, error) {
+			if in.Incarnation != "2" || in.AttemptUid == "j/0/0" {
+				return nil, status.Error(codes.NotFound, "gone")
+			}
+			return want, nil
+		}
 		_, err = fetch(&first)
 		wantCode(b.T, err, codes.NotFound, "worker w-0 was started again after attempt j/0/0; the logs are gone")
+		if out, err = fetch(&second); err != nil || len(out.Lines) != 1 {
+			b.Errorf("the worker's next process has kept the logs: %v, %v", out, err)
+		}
 		time.Sleep(time.Minute)
 		_, err = fetch(nil)
 		wantCode(b.T, err, codes.FailedPrecondition, "worker w-0, which has the logs of attempt j/0/2, is lost")
+	})
+}
+
+func TestLogsAreWaitedFor(t *testing.T) {
+	inBubble(t, controller.Config{}, func(b *bench) {
+		follow := func(job string, wait time.Duration) (out *pb.FetchTaskLogsResponse, took time.Duration, err error) {
+			began := time.Now()
+			out, err = b.FetchTaskLogs(b.Context(), &pb.FetchTaskLogsRequest{JobId: job, Wait: durationpb.New(wait)})
+			return out, time.Since(began), err
+		}
+		b.launch("j")
+		_, _, err := follow("j", -1)
+		wantCode(b.T, err, codes.InvalidArgument, "wait is -1ns; it must not be negative")
+		if out, took, err := follow("j", 9*time.Second); err != nil || took != time.Second || out.Complete {
+			b.Errorf("a task without an attempt: after %v %v, %v", took, out, err)
+		}
+		w := b.puppet("w-0")
+		synctest.Wait()
+
+		var asked []time.Duration
+		w.logs = func(in *pb.WorkerLogsRequest) (*pb.FetchTaskLogsResponse, error) {
+			asked = append(asked, in.Wait.AsDuration())
+			time.Sleep(in.Wait.AsDuration() + 4*time.Second)
+			return nil, status.Error(codes.NotFound, "no such attempt")
+		}
+		for wait, want := range map[time.Duration]time.Duration{
+			0: 4 * time.Second, 3 * time.Second: (3 + 4 + 1) * time.Second, time.Hour: (20 + 4 + 1) * time.Second,
+		} {
+			if out, took, err := follow("j", wait); err != nil || took != want || out.Complete {
+				b.Errorf("a worker whose order is on its way, asked to wait for %v: after %v %v, %v", wait, took, out, err)
+			}
+		}
+		slices.Sort(asked)
+		if want := []time.Duration{0, 3 * time.Second, 20 * time.Second}; !slices.Equal(asked, want) {
+			b.Errorf("the worker was asked to wait for %v, want %v", asked, want)
+		}
+		w.logs = func(in *pb.WorkerLogsRequest) (*pb.FetchTaskLogsResponse, error) {
+			time.Sleep(in.Wait.AsDuration() + 6*time.Second)
+			return &pb.FetchTaskLogsResponse{}, nil
+		}
+		if _, took, err := follow("j", 3*time.Second); status.Code(err) != codes.DeadlineExceeded || took != 8*time.Second {
+			b.Errorf("a worker that does not answer: %v after %v", err, took)
+		}
+		time.Sleep(time.Second) // it answers nobody now
+		synctest.Wait()
+
+		// What is over writes nothing any more.
+		if _, err := w.report(&pb.AttemptReport{AttemptUid: "j/0/0", State: pb.TaskState_TASK_STATE_SUCCEEDED}); err != nil {
+			b.Fatal(err)
+		}
+		w.logs = func(in *pb.WorkerLogsRequest) (*pb.FetchTaskLogsResponse, error) {
+			if in.Wait != nil {
+				b.Errorf("it is asked to wait for %v", in.Wait.AsDuration())
+			}
+			return nil, status.Error(codes.NotFound, "dropped")
+		}
+		_, _, err = follow("j", time.Minute)
+		wantCode(b.T, err, codes.NotFound, "logs of attempt j/0/0 on worker w-0: dropped")
+	})
+}
+
+// What never ran has written nothing: that is no error.
+func TestTheLogOfWhatNeverRanIsEmptyAndComplete(t *testing.T) {
+	inBubble(t, controller.Config{}, func(b *bench) {
+		end := func(job string) {
+			if _, err := b.TerminateJob(b.Context(), &pb.TerminateJobRequest{JobId: job}); err != nil {
+				b.Fatal(err)
+			}
+		}
+		read := func(job, what string) {
+			out, err := b.FetchTaskLogs(b.Context(), &pb.FetchTaskLogsRequest{JobId: job, Wait: durationpb.New(time.Hour)})
+			if err != nil || len(out.Lines) != 0 || !out.Complete {
+				b.Errorf("%s has written %v, %v", what, out, err)
+			}
+		}
+		b.launch("j")
+		end("j")
+		read("j", "a task without an attempt")
+		w := b.puppet("w-0")
+		w.logs = func(*pb.WorkerLogsRequest) (*pb.FetchTaskLogsResponse, error) {
+			return nil, status.Error(codes.NotFound, "never heard of it")
+		}
+		b.launch("k")
+		synctest.Wait()
+		end("k")
+		if _, err := w.report(&pb.AttemptReport{AttemptUid: "k/0/0", State: pb.TaskState_TASK_STATE_KILLED}); err != nil {
+			b.Fatal(err)
+		}
+		read("k", "an attempt that was stopped before it began")
 	})
 }
 
@@ -249,7 +352,8 @@ func TestABundleComesBackAsItWasUploaded(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	inBubble(t, controller.Config{Bundles: store}, func(b *bench) {
+	others := peers.New(&network.Memory{}, store)
+	inBubble(t, controller.Config{Bundles: others.Bundles(nil)}, func(b *bench) {
 		data := bytes.Repeat([]byte("0123456789"), 100_000) // several chunks
 		hash := sha256.Sum256(data)
 		sum := hex.EncodeToString(hash[:])

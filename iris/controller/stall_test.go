@@ -14,12 +14,19 @@ func TestALoopThatOversleptLosesNobody(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		config := Config{Log: slog.New(slog.DiscardHandler)}
 		config.setDefaults()
-		l := newLoop(config)
+		term, err := config.Journal.Lead(t.Context())
+		if err != nil {
+			t.Fatal(err)
+		}
+		l := newLoop(config, newSeat(config.Journal, ""), term)
 		defer l.couriers.close()
 		register := state.RegisterWorker{ID: "w-0", Incarnation: "1", Address: "a"}
 		l.turn(time.Now(), []request{{
-			decide: func(*state.Cluster) []state.Command { return []state.Command{register} },
-			answer: func(*state.Cluster, []error) { l.liveness.hear("w-0", time.Now()) },
+			decide: func(*loop) []state.Command { return []state.Command{register} },
+			answer: func(l *loop, _ []error) func() {
+				l.liveness.hear("w-0", time.Now())
+				return func() {}
+			},
 		}})
 		time.Sleep(5 * time.Minute)
 		l.turn(time.Now(), nil)

@@ -10,13 +10,12 @@ import (
 // Memory is the journal of an ephemeral cluster: it lives and dies with its controller, which always leads, and so it
 // keeps nothing. Make it with NewMemory.
 type Memory struct {
-	address string
-	policy  state.Policy
+	policy state.Policy
 }
 
-// NewMemory is an empty journal of a controller at this address. The policy is that of a new cluster.
-func NewMemory(address string, policy state.Policy) *Memory {
-	return &Memory{address: address, policy: policy}
+// NewMemory is an empty journal. The policy is that of a new cluster.
+func NewMemory(policy state.Policy) *Memory {
+	return &Memory{policy: policy}
 }
 
 // Lead leads at once, with an empty cluster.
@@ -27,8 +26,8 @@ func (m *Memory) Lead(ctx context.Context) (Term, error) {
 	return &memoryTerm{state: state.New(m.policy), news: make(chan struct{}, 1), over: make(chan struct{})}, nil
 }
 
-// Leader is this controller.
-func (m *Memory) Leader() string { return m.address }
+// Leader names nobody: nobody else can lead.
+func (m *Memory) Leader() string { return "" }
 
 // Close has nothing to release.
 func (m *Memory) Close() error { return nil }

@@ -2232,7 +2232,10 @@ type FetchTaskLogsRequest struct {
 	// Skip this many lines of the attempt.
 	StartLine int64 `protobuf:"varint,4,opt,name=start_line,json=startLine,proto3" json:"start_line,omitempty"`
 	// At most 10 000, which is also the default.
-	MaxLines      int32 `protobuf:"varint,5,opt,name=max_lines,json=maxLines,proto3" json:"max_lines,omitempty"`
+	MaxLines int32 `protobuf:"varint,5,opt,name=max_lines,json=maxLines,proto3" json:"max_lines,omitempty"`
+	// How long to wait for a line after start_line: the answer comes as soon as there is one, or none can follow, or the
+	// wait is over. At most 20 s count. While the attempt has not reached its worker, a second at most. Unset: no wait.
+	Wait          *durationpb.Duration `protobuf:"bytes,6,opt,name=wait,proto3" json:"wait,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -2300,6 +2303,13 @@ func (x *FetchTaskLogsRequest) GetMaxLines() int32 {
 		return x.MaxLines
 	}
 	return 0
+}
+
+func (x *FetchTaskLogsRequest) GetWait() *durationpb.Duration {
+	if x != nil {
+		return x.Wait
+	}
+	return nil
 }
 
 type FetchTaskLogsResponse struct {
@@ -3421,12 +3431,14 @@ func (*StopTaskResponse) Descriptor() ([]byte, []int) {
 }
 
 type WorkerLogsRequest struct {
-	state         protoimpl.MessageState `protogen:"open.v1"`
-	WorkerId      string                 `protobuf:"bytes,1,opt,name=worker_id,json=workerId,proto3" json:"worker_id,omitempty"`
-	Incarnation   string                 `protobuf:"bytes,2,opt,name=incarnation,proto3" json:"incarnation,omitempty"`
-	AttemptUid    string                 `protobuf:"bytes,3,opt,name=attempt_uid,json=attemptUid,proto3" json:"attempt_uid,omitempty"`
-	StartLine     int64                  `protobuf:"varint,4,opt,name=start_line,json=startLine,proto3" json:"start_line,omitempty"`
-	MaxLines      int32                  `protobuf:"varint,5,opt,name=max_lines,json=maxLines,proto3" json:"max_lines,omitempty"`
+	state       protoimpl.MessageState `protogen:"open.v1"`
+	WorkerId    string                 `protobuf:"bytes,1,opt,name=worker_id,json=workerId,proto3" json:"worker_id,omitempty"`
+	Incarnation string                 `protobuf:"bytes,2,opt,name=incarnation,proto3" json:"incarnation,omitempty"`
+	AttemptUid  string                 `protobuf:"bytes,3,opt,name=attempt_uid,json=attemptUid,proto3" json:"attempt_uid,omitempty"`
+	StartLine   int64                  `protobuf:"varint,4,opt,name=start_line,json=startLine,proto3" json:"start_line,omitempty"`
+	MaxLines    int32                  `protobuf:"varint,5,opt,name=max_lines,json=maxLines,proto3" json:"max_lines,omitempty"`
+	// As in FetchTaskLogsRequest. A log that is unknown is waited for as well: its attempt may be on its way.
+	Wait          *durationpb.Duration `protobuf:"bytes,6,opt,name=wait,proto3" json:"wait,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -3494,6 +3506,13 @@ func (x *WorkerLogsRequest) GetMaxLines() int32 {
 		return x.MaxLines
 	}
 	return 0
+}
+
+func (x *WorkerLogsRequest) GetWait() *durationpb.Duration {
+	if x != nil {
+		return x.Wait
+	}
+	return nil
 }
 
 var File_iris_proto protoreflect.FileDescriptor
@@ -3675,7 +3694,7 @@ const file_iris_proto_rawDesc = "" +
 	"\x0fnext_page_token\x18\x02 \x01(\tR\rnextPageToken\"\x14\n" +
 	"\x12ListWorkersRequest\"F\n" +
 	"\x13ListWorkersResponse\x12/\n" +
-	"\aworkers\x18\x01 \x03(\v2\x15.iris.v1.WorkerStatusR\aworkers\"\xbb\x01\n" +
+	"\aworkers\x18\x01 \x03(\v2\x15.iris.v1.WorkerStatusR\aworkers\"\xea\x01\n" +
 	"\x14FetchTaskLogsRequest\x12\x15\n" +
 	"\x06job_id\x18\x01 \x01(\tR\x05jobId\x12\x1d\n" +
 	"\n" +
@@ -3684,7 +3703,8 @@ const file_iris_proto_rawDesc = "" +
 	"attempt_id\x18\x03 \x01(\x05H\x00R\tattemptId\x88\x01\x01\x12\x1d\n" +
 	"\n" +
 	"start_line\x18\x04 \x01(\x03R\tstartLine\x12\x1b\n" +
-	"\tmax_lines\x18\x05 \x01(\x05R\bmaxLinesB\r\n" +
+	"\tmax_lines\x18\x05 \x01(\x05R\bmaxLines\x12-\n" +
+	"\x04wait\x18\x06 \x01(\v2\x19.google.protobuf.DurationR\x04waitB\r\n" +
 	"\v_attempt_id\"\x92\x01\n" +
 	"\x15FetchTaskLogsResponse\x12&\n" +
 	"\x05lines\x18\x01 \x03(\v2\x10.iris.v1.LogLineR\x05lines\x12\x1b\n" +
@@ -3772,7 +3792,7 @@ const file_iris_proto_rawDesc = "" +
 	"\tworker_id\x18\x01 \x01(\tR\bworkerId\x12 \n" +
 	"\vincarnation\x18\x02 \x01(\tR\vincarnation\x12!\n" +
 	"\fattempt_uids\x18\x03 \x03(\tR\vattemptUids\"\x12\n" +
-	"\x10StopTaskResponse\"\xaf\x01\n" +
+	"\x10StopTaskResponse\"\xde\x01\n" +
 	"\x11WorkerLogsRequest\x12\x1b\n" +
 	"\tworker_id\x18\x01 \x01(\tR\bworkerId\x12 \n" +
 	"\vincarnation\x18\x02 \x01(\tR\vincarnation\x12\x1f\n" +
@@ -3780,7 +3800,8 @@ const file_iris_proto_rawDesc = "" +
 	"attemptUid\x12\x1d\n" +
 	"\n" +
 	"start_line\x18\x04 \x01(\x03R\tstartLine\x12\x1b\n" +
-	"\tmax_lines\x18\x05 \x01(\x05R\bmaxLines*\xea\x01\n" +
+	"\tmax_lines\x18\x05 \x01(\x05R\bmaxLines\x12-\n" +
+	"\x04wait\x18\x06 \x01(\v2\x19.google.protobuf.DurationR\x04wait*\xea\x01\n" +
 	"\bJobState\x12\x19\n" +
 	"\x15JOB_STATE_UNSPECIFIED\x10\x00\x12\x15\n" +
 	"\x11JOB_STATE_PENDING\x10\x01\x12\x16\n" +
@@ -3959,56 +3980,58 @@ var file_iris_proto_depIdxs = []int32{
 	16, // 35: iris.v1.GetTaskStatusResponse.task:type_name -> iris.v1.TaskStatus
 	16, // 36: iris.v1.ListTasksResponse.tasks:type_name -> iris.v1.TaskStatus
 	18, // 37: iris.v1.ListWorkersResponse.workers:type_name -> iris.v1.WorkerStatus
-	35, // 38: iris.v1.FetchTaskLogsResponse.lines:type_name -> iris.v1.LogLine
-	59, // 39: iris.v1.LogLine.at:type_name -> google.protobuf.Timestamp
-	10, // 40: iris.v1.RegisterRequest.capacity:type_name -> iris.v1.Resources
-	56, // 41: iris.v1.RegisterRequest.attributes:type_name -> iris.v1.RegisterRequest.AttributesEntry
-	40, // 42: iris.v1.RegisterRequest.attempts:type_name -> iris.v1.AttemptReport
-	58, // 43: iris.v1.RegisterResponse.lease:type_name -> google.protobuf.Duration
-	1,  // 44: iris.v1.AttemptReport.state:type_name -> iris.v1.TaskState
-	40, // 45: iris.v1.HeartbeatRequest.attempts:type_name -> iris.v1.AttemptReport
-	40, // 46: iris.v1.ReportTaskStateRequest.attempts:type_name -> iris.v1.AttemptReport
-	48, // 47: iris.v1.RunTaskRequest.tasks:type_name -> iris.v1.TaskRun
-	57, // 48: iris.v1.RunTaskRequest.specs:type_name -> iris.v1.RunTaskRequest.SpecsEntry
-	50, // 49: iris.v1.RunTaskResponse.refused:type_name -> iris.v1.Refusal
-	6,  // 50: iris.v1.RunTaskRequest.SpecsEntry.value:type_name -> iris.v1.JobSpec
-	19, // 51: iris.v1.ControllerService.LaunchJob:input_type -> iris.v1.LaunchJobRequest
-	21, // 52: iris.v1.ControllerService.GetJobStatus:input_type -> iris.v1.GetJobStatusRequest
-	23, // 53: iris.v1.ControllerService.ListJobs:input_type -> iris.v1.ListJobsRequest
-	25, // 54: iris.v1.ControllerService.TerminateJob:input_type -> iris.v1.TerminateJobRequest
-	27, // 55: iris.v1.ControllerService.GetTaskStatus:input_type -> iris.v1.GetTaskStatusRequest
-	29, // 56: iris.v1.ControllerService.ListTasks:input_type -> iris.v1.ListTasksRequest
-	31, // 57: iris.v1.ControllerService.ListWorkers:input_type -> iris.v1.ListWorkersRequest
-	33, // 58: iris.v1.ControllerService.FetchTaskLogs:input_type -> iris.v1.FetchTaskLogsRequest
-	36, // 59: iris.v1.ControllerService.UploadBundle:input_type -> iris.v1.UploadBundleRequest
-	38, // 60: iris.v1.RegistryService.Register:input_type -> iris.v1.RegisterRequest
-	41, // 61: iris.v1.RegistryService.Heartbeat:input_type -> iris.v1.HeartbeatRequest
-	43, // 62: iris.v1.RegistryService.ReportTaskState:input_type -> iris.v1.ReportTaskStateRequest
-	45, // 63: iris.v1.RegistryService.DownloadBundle:input_type -> iris.v1.DownloadBundleRequest
-	47, // 64: iris.v1.WorkerService.RunTask:input_type -> iris.v1.RunTaskRequest
-	51, // 65: iris.v1.WorkerService.StopTask:input_type -> iris.v1.StopTaskRequest
-	53, // 66: iris.v1.WorkerService.FetchTaskLogs:input_type -> iris.v1.WorkerLogsRequest
-	20, // 67: iris.v1.ControllerService.LaunchJob:output_type -> iris.v1.LaunchJobResponse
-	22, // 68: iris.v1.ControllerService.GetJobStatus:output_type -> iris.v1.GetJobStatusResponse
-	24, // 69: iris.v1.ControllerService.ListJobs:output_type -> iris.v1.ListJobsResponse
-	26, // 70: iris.v1.ControllerService.TerminateJob:output_type -> iris.v1.TerminateJobResponse
-	28, // 71: iris.v1.ControllerService.GetTaskStatus:output_type -> iris.v1.GetTaskStatusResponse
-	30, // 72: iris.v1.ControllerService.ListTasks:output_type -> iris.v1.ListTasksResponse
-	32, // 73: iris.v1.ControllerService.ListWorkers:output_type -> iris.v1.ListWorkersResponse
-	34, // 74: iris.v1.ControllerService.FetchTaskLogs:output_type -> iris.v1.FetchTaskLogsResponse
-	37, // 75: iris.v1.ControllerService.UploadBundle:output_type -> iris.v1.UploadBundleResponse
-	39, // 76: iris.v1.RegistryService.Register:output_type -> iris.v1.RegisterResponse
-	42, // 77: iris.v1.RegistryService.Heartbeat:output_type -> iris.v1.HeartbeatResponse
-	44, // 78: iris.v1.RegistryService.ReportTaskState:output_type -> iris.v1.ReportTaskStateResponse
-	46, // 79: iris.v1.RegistryService.DownloadBundle:output_type -> iris.v1.DownloadBundleResponse
-	49, // 80: iris.v1.WorkerService.RunTask:output_type -> iris.v1.RunTaskResponse
-	52, // 81: iris.v1.WorkerService.StopTask:output_type -> iris.v1.StopTaskResponse
-	34, // 82: iris.v1.WorkerService.FetchTaskLogs:output_type -> iris.v1.FetchTaskLogsResponse
-	67, // [67:83] is the sub-list for method output_type
-	51, // [51:67] is the sub-list for method input_type
-	51, // [51:51] is the sub-list for extension type_name
-	51, // [51:51] is the sub-list for extension extendee
-	0,  // [0:51] is the sub-list for field type_name
+	58, // 38: iris.v1.FetchTaskLogsRequest.wait:type_name -> google.protobuf.Duration
+	35, // 39: iris.v1.FetchTaskLogsResponse.lines:type_name -> iris.v1.LogLine
+	59, // 40: iris.v1.LogLine.at:type_name -> google.protobuf.Timestamp
+	10, // 41: iris.v1.RegisterRequest.capacity:type_name -> iris.v1.Resources
+	56, // 42: iris.v1.RegisterRequest.attributes:type_name -> iris.v1.RegisterRequest.AttributesEntry
+	40, // 43: iris.v1.RegisterRequest.attempts:type_name -> iris.v1.AttemptReport
+	58, // 44: iris.v1.RegisterResponse.lease:type_name -> google.protobuf.Duration
+	1,  // 45: iris.v1.AttemptReport.state:type_name -> iris.v1.TaskState
+	40, // 46: iris.v1.HeartbeatRequest.attempts:type_name -> iris.v1.AttemptReport
+	40, // 47: iris.v1.ReportTaskStateRequest.attempts:type_name -> iris.v1.AttemptReport
+	48, // 48: iris.v1.RunTaskRequest.tasks:type_name -> iris.v1.TaskRun
+	57, // 49: iris.v1.RunTaskRequest.specs:type_name -> iris.v1.RunTaskRequest.SpecsEntry
+	50, // 50: iris.v1.RunTaskResponse.refused:type_name -> iris.v1.Refusal
+	58, // 51: iris.v1.WorkerLogsRequest.wait:type_name -> google.protobuf.Duration
+	6,  // 52: iris.v1.RunTaskRequest.SpecsEntry.value:type_name -> iris.v1.JobSpec
+	19, // 53: iris.v1.ControllerService.LaunchJob:input_type -> iris.v1.LaunchJobRequest
+	21, // 54: iris.v1.ControllerService.GetJobStatus:input_type -> iris.v1.GetJobStatusRequest
+	23, // 55: iris.v1.ControllerService.ListJobs:input_type -> iris.v1.ListJobsRequest
+	25, // 56: iris.v1.ControllerService.TerminateJob:input_type -> iris.v1.TerminateJobRequest
+	27, // 57: iris.v1.ControllerService.GetTaskStatus:input_type -> iris.v1.GetTaskStatusRequest
+	29, // 58: iris.v1.ControllerService.ListTasks:input_type -> iris.v1.ListTasksRequest
+	31, // 59: iris.v1.ControllerService.ListWorkers:input_type -> iris.v1.ListWorkersRequest
+	33, // 60: iris.v1.ControllerService.FetchTaskLogs:input_type -> iris.v1.FetchTaskLogsRequest
+	36, // 61: iris.v1.ControllerService.UploadBundle:input_type -> iris.v1.UploadBundleRequest
+	38, // 62: iris.v1.RegistryService.Register:input_type -> iris.v1.RegisterRequest
+	41, // 63: iris.v1.RegistryService.Heartbeat:input_type -> iris.v1.HeartbeatRequest
+	43, // 64: iris.v1.RegistryService.ReportTaskState:input_type -> iris.v1.ReportTaskStateRequest
+	45, // 65: iris.v1.RegistryService.DownloadBundle:input_type -> iris.v1.DownloadBundleRequest
+	47, // 66: iris.v1.WorkerService.RunTask:input_type -> iris.v1.RunTaskRequest
+	51, // 67: iris.v1.WorkerService.StopTask:input_type -> iris.v1.StopTaskRequest
+	53, // 68: iris.v1.WorkerService.FetchTaskLogs:input_type -> iris.v1.WorkerLogsRequest
+	20, // 69: iris.v1.ControllerService.LaunchJob:output_type -> iris.v1.LaunchJobResponse
+	22, // 70: iris.v1.ControllerService.GetJobStatus:output_type -> iris.v1.GetJobStatusResponse
+	24, // 71: iris.v1.ControllerService.ListJobs:output_type -> iris.v1.ListJobsResponse
+	26, // 72: iris.v1.ControllerService.TerminateJob:output_type -> iris.v1.TerminateJobResponse
+	28, // 73: iris.v1.ControllerService.GetTaskStatus:output_type -> iris.v1.GetTaskStatusResponse
+	30, // 74: iris.v1.ControllerService.ListTasks:output_type -> iris.v1.ListTasksResponse
+	32, // 75: iris.v1.ControllerService.ListWorkers:output_type -> iris.v1.ListWorkersResponse
+	34, // 76: iris.v1.ControllerService.FetchTaskLogs:output_type -> iris.v1.FetchTaskLogsResponse
+	37, // 77: iris.v1.ControllerService.UploadBundle:output_type -> iris.v1.UploadBundleResponse
+	39, // 78: iris.v1.RegistryService.Register:output_type -> iris.v1.RegisterResponse
+	42, // 79: iris.v1.RegistryService.Heartbeat:output_type -> iris.v1.HeartbeatResponse
+	44, // 80: iris.v1.RegistryService.ReportTaskState:output_type -> iris.v1.ReportTaskStateResponse
+	46, // 81: iris.v1.RegistryService.DownloadBundle:output_type -> iris.v1.DownloadBundleResponse
+	49, // 82: iris.v1.WorkerService.RunTask:output_type -> iris.v1.RunTaskResponse
+	52, // 83: iris.v1.WorkerService.StopTask:output_type -> iris.v1.StopTaskResponse
+	34, // 84: iris.v1.WorkerService.FetchTaskLogs:output_type -> iris.v1.FetchTaskLogsResponse
+	69, // [69:85] is the sub-list for method output_type
+	53, // [53:69] is the sub-list for method input_type
+	53, // [53:53] is the sub-list for extension type_name
+	53, // [53:53] is the sub-list for extension extendee
+	0,  // [0:53] is the sub-list for field type_name
 }
 
 func init() { file_iris_proto_init() }

@@ -54,6 +54,7 @@ type ControllerServiceClient interface {
 	ListTasks(ctx context.Context, in *ListTasksRequest, opts ...grpc.CallOption) (*ListTasksResponse, error)
 	ListWorkers(ctx context.Context, in *ListWorkersRequest, opts ...grpc.CallOption) (*ListWorkersResponse, error)
 	// FetchTaskLogs reads what an attempt wrote. FAILED_PRECONDITION: its worker is lost. UNAVAILABLE: it does not answer.
+	// NOT_FOUND: its worker has no log of it any more.
 	FetchTaskLogs(ctx context.Context, in *FetchTaskLogsRequest, opts ...grpc.CallOption) (*FetchTaskLogsResponse, error)
 	// UploadBundle stores a workspace. INVALID_ARGUMENT: the bytes do not have the hash. Idempotent.
 	UploadBundle(ctx context.Context, opts ...grpc.CallOption) (grpc.ClientStreamingClient[UploadBundleRequest, UploadBundleResponse], error)
@@ -179,6 +180,7 @@ type ControllerServiceServer interface {
 	ListTasks(context.Context, *ListTasksRequest) (*ListTasksResponse, error)
 	ListWorkers(context.Context, *ListWorkersRequest) (*ListWorkersResponse, error)
 	// FetchTaskLogs reads what an attempt wrote. FAILED_PRECONDITION: its worker is lost. UNAVAILABLE: it does not answer.
+	// NOT_FOUND: its worker has no log of it any more.
 	FetchTaskLogs(context.Context, *FetchTaskLogsRequest) (*FetchTaskLogsResponse, error)
 	// UploadBundle stores a workspace. INVALID_ARGUMENT: the bytes do not have the hash. Idempotent.
 	UploadBundle(grpc.ClientStreamingServer[UploadBundleRequest, UploadBundleResponse]) error

@@ -88,33 +88,56 @@ func retirement(a, b *Job) int {
 }
 
 func (c *Cluster) forgetJobs(cmd ForgetJobs) {
-	var asked []*Job
+	var gone []*Job
 	for _, id := range cmd.IDs {
 		if j := c.jobs[id]; j != nil {
-			asked = append(asked, j)
+			gone = append(gone, j)
 		}
 	}
-	slices.SortFunc(asked, func(a, b *Job) int { return cmp.Compare(b.Seq, a.Seq) }) // children first
-	parents, any := map[*Job]struct{}{}, false
-	for _, j := range asked {
+	slices.SortFunc(gone, func(a, b *Job) int { return bySeq(b, a) }) // children first
+	parents := map[*Job]struct{}{}
+	gone = slices.DeleteFunc(gone, func(j *Job) bool {
 		if !j.forgettable() {
-			continue
+			return true
 		}
-		j.dropped, any = true, true
+		j.dropped = true
 		delete(c.jobs, j.ID)
-		if j.parent != nil {
-			parents[j.parent] = struct{}{}
+		c.count(j, -1)
+		parents[j.parent] = struct{}{}
+		return false
+	})
+	c.order, c.over = without(c.order, gone, bySeq), without(c.over, gone, retirement)
+	c.queue = without(c.queue, gone, order) // it may hold jobs that left
+	delete(parents, nil)
+	for parent := range parents {
+		parent.children = slices.DeleteFunc(parent.children, func(j *Job) bool { return j.dropped })
+	}
+}
+
+func bySeq(a, b *Job) int { return cmp.Compare(a.Seq, b.Seq) }
+
+// without is a sorted list without those that are gone. It looks at few of the others: there may be very many.
+func without(list, gone []*Job, compare func(a, b *Job) int) []*Job {
+	var holes []int
+	for _, j := range gone {
+		if at, found := slices.BinarySearchFunc(list, j, compare); found {
+			holes = append(holes, at)
 		}
 	}
-	if !any {
-		return
+	if len(holes) == 0 {
+		return list
 	}
-	dropped := func(j *Job) bool { return j.dropped }
-	for parent := range parents {
-		parent.children = slices.DeleteFunc(parent.children, dropped)
+	slices.Sort(holes)
+	end := holes[0]
+	for i, hole := range holes {
+		next := len(list)
+		if i+1 < len(holes) {
+			next = holes[i+1]
+		}
+		end += copy(list[end:], list[hole+1:next])
 	}
-	c.order, c.over = slices.DeleteFunc(c.order, dropped), slices.DeleteFunc(c.over, dropped)
-	c.queue = slices.DeleteFunc(c.queue, dropped) // it may hold jobs that left
+	clear(list[end:])
+	return list[:end]
 }
 
 // forgettable reports whether nobody needs the job any more.

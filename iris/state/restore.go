@@ -28,7 +28,7 @@ func Restore(s *pb.Snapshot) (*Cluster, error) {
 			return nil, fmt.Errorf("worker %q in the snapshot %w", w.GetId(), err)
 		}
 	}
-	r.c.order = make([]*Job, 0, len(s.Jobs))
+	r.c.order, r.c.jobs = make([]*Job, 0, len(s.Jobs)), make(map[string]*Job, len(s.Jobs))
 	for _, j := range s.Jobs {
 		if err := r.job(j); err != nil {
 			return nil, fmt.Errorf("job %q in the snapshot %w", j.GetId(), err)
@@ -42,7 +42,7 @@ func Restore(s *pb.Snapshot) (*Cluster, error) {
 	slices.SortFunc(r.c.over, retirement)
 	slices.SortFunc(r.c.queue, order)
 	heap.Init(&r.c.times)
-	if err := r.c.Check(); err != nil {
+	if err := r.c.checkBooks(); err != nil {
 		return nil, fmt.Errorf("the snapshot contradicts itself: %w", err)
 	}
 	return r.c, nil
@@ -102,6 +102,7 @@ func (r *restorer) job(in *pb.Snapshot_Job) error {
 	}
 	r.c.jobs[j.ID] = j
 	r.c.order = append(r.c.order, j)
+	r.c.count(j, 1)
 	return r.derive(j)
 }
 
@@ -147,27 +148,27 @@ func (r *restorer) task(j *Job, in *pb.Snapshot_Task) error {
 		}
 		t.avoid = &avoid
 	}
+	all := make([]Attempt, len(in.Attempts))
 	for n, a := range in.Attempts {
-		attempt, err := r.attempt(j, in.Index, n, a)
-		if err != nil {
+		t.Attempts[n] = &all[n]
+		if err := r.attempt(j, in.Index, n, a, &all[n]); err != nil {
 			return fmt.Errorf("has an attempt %d that %w", n, err)
 		}
-		t.Attempts[n] = attempt
 	}
 	return nil
 }
 
-func (r *restorer) attempt(j *Job, task int32, n int, in *pb.Snapshot_Attempt) (*Attempt, error) {
+func (r *restorer) attempt(j *Job, task int32, n int, in *pb.Snapshot_Attempt, a *Attempt) error {
 	switch {
 	case int(in.GetPlace()) >= len(r.places):
-		return nil, fmt.Errorf("ran at place %d of %d", in.GetPlace(), len(r.places))
+		return fmt.Errorf("ran at place %d of %d", in.GetPlace(), len(r.places))
 	case newer(in):
-		return nil, errNewer
+		return errNewer
 	case !attemptStates.know(int32(in.State)):
-		return nil, fmt.Errorf("is %v, which no attempt can be", in.State)
+		return fmt.Errorf("is %v, which no attempt can be", in.State)
 	}
 	at := r.places[in.Place]
-	a := &Attempt{
+	*a = Attempt{
 		UID: newUID(j.ID, task, n), Worker: at.GetWorker(), Incarnation: at.GetIncarnation(),
 		State: State(in.State), Error: in.Error, ExitCode: in.ExitCode,
 		Assigned: instant(in.Assigned), Started: instant(in.Started), Finished: instant(in.Finished),
@@ -176,11 +177,11 @@ func (r *restorer) attempt(j *Job, task int32, n int, in *pb.Snapshot_Attempt) (
 	if in.Held {
 		w := r.c.workers[a.Worker]
 		if w == nil {
-			return nil, fmt.Errorf("takes capacity of worker %q, which is not there", a.Worker)
+			return fmt.Errorf("takes capacity of worker %q, which is not there", a.Worker)
 		}
 		w.hold(a)
 	}
-	return a, nil
+	return nil
 }
 
 // derive fills in what follows from a job's tasks and from its state.

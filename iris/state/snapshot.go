@@ -25,30 +25,43 @@ func (c *Cluster) Snapshot() *pb.Snapshot {
 	return s.out
 }
 
-// A snapshot is one in the making.
+// A snapshot is one in the making. It makes many small messages at a time: while it does, nothing is applied.
 type snapshot struct {
-	out    *pb.Snapshot
-	places map[whereabouts]uint32
+	out      *pb.Snapshot
+	places   map[whereabouts]uint32
+	jobs     slab[pb.Snapshot_Job]
+	tasks    slab[pb.Snapshot_Task]
+	attempts slab[pb.Snapshot_Attempt]
+}
+
+// A slab is a stock of zero values.
+type slab[T any] []T
+
+func (s *slab[T]) next() *T {
+	if len(*s) == 0 {
+		*s = make([]T, 256)
+	}
+	first := &(*s)[0]
+	*s = (*s)[1:]
+	return first
 }
 
 // whereabouts are where an attempt runs.
 type whereabouts struct{ worker, incarnation string }
 
 func (s *snapshot) job(j *Job) *pb.Snapshot_Job {
-	out := &pb.Snapshot_Job{
-		Id: j.ID, Spec: j.Spec, Number: j.Seq, State: pb.JobState(j.State), Error: j.Error,
-		Submitted: nanos(j.Submitted), Started: nanos(j.Started), Finished: nanos(j.Finished),
-		Bounced: j.Bounced, Stranded: nanos(j.stranded), Avoidance: encodeAvoidance(&j.avoid),
-	}
+	out := s.jobs.next()
+	out.Id, out.Spec, out.Number, out.State, out.Error = j.ID, j.Spec, j.Seq, pb.JobState(j.State), j.Error
+	out.Submitted, out.Started, out.Finished = nanos(j.Submitted), nanos(j.Started), nanos(j.Finished)
+	out.Bounced, out.Stranded, out.Avoidance = j.Bounced, nanos(j.stranded), encodeAvoidance(&j.avoid)
 	for i := range j.Tasks {
 		t := &j.Tasks[i]
 		if t.State == Pending && len(t.Attempts) == 0 {
 			continue // nothing was tried
 		}
-		task := &pb.Snapshot_Task{
-			Index: int32(i), State: pb.TaskState(t.State), Error: t.Error, Avoidance: encodeAvoidance(t.avoid),
-			Attempts: make([]*pb.Snapshot_Attempt, len(t.Attempts)),
-		}
+		task := s.tasks.next()
+		task.Index, task.State, task.Error = int32(i), pb.TaskState(t.State), t.Error
+		task.Avoidance, task.Attempts = encodeAvoidance(t.avoid), make([]*pb.Snapshot_Attempt, len(t.Attempts))
 		for n, a := range t.Attempts {
 			task.Attempts[n] = s.attempt(a)
 		}
@@ -58,11 +71,10 @@ func (s *snapshot) job(j *Job) *pb.Snapshot_Job {
 }
 
 func (s *snapshot) attempt(a *Attempt) *pb.Snapshot_Attempt {
-	out := &pb.Snapshot_Attempt{
-		Place: s.place(a), State: pb.TaskState(a.State), Error: a.Error, ExitCode: a.ExitCode,
-		Assigned: nanos(a.Assigned), Started: nanos(a.Started), Finished: nanos(a.Finished),
-		Done: a.Done, Held: !a.Released, Lost: a.lost,
-	}
+	out := s.attempts.next()
+	out.Place, out.State, out.Error, out.ExitCode = s.place(a), pb.TaskState(a.State), a.Error, a.ExitCode
+	out.Assigned, out.Started, out.Finished = nanos(a.Assigned), nanos(a.Started), nanos(a.Finished)
+	out.Done, out.Held, out.Lost = a.Done, !a.Released, a.lost
 	if !a.State.Terminal() {
 		out.Timeout = nanos(a.timeout)
 	}

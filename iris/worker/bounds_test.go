@@ -24,29 +24,36 @@ func texts(page *pb.FetchTaskLogsResponse) []string {
 	return all
 }
 
+// page reads a log without waiting.
+func (l *logs) page(uid string, start int64, limit int) *pb.FetchTaskLogsResponse {
+	page, _ := l.read(uid, start, limit)
+	return page
+}
+
 func TestALogKeepsItsLastLines(t *testing.T) {
 	l := newLogs()
+	l.open("a")
 	for i := range logLines + 5 {
 		l.add("a", "stdout", fmt.Sprint(i))
 	}
-	page := l.read("a", 0, 3)
+	page := l.page("a", 0, 3)
 	if got := texts(page); !slices.Equal(got, []string{"5", "6", "7"}) || page.Dropped != 5 || page.NextLine != 8 || page.Complete {
 		t.Errorf("the first page is %v", page)
 	}
-	page = l.read("a", 3, 1) // two of those skipped would have been dropped as well
+	page = l.page("a", 3, 1) // two of those skipped would have been dropped as well
 	if got := texts(page); !slices.Equal(got, []string{"5"}) || page.Dropped != 2 {
 		t.Errorf("the page from 3 is %v", page)
 	}
-	page = l.read("a", 8, logPage)
+	page = l.page("a", 8, logPage)
 	if len(page.Lines) != logLines-3 || page.Dropped != 0 || page.NextLine != logLines+5 || page.Complete {
 		t.Errorf("the rest is %d lines, %d dropped, next %d", len(page.Lines), page.Dropped, page.NextLine)
 	}
 	l.close("a")
-	if page = l.read("a", 8, 10); page.Complete {
+	if page = l.page("a", 8, 10); page.Complete {
 		t.Error("a page in the middle is said to be the last")
 	}
 	for _, beyond := range []int64{logLines + 5, 1 << 40} {
-		if page = l.read("a", beyond, 10); !page.Complete || len(page.Lines) != 0 || page.NextLine != logLines+5 {
+		if page = l.page("a", beyond, 10); !page.Complete || len(page.Lines) != 0 || page.NextLine != logLines+5 {
 			t.Errorf("beyond the end is %v", page)
 		}
 	}
@@ -54,14 +61,15 @@ func TestALogKeepsItsLastLines(t *testing.T) {
 
 func TestALogKeepsItsLastBytes(t *testing.T) {
 	l := newLogs()
+	l.open("a")
 	for i := range 10 {
 		l.add("a", "stdout", strings.Repeat(fmt.Sprint(i), logBytes/4))
 	}
-	if page := l.read("a", 0, 100); len(page.Lines) != 4 || page.Dropped != 6 || page.Lines[0].Text[0] != '6' {
+	if page := l.page("a", 0, 100); len(page.Lines) != 4 || page.Dropped != 6 || page.Lines[0].Text[0] != '6' {
 		t.Errorf("it keeps %d lines and dropped %d", len(page.Lines), page.Dropped)
 	}
 	l.add("a", "stdout", strings.Repeat("x", 2*logBytes)) // the last line stays, whatever its size
-	if page := l.read("a", 0, 100); len(page.Lines) != 1 || page.Dropped != 10 {
+	if page := l.page("a", 0, 100); len(page.Lines) != 1 || page.Dropped != 10 {
 		t.Errorf("it keeps %d lines and dropped %d", len(page.Lines), page.Dropped)
 	}
 }
@@ -69,21 +77,35 @@ func TestALogKeepsItsLastBytes(t *testing.T) {
 func TestLogsOfTheOldestAttemptsGo(t *testing.T) {
 	l := newLogs()
 	uid := func(i int) string { return fmt.Sprintf("j/%d/0", i) }
+	l.open("runs")
 	l.add("runs", "stdout", "x")
+	l.open("silent")
+	l.close("silent")
 	for i := range logAttempts + 2 {
+		l.open(uid(i))
 		l.add(uid(i), "stdout", "x")
 		l.close(uid(i))
-		l.close("silent") // it takes no room
+		l.close(uid(i)) // once is enough
 	}
 	for i, want := range map[int]bool{0: false, 1: false, 2: true, logAttempts + 1: true} {
-		if got := l.read(uid(i), 0, 1) != nil; got != want {
+		if got := l.page(uid(i), 0, 1) != nil; got != want {
 			t.Errorf("the log of attempt %d is kept: %v", i, got)
 		}
 	}
-	if l.read("runs", 0, 1) == nil {
+	if l.page("runs", 0, 1) == nil {
 		t.Error("the log of one that runs is gone")
 	}
-	if n := len(l.attempts); n != logAttempts+1 {
+	if page := l.page("silent", 0, 1); page == nil || !page.Complete {
+		t.Errorf("one that wrote nothing is in the way of none that did, but its log is %v", page)
+	}
+	for i := range logSilent {
+		l.open(fmt.Sprint(i))
+		l.close(fmt.Sprint(i))
+	}
+	if l.page("silent", 0, 1) != nil {
+		t.Error("that it was silent is remembered for ever")
+	}
+	if n := len(l.attempts); n != 1+logAttempts+logSilent {
 		t.Errorf("%d logs are kept", n)
 	}
 }

@@ -3,6 +3,7 @@ package worker
 import (
 	"context"
 	"sync"
+	"time"
 
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/status"
@@ -64,6 +65,9 @@ func (s *service) RunTask(ctx context.Context, in *pb.RunTaskRequest) (*pb.RunTa
 		})
 	}
 	entries.Wait()
+	if err := acceptSite.Hit(ctx, s.w); err != nil {
+		return nil, err
+	}
 	return out, nil
 }
 
@@ -72,6 +76,7 @@ func (s *service) begin(a *attempt) {
 		a.cancel()
 		return
 	}
+	s.w.logs.open(a.uid)
 	s.w.running.Go(func() { s.w.execute(a) })
 }
 
@@ -84,8 +89,11 @@ func (s *service) StopTask(_ context.Context, in *pb.StopTaskRequest) (*pb.StopT
 	return &pb.StopTaskResponse{}, nil
 }
 
-// FetchTaskLogs reads a page of an attempt's log.
-func (s *service) FetchTaskLogs(_ context.Context, in *pb.WorkerLogsRequest) (*pb.FetchTaskLogsResponse, error) {
+// maxLogWait is how long one call may wait for lines.
+const maxLogWait = 20 * time.Second
+
+// FetchTaskLogs reads a page of an attempt's log, and waits for one if the call wants that.
+func (s *service) FetchTaskLogs(ctx context.Context, in *pb.WorkerLogsRequest) (*pb.FetchTaskLogsResponse, error) {
 	if err := s.addressed(in.WorkerId, in.Incarnation); err != nil {
 		return nil, err
 	}
@@ -93,12 +101,36 @@ func (s *service) FetchTaskLogs(_ context.Context, in *pb.WorkerLogsRequest) (*p
 		return nil, status.Errorf(codes.InvalidArgument, "start_line %d and max_lines %d are not in 0.. and 0..%d",
 			in.StartLine, in.MaxLines, logPage)
 	}
+	wait := in.Wait.AsDuration()
+	if wait < 0 {
+		return nil, status.Errorf(codes.InvalidArgument, "wait is %v; it must not be negative", wait)
+	}
 	limit := logPage
 	if in.MaxLines > 0 {
 		limit = int(in.MaxLines)
 	}
-	if page := s.w.logs.read(in.AttemptUid, in.StartLine, limit); page != nil {
-		return page, nil
+	over := time.NewTimer(min(wait, maxLogWait))
+	defer over.Stop()
+	for {
+		page, changed := s.w.logs.read(in.AttemptUid, in.StartLine, limit)
+		if changed == nil || wait == 0 {
+			return s.answer(in.AttemptUid, page)
+		}
+		select {
+		case <-changed:
+		case <-over.C:
+			return s.answer(in.AttemptUid, page)
+		case <-ctx.Done():
+			return nil, status.FromContextError(ctx.Err()).Err()
+		}
 	}
-	return &pb.FetchTaskLogsResponse{NextLine: in.StartLine, Complete: !s.w.ledger.runs(in.AttemptUid)}, nil
+}
+
+// answer is a page, or the refusal of one that is not kept.
+func (s *service) answer(uid string, page *pb.FetchTaskLogsResponse) (*pb.FetchTaskLogsResponse, error) {
+	if page == nil {
+		return nil, status.Errorf(codes.NotFound, "worker %s has no log of attempt %s: the attempt never ran here, or the "+
+			"log was dropped; the logs of the last %d finished attempts are kept", s.w.config.ID, uid, logAttempts)
+	}
+	return page, nil
 }

@@ -28,11 +28,13 @@ type Config struct {
 	Cluster string
 	// ID is the worker's name, unique in its cluster and kept over restarts.
 	ID string
-	// Controller is the controller's address.
+	// Controller is the controller's address, or those of several, separated by commas: the worker follows the leader.
 	Controller string
 	// Network and Address are where the worker listens; an empty address picks one.
 	Network network.Network
 	Address string
+	// Advertise is the host, or host:port, by which the controller reaches it. Default: where it listens.
+	Advertise string
 	// Capacity is what it offers, Attributes what constraints and gangs see.
 	Capacity   state.Resources
 	Attributes map[string]string
@@ -83,12 +85,14 @@ type Worker struct {
 	listener    net.Listener
 	server      *grpc.Server
 	health      *health.Server
-	conn        *grpc.ClientConn
+	conn        *network.Controllers
 	registry    pb.RegistryServiceClient
 	ledger      *ledger
 	logs        *logs
 	ports       *ports
 	lease       lease
+	beating     *pulse
+	reporting   *pulse
 
 	ctx        context.Context // ends when the worker stops
 	stop       context.CancelFunc
@@ -108,10 +112,10 @@ func Start(config Config) (*Worker, error) {
 	if err != nil {
 		return nil, fmt.Errorf("worker %s: %w", config.ID, err)
 	}
-	conn, err := network.Client(config.Network, config.Controller, config.DialOptions...)
+	conn, err := network.ToControllers(config.Network, config.Controller, config.DialOptions...)
 	if err != nil {
 		_ = listener.Close() // the first error is the one that matters
-		return nil, fmt.Errorf("worker %s: controller %s: %w", config.ID, config.Controller, err)
+		return nil, fmt.Errorf("worker %s: %w", config.ID, err)
 	}
 	labels := chaos.Labels{"cluster": config.Cluster, "worker": config.ID}
 	ctx, stop := context.WithCancel(context.Background())
@@ -121,6 +125,7 @@ func Start(config Config) (*Worker, error) {
 		listener: listener, server: network.Server(config.ServerOptions...), health: health.NewServer(),
 		conn: conn, registry: pb.NewRegistryServiceClient(conn),
 		ledger: newLedger(labels), logs: newLogs(), ports: newPorts(),
+		beating: newPulse("heartbeat"), reporting: newPulse("report"),
 		ctx: ctx, stop: stop, hurry: make(chan struct{}, 1), registered: make(chan struct{}),
 	}
 	pb.RegisterWorkerServiceServer(w.server, &service{w: w})
@@ -136,11 +141,25 @@ func Start(config Config) (*Worker, error) {
 	})
 	w.running.Go(w.keepInTouch)
 	w.running.Go(w.report)
+	w.running.Go(w.watch)
 	return w, nil
 }
 
 // Address is where the controller reaches the worker.
-func (w *Worker) Address() string { return w.listener.Addr().String() }
+func (w *Worker) Address() string {
+	listens := w.listener.Addr().String()
+	if w.config.Advertise == "" {
+		return listens
+	}
+	if _, _, err := net.SplitHostPort(w.config.Advertise); err == nil {
+		return w.config.Advertise
+	}
+	_, port, err := net.SplitHostPort(listens)
+	if err != nil {
+		return w.config.Advertise // not of a network that has ports
+	}
+	return net.JoinHostPort(w.config.Advertise, port)
+}
 
 // Registered is closed once the controller has taken the worker for the first time.
 func (w *Worker) Registered() <-chan struct{} { return w.registered }

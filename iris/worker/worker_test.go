@@ -371,12 +371,108 @@ func TestLogsAreReadWhileAndAfterItRuns(t *testing.T) {
 		if got := b.logs("silent"); got.Complete {
 			b.Errorf("one that runs may yet say something: %v", got)
 		}
-		for _, in := range []*pb.WorkerLogsRequest{{StartLine: -1}, {MaxLines: -1}, {MaxLines: 10_001}} {
+		for _, in := range []*pb.WorkerLogsRequest{{StartLine: -1}, {MaxLines: -1}, {MaxLines: 10_001}, {Wait: durationpb.New(-1)}} {
 			in.WorkerId, in.Incarnation, in.AttemptUid = "w-0", b.incarnation(), "a"
 			if _, err := b.client.FetchTaskLogs(b.Context(), in); status.Code(err) != codes.InvalidArgument {
 				b.Errorf("%v: %v", in, err)
 			}
 		}
+	})
+}
+
+// follow asks for lines after start and waits for them; it also says how long that took.
+func (b *bench) follow(uid string, start int64, wait time.Duration) (*pb.FetchTaskLogsResponse, time.Duration, error) {
+	began := time.Now()
+	page, err := b.client.FetchTaskLogs(b.Context(), &pb.WorkerLogsRequest{
+		WorkerId: "w-0", Incarnation: b.incarnation(), AttemptUid: uid, StartLine: start, Wait: durationpb.New(wait)})
+	return page, time.Since(began), err
+}
+
+func TestALogIsFollowed(t *testing.T) {
+	inBubble(t, nil, func(b *bench) {
+		b.functions.Register("talk", func(ctx context.Context, task runtime.FuncTask) error {
+			for range 2 {
+				time.Sleep(3 * time.Second)
+				task.Printf("hello")
+			}
+			time.Sleep(50 * time.Second)
+			return nil
+		})
+		b.run(function("talk"), "a")
+		for _, c := range []struct {
+			what     string
+			start    int64
+			wait     time.Duration
+			took     time.Duration
+			lines    int
+			complete bool
+		}{
+			{"no wait", 0, 0, 0, 0, false},
+			{"the wait is over", 0, time.Second, time.Second, 0, false},
+			{"the first line comes", 0, 10 * time.Second, 2 * time.Second, 1, false},
+			{"it is there", 0, 10 * time.Second, 0, 1, false},
+			{"the second line comes", 1, 10 * time.Second, 3 * time.Second, 1, false},
+			{"more than counts", 2, time.Minute, 20 * time.Second, 0, false},
+			{"again", 2, time.Minute, 20 * time.Second, 0, false},
+			{"the end comes", 2, time.Minute, 10 * time.Second, 0, true},
+			{"it has come", 2, time.Minute, 0, 0, true},
+		} {
+			page, took, err := b.follow("a", c.start, c.wait)
+			if err != nil || took != c.took || len(page.Lines) != c.lines || page.Complete != c.complete ||
+				page.NextLine != c.start+int64(c.lines) {
+				b.Errorf("%s: after %v %v, %v", c.what, took, page, err)
+			}
+		}
+	})
+}
+
+func TestTheLogOfAnAttemptThatIsOnItsWayIsFollowed(t *testing.T) {
+	inBubble(t, nil, func(b *bench) {
+		time.AfterFunc(3*time.Second, func() { b.run(function("sleep", "4s"), "other", "a") })
+		page, took, err := b.follow("a", 0, 10*time.Second)
+		if err != nil || took != 7*time.Second || !page.Complete {
+			b.Errorf("after %v %v, %v", took, page, err)
+		}
+	})
+}
+
+func TestALogThatIsNotKeptIsNotFound(t *testing.T) {
+	inBubble(t, nil, func(b *bench) {
+		b.functions.Register("talk", func(_ context.Context, task runtime.FuncTask) error {
+			task.Printf("hello")
+			return nil
+		})
+		uids := make([]string, 1001)
+		for i := range uids {
+			uids[i] = fmt.Sprintf("j/%d/0", i)
+			b.run(function("talk"), uids[i])
+			b.wantEnd(uids[i], succeeded, "")
+		}
+		for uid, wait := range map[string]time.Duration{uids[0]: 0, "never ran": 0, "comes late": 3 * time.Second} {
+			_, took, err := b.follow(uid, 0, wait)
+			says := "worker w-0 has no log of attempt " + uid + ": the attempt never ran here, or the log was dropped; " +
+				"the logs of the last 1000 finished attempts are kept"
+			if status.Code(err) != codes.NotFound || status.Convert(err).Message() != says || took != wait {
+				b.Errorf("the log of %s after %v: %v", uid, took, err)
+			}
+		}
+		if got := b.logs(uids[1]); len(got.Lines) != 1 || !got.Complete {
+			b.Errorf("the oldest that is kept is %v", got)
+		}
+	})
+}
+
+// Who follows a log does not hold up a worker that stops.
+func TestAWorkerStopsWhileALogIsFollowed(t *testing.T) {
+	inBubble(t, nil, func(b *bench) {
+		b.run(function("sleep", "1h"), "a")
+		synctest.Wait()
+		go func() {
+			if _, took, _ := b.follow("a", 0, 20*time.Second); took != 0 {
+				b.Errorf("it went on for %v", took)
+			}
+		}()
+		synctest.Wait()
 	})
 }
 

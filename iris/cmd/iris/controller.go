@@ -1,0 +1,148 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"os"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"iris/iris/auth"
+	"iris/iris/controller"
+	"iris/iris/settings"
+	"iris/iris/state"
+)
+
+// controllerDaemon is `iris controller`: one controller in the foreground.
+type controllerDaemon struct {
+	*app
+	log           logFlags
+	listen        string
+	advertise     string
+	cluster       string
+	id            string
+	dataDir       string
+	ephemeral     bool
+	join          bool
+	workerTimeout time.Duration
+	policy        state.Policy
+	credentials   credentialFlags
+	chaos         chaosFlags
+}
+
+// firstController is the name of a controller that is the only one.
+const firstController = "c-0"
+
+func newController(a *app) *cobra.Command {
+	d := &controllerDaemon{
+		app: a, log: logFlags{"info", "text"}, listen: defaultController, cluster: "iris", id: firstController, workerTimeout: time.Minute,
+		policy: controller.Policy(state.Policy{}),
+	}
+	c := &cobra.Command{
+		Use:   "controller {--data-dir DIR | --ephemeral}",
+		Short: "Run a controller in the foreground",
+		Long: `Run a controller in the foreground until SIGTERM or SIGINT. It logs to standard error, and prints one line on standard
+output when it serves.`,
+		Args: arguments(0, 0, ""),
+		RunE: func(c *cobra.Command, _ []string) error { return d.run(c.Context()) },
+	}
+	flags := c.Flags()
+	d.log.add(flags)
+	settings.Var(flags, &d.listen, "listen", "", "the address it serves clients, workers and other controllers at", settings.Address())
+	settings.Var(flags, &d.advertise, "advertise", "", "the address others reach it by; unset, where it listens", settings.Address())
+	settings.Var(flags, &d.cluster, "cluster", "", "the name of the cluster", settings.Text("name"))
+	settings.Var(flags, &d.dataDir, "data-dir", "", "where it keeps its state", settings.Text("directory"))
+	settings.Var(flags, &d.id, "id", "", "its name among the controllers of its cluster; it stays with its --data-dir", settings.Text("name"))
+	settings.Var(flags, &d.join, "join", "", "an empty --data-dir begins no cluster, but waits for `iris cluster members add`", settings.Bool())
+	settings.Var(flags, &d.ephemeral, "ephemeral", "", "keep the state in memory: it is gone when the controller ends", settings.Bool())
+	settings.Var(flags, &d.workerTimeout, "worker-timeout", "", "a worker that is silent for so long is lost",
+		settings.Duration(time.Millisecond))
+	settings.Var(flags, &d.policy.NoWorkerGrace, "no-worker-grace", "",
+		"how long a task that lost its worker waits for one that could run it", settings.Duration(time.Millisecond))
+	settings.Var(flags, &d.policy.DispatchRounds, "dispatch-rounds", "", "how often every worker is tried before a task fails",
+		settings.Count(1, 1000))
+	settings.Var(flags, &d.policy.DispatchPause, "dispatch-pause", "", "the pause after the first round; it doubles with each",
+		settings.Duration(time.Millisecond))
+	d.credentials.addServer(flags)
+	d.chaos.add(flags)
+	return c
+}
+
+func (d *controllerDaemon) run(ctx context.Context) error {
+	if err := d.check(); err != nil {
+		return usageError{err}
+	}
+	log := d.log.logger(d.err)
+	config := controller.Config{
+		Cluster: d.cluster, ID: d.id, Address: d.listen, Advertise: d.advertise, WorkerTimeout: d.workerTimeout, Policy: d.policy, Log: log,
+	}
+	var err error
+	if config.ServerOptions, err = d.credentials.serve(log, d.listen); err != nil {
+		return err
+	}
+	if config.DialOptions, err = d.credentials.dial(log, auth.Worker); err != nil {
+		return err
+	}
+	chaos, err := d.chaos.service(log, d.cluster, "controller", d.id)
+	if err != nil {
+		return err
+	}
+	config.Services = append(config.Services, chaos)
+	clean, err := d.store(&config)
+	if err != nil {
+		return err
+	}
+	defer clean()
+	c, err := controller.Start(config)
+	if err != nil {
+		err = listening(err)
+		if config.Journal != nil {
+			err = errors.Join(err, config.Journal.Close())
+		}
+		return err
+	}
+	fmt.Fprintf(d.out, "iris controller serves at %s\n", c.Address())
+	select {
+	case <-ctx.Done():
+		log.Info("controller stops", "controller", d.id)
+	case <-c.Failed():
+	}
+	return errors.Join(c.Err(), c.Stop())
+}
+
+// check finds what no single flag can tell, and completes the address that others reach this controller by.
+func (d *controllerDaemon) check() error {
+	var wrong []error
+	host, port, err := net.SplitHostPort(d.listen)
+	if err != nil {
+		return fmt.Errorf("flag --listen: %w", err)
+	}
+	switch {
+	case d.ephemeral && d.dataDir != "":
+		wrong = append(wrong, errors.New("--ephemeral keeps nothing, and --data-dir says where to keep it; give one of them"))
+	case !d.ephemeral && d.dataDir == "":
+		wrong = append(wrong, errors.New("say where the controller keeps its state, with --data-dir DIR, or that it keeps none, with --ephemeral"))
+	case d.ephemeral && d.join:
+		wrong = append(wrong, errors.New("--ephemeral controllers cannot join others; give --data-dir"))
+	}
+	if d.join && d.id == firstController {
+		wrong = append(wrong, fmt.Errorf("a controller that joins others needs a name of its own; %s is the first one's: give --id", d.id))
+	}
+	if d.advertise != "" {
+		return errors.Join(wrong...)
+	}
+	if port == "0" && d.dataDir != "" {
+		wrong = append(wrong, errors.New("a controller that keeps its state is known by its address; give --listen a port, or --advertise"))
+	}
+	if ip := net.ParseIP(host); host == "" || ip != nil && ip.IsUnspecified() {
+		name, err := os.Hostname()
+		if err != nil || port == "0" {
+			wrong = append(wrong, fmt.Errorf("%s is no address that others can reach; give --advertise", d.listen))
+		}
+		d.advertise = net.JoinHostPort(name, port)
+	}
+	return errors.Join(wrong...)
+}
