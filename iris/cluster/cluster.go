@@ -18,6 +18,8 @@ import (
 	"sync"
 	"time"
 
+	"google.golang.org/grpc"
+
 	"iris/iris/client"
 	"iris/iris/config"
 	"iris/iris/network"
@@ -49,6 +51,8 @@ type Options struct {
 	Controllers int
 	// Restart is the pause after which a controller that failed is started again. 0: it stays down.
 	Restart time.Duration
+	// Services are registered with the controllers' servers besides their own.
+	Services []func(grpc.ServiceRegistrar)
 	// Log defaults to slog.Default.
 	Log *slog.Logger
 }

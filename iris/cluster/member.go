@@ -66,7 +66,7 @@ func (m *member) start() (err error) {
 	})
 	c := controller.Config{
 		Cluster: m.config.Name, ID: m.id, Network: m.options.Network, Address: m.address, Bundles: others.Bundles(nil),
-		WorkerTimeout: m.config.Controller.WorkerTimeout, Policy: policy, Log: m.log,
+		WorkerTimeout: m.config.Controller.WorkerTimeout, Policy: policy, Services: m.options.Services, Log: m.log,
 	}
 	if m.options.durable() {
 		raft, err := journal.OpenRaft(journal.RaftConfig{
@@ -77,7 +77,7 @@ func (m *member) start() (err error) {
 			return err
 		}
 		c.Journal, c.Bundles = raft, others.Bundles(func() []string { return addresses(raft, m.address) })
-		c.Services = []func(grpc.ServiceRegistrar){others.Register}
+		c.Services = append([]func(grpc.ServiceRegistrar){others.Register}, c.Services...)
 	}
 	running, err := controller.Start(c)
 	if err != nil {

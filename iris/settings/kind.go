@@ -26,6 +26,11 @@ func Var[T any](flags *pflag.FlagSet, target *T, name, short, usage string, kind
 	return flag
 }
 
+// NoVariable keeps a flag from being set in the environment: its variable means something else.
+func NoVariable(flag *pflag.Flag) { flag.Annotations = map[string][]string{noVariable: nil} }
+
+const noVariable = "iris-no-variable"
+
 // ListVar declares a flag that may be given several times, or once with several values between separators. An empty
 // separator takes each text as one value. What is given replaces the target's value, which is the default.
 func ListVar[T any](flags *pflag.FlagSet, target *[]T, name, short, usage, separator string, kind Kind[T]) *pflag.Flag {

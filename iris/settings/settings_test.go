@@ -20,6 +20,7 @@ type values struct {
 	CPU        float64
 	Retries    *int32
 	Loud       bool
+	Quiet      bool // not set by IRIS_QUIET
 	Format     string
 	Labels     [][2]string
 	Env        []string
@@ -38,6 +39,7 @@ func tree() (root *cobra.Command, serve, run *values) {
 	Var(s.Flags(), &serve.Memory, "memory", "", "memory", Bytes())
 	Var(s.Flags(), &serve.CPU, "cpu", "", "cores it offers", Cores())
 	Var(s.Flags(), &serve.Loud, "loud", "", "be loud", Bool())
+	NoVariable(Var(s.Flags(), &serve.Quiet, "quiet", "", "be quiet", Bool()))
 	Var(s.Flags(), &serve.Format, "log-format", "", "format", Choice("format", "text", "json"))
 	ListVar(s.Flags(), &serve.Labels, "label", "", "labels", ",", Pair("a label"))
 	ListVar(s.Flags(), &serve.Controller, "controller", "", "controllers", ",", Text("address"))
@@ -105,7 +107,7 @@ func TestTheStrongerPlaceWins(t *testing.T) {
 		},
 		{
 			name: "environment over file", line: "serve", file: "worker-timeout: 2m\nlog-format: json\n",
-			environment: map[string]string{"IRIS_WORKER_TIMEOUT": "4m", "IRIS_LOG_FORMAT": ""},
+			environment: map[string]string{"IRIS_WORKER_TIMEOUT": "4m", "IRIS_LOG_FORMAT": "", "IRIS_QUIET": "whatever"},
 			serve:       values{Timeout: 4 * time.Minute, Format: "json"},
 		},
 		{
