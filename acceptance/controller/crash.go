@@ -15,7 +15,7 @@ import (
 )
 
 // onlyVirtual: each of these specs is about one instant between two steps of a controller.
-var onlyVirtual = Without{Mode: Realtime, Why: "on the wall clock controllers are killed for real: see acceptance/process"}
+var onlyVirtual = Only{Mode: Virtual, Why: "on the wall clock controllers are killed for real: see acceptance/process"}
 
 // The points at which a controller may crash while an entry of its log takes effect, and how many entries of the story
 // below pass each.

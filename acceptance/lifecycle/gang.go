@@ -34,7 +34,7 @@ var _ = Scenario("a gang of tasks", Lifecycle, Chaos, func(c *Cluster) {
 	})
 
 	It("coscheduled_retry: goes back to wait together and runs again together", func(ctx SpecContext) { // FM-55
-		rule := c.Enable("worker.create_container", chaos.Match("task", "1"), chaos.MaxFailures(1))
+		rule := c.Enable("worker.create_container", chaos.Match("task", "1"), chaos.Match("attempt", "0"))
 		job := c.Submit(ctx, client.Spec{
 			Name: "cosched-retry", Entrypoint: c.Sleeping(3 * time.Second), Replicas: 2, GroupBy: "worker",
 			MaxRetriesFailure: client.Limit(1),

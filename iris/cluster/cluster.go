@@ -20,6 +20,7 @@ import (
 
 	"google.golang.org/grpc"
 
+	"iris/iris/auth"
 	"iris/iris/client"
 	"iris/iris/config"
 	"iris/iris/network"
@@ -47,12 +48,18 @@ type Options struct {
 	Dir string
 	// Durable keeps the controllers' log on disk, so that they can be killed and started again. Several always do.
 	Durable bool
+	// SnapshotEntries is how far a log grows before a snapshot takes the place of all but its last quarter. 0: the journal's
+	// defaults.
+	SnapshotEntries int
 	// Controllers is how many there are. Default 1.
 	Controllers int
 	// Restart is the pause after which a controller that failed is started again. 0: it stays down.
 	Restart time.Duration
 	// Services are registered with the controllers' servers besides their own.
 	Services []func(grpc.ServiceRegistrar)
+	// Secrets is a directory that auth.Init filled, for the hosts that controllers listen at: everybody then has a
+	// certificate, and takes nobody who has none. Empty: everybody may do everything.
+	Secrets string
 	// Log defaults to slog.Default.
 	Log *slog.Logger
 }
@@ -125,9 +132,13 @@ func (m *Manager) start(c config.Cluster) error {
 	return nil
 }
 
-// Connect is a client of the cluster; the caller closes it.
+// Connect is a client of the cluster, an administrator's if it has credentials; the caller closes it.
 func (m *Manager) Connect() (*client.Client, error) {
-	return client.Connect(m.Address(), client.Network(m.options.Network))
+	dialling, err := m.options.dialling(auth.Admin, "", auth.Controller)
+	if err != nil {
+		return nil, err
+	}
+	return client.Connect(m.Address(), client.Network(m.options.Network), client.Dial(dialling...))
 }
 
 // Ready waits until every worker has registered.

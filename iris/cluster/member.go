@@ -11,6 +11,7 @@ import (
 
 	"google.golang.org/grpc"
 
+	"iris/iris/auth"
 	"iris/iris/bundle"
 	"iris/iris/config"
 	"iris/iris/controller"
@@ -54,7 +55,19 @@ func (m *member) start() (err error) {
 	if err != nil {
 		return err
 	}
-	others := peers.New(m.options.Network, store)
+	serving, err := m.options.serving(auth.Controller, m.id)
+	if err != nil {
+		return err
+	}
+	toWorkers, err := m.options.dialling(auth.Controller, m.id, auth.Worker)
+	if err != nil {
+		return err
+	}
+	toControllers, err := m.options.dialling(auth.Controller, m.id, auth.Controller)
+	if err != nil {
+		return err
+	}
+	others := peers.New(m.options.Network, store, toControllers...)
 	defer func() {
 		if err != nil {
 			err = errors.Join(err, others.Close())
@@ -66,12 +79,15 @@ func (m *member) start() (err error) {
 	})
 	c := controller.Config{
 		Cluster: m.config.Name, ID: m.id, Network: m.options.Network, Address: m.address, Bundles: others.Bundles(nil),
-		WorkerTimeout: m.config.Controller.WorkerTimeout, Policy: policy, Services: m.options.Services, Log: m.log,
+		WorkerTimeout: m.config.Controller.WorkerTimeout, Policy: policy,
+		Retention:     state.Retention(m.config.Controller.Retention),
+		ServerOptions: serving, DialOptions: toWorkers, Services: m.options.Services, Log: m.log,
 	}
 	if m.options.durable() {
 		raft, err := journal.OpenRaft(journal.RaftConfig{
 			Dir: filepath.Join(m.dir, "journal"), ID: m.id, Address: m.address, Bootstrap: m.first, Policy: policy,
 			Streams: others, Cluster: m.config.Name, Log: m.log,
+			SnapshotEntries: m.options.SnapshotEntries, TrailingEntries: m.options.SnapshotEntries / 4,
 		})
 		if err != nil {
 			return err

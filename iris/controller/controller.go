@@ -40,6 +40,8 @@ type Config struct {
 	WorkerTimeout time.Duration
 	// Policy: zero fields take their defaults, see [Policy].
 	Policy state.Policy
+	// Retention is what is kept of the past; see [Retention] for the defaults.
+	Retention state.Retention
 	// ServerOptions and DialOptions are added to its server and to its connections: credentials, limits, measurements.
 	ServerOptions []grpc.ServerOption
 	DialOptions   []grpc.DialOption
@@ -64,6 +66,7 @@ func (c *Config) setDefaults() {
 	setDefault(&c.Network, network.Network(network.TCP{}))
 	setDefault(&c.WorkerTimeout, time.Minute)
 	c.Policy = Policy(c.Policy)
+	c.Retention = Retention(c.Retention)
 	if c.Journal == nil {
 		c.Journal = journal.NewMemory(c.Policy)
 	}
@@ -118,6 +121,10 @@ func Start(config Config) (*Controller, error) {
 
 	c.running.Go(c.lead)
 	c.running.Go(c.watch)
+	if config.Bundles != nil {
+		config.Bundles.Answer(c.unused)
+		c.running.Go(c.prune)
+	}
 	c.running.Go(func() {
 		if err := c.server.Serve(listener); err != nil {
 			config.Log.Error("controller server ended", "error", err)

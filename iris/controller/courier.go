@@ -24,6 +24,7 @@ const (
 	dispatchTimeout = 5 * time.Second // of one RunTask or StopTask call
 	dispatchBatch   = 1000            // attempts in one call at the most
 	dispatchBytes   = 8 << 20         // of their jobs' specs in one call, half of what a message may hold
+	idle            = time.Hour       // between two looks at a queue when nothing is due
 )
 
 // courier delivers orders to one incarnation of one worker. Everything that is due goes in one call; each attempt has

@@ -94,7 +94,7 @@ func TestABadTextIsRefusedAndArmsNothingAnywhere(t *testing.T) {
 		for text, want := range map[string]string{
 			"test.beat dealy 3s": `chaos: column 11: found "dealy", want code, delay, err, every, fail, max, may-not-fire, ` +
 				`min, pause, rate, seed, skip or window; did you mean delay?`,
-			"test.beat; test.baet": `chaos: column 12: no site "test.baet"; did you mean "test.beat"? The sites are test.beat`,
+			"test.beat; test.baet": `chaos: column 12: no site "test.baet"; did you mean "test.beat"? The sites are ` + sites(),
 			"test.beat[wroker=w-0]": `chaos: column 11: hits of test.beat have no label "wroker", want cluster, worker or job; ` +
 				`did you mean worker?`,
 			"test.beat[cluster=other]": fmt.Sprintf(`chaos: column 1: test.beat: Match("cluster", "other"): want no cluster but %q, `+
@@ -275,10 +275,26 @@ func TestSitesAreListedWithWhatARuleMayDoThere(t *testing.T) {
 		}
 		equal(t, "reports", len(reports), 2)
 		for _, r := range reports {
-			equal(t, "sites", fmt.Sprintf("%+v", r.Sites),
-				"[{Name:test.beat Doc:before a beat Can:[fail delay pause call] Labels:[cluster worker job]}]")
+			var names []string
+			for _, site := range r.Sites {
+				names = append(names, site.Name)
+				if site.Name == "test.beat" {
+					equal(t, "site", fmt.Sprintf("%+v", site),
+						"{Name:test.beat Doc:before a beat Can:[fail delay pause call] Labels:[cluster worker job]}")
+				}
+			}
+			equal(t, "sites", strings.Join(names, ", "), sites())
 		}
 	})
+}
+
+// sites are those of this program.
+func sites() string {
+	var names []string
+	for _, site := range chaos.Sites() {
+		names = append(names, site.Name())
+	}
+	return strings.Join(names, ", ")
 }
 
 func TestOnlySomeOfManyTargetsAreReported(t *testing.T) {

@@ -97,6 +97,13 @@ func split(e Entry) ([]piece, error) {
 	return append(front, back...), err
 }
 
+// refuse ends the term whose record could not be written: raft, which steps down, does not say why.
+func (r *Raft) refuse(err error) {
+	if t := r.leading(); t != nil {
+		t.finish(fmt.Errorf("an entry could not be written: %w", err))
+	}
+}
+
 // pending is a record that raft has, and not yet said what became of it.
 type pending struct {
 	term   *raftTerm

@@ -19,8 +19,8 @@ var (
 		"an entry is committed and applied here, and nobody was told: this controller crashes",
 		chaos.CanAll, "controller").Carrying()
 	diskSite = chaos.NewSite("journal.disk",
-		"before anything of the log is written: the disk is full, or fails with the errno in the rule's error",
-		chaos.CanFail|chaos.CanCall, "controller").Carrying()
+		"before the log writes (label op: write, allocate or snapshot): the disk is full, or fails with the rule's errno",
+		chaos.CanFail|chaos.CanCall, "controller").Carrying("op")
 )
 
 // ErrCrashed is why a journal is over that chaos crashed. It appends, applies and sends nothing from that instant on, as

@@ -20,7 +20,6 @@ type values struct {
 	CPU        float64
 	Retries    *int32
 	Loud       bool
-	Quiet      bool // not set by IRIS_QUIET
 	Format     string
 	Labels     [][2]string
 	Env        []string
@@ -39,7 +38,6 @@ func tree() (root *cobra.Command, serve, run *values) {
 	Var(s.Flags(), &serve.Memory, "memory", "", "memory", Bytes())
 	Var(s.Flags(), &serve.CPU, "cpu", "", "cores it offers", Cores())
 	Var(s.Flags(), &serve.Loud, "loud", "", "be loud", Bool())
-	NoVariable(Var(s.Flags(), &serve.Quiet, "quiet", "", "be quiet", Bool()))
 	Var(s.Flags(), &serve.Format, "log-format", "", "format", Choice("format", "text", "json"))
 	ListVar(s.Flags(), &serve.Labels, "label", "", "labels", ",", Pair("a label"))
 	ListVar(s.Flags(), &serve.Controller, "controller", "", "controllers", ",", Text("address"))
@@ -107,7 +105,7 @@ func TestTheStrongerPlaceWins(t *testing.T) {
 		},
 		{
 			name: "environment over file", line: "serve", file: "worker-timeout: 2m\nlog-format: json\n",
-			environment: map[string]string{"IRIS_WORKER_TIMEOUT": "4m", "IRIS_LOG_FORMAT": "", "IRIS_QUIET": "whatever"},
+			environment: map[string]string{"IRIS_WORKER_TIMEOUT": "4m", "IRIS_LOG_FORMAT": ""},
 			serve:       values{Timeout: 4 * time.Minute, Format: "json"},
 		},
 		{
@@ -283,4 +281,21 @@ func TestKindsTakeWhatTheyShouldAndNoMore(t *testing.T) {
 
 func erase[T any](kind Kind[T]) func(string) (any, error) {
 	return func(text string) (any, error) { return kind.Read(text) }
+}
+
+func TestAFlagWithoutAVariableIgnoresTheEnvironment(t *testing.T) {
+	for _, marked := range []bool{false, true} {
+		c := &cobra.Command{Use: "x", Run: func(*cobra.Command, []string) {}}
+		on := false
+		flag := Var(c.Flags(), &on, "chaos", "", "let faults in", Bool())
+		if marked {
+			NoVariable(flag)
+		}
+		Prepare(c)
+		environment := map[string]string{"IRIS_CHAOS": "true"}
+		sources := Sources{Lookup: func(name string) (string, bool) { value, ok := environment[name]; return value, ok }}
+		if err := sources.Apply(c); err != nil || on == marked {
+			t.Errorf("marked %v: %v, with %v", marked, on, err)
+		}
+	}
 }

@@ -6,7 +6,10 @@ import (
 	"strings"
 	"time"
 
+	"github.com/google/go-cmp/cmp"
+	"github.com/google/go-cmp/cmp/cmpopts"
 	"google.golang.org/protobuf/proto"
+	"google.golang.org/protobuf/testing/protocmp"
 	"pgregory.net/rapid"
 )
 
@@ -35,6 +38,9 @@ func (w *world) restore(slower time.Duration) {
 		w.t.Fatalf("%v\n%s", err, w.c.Describe(epoch))
 	}
 	w.same("the restored cluster", restored)
+	if diff := difference(w.c, restored); diff != "" {
+		w.t.Fatalf("the restored cluster is another:%s\n%s", diff, w.c.Describe(epoch))
+	}
 	for _, due := range restored.Due(w.now) {
 		if due.Kind != BackoffDeadline { // pauses that were over; nothing is decided by them
 			w.t.Fatalf("%+v was answered and is due again\n%s", due, w.c.Describe(epoch))
@@ -54,15 +60,34 @@ func (w *world) same(what string, other *Cluster) {
 		{"queue", queueText},
 		{"outstanding effects", func(c *Cluster) string { return fmt.Sprint(effectTexts(c.Outstanding())) }},
 		{"forgettable", func(c *Cluster) string { return fmt.Sprint(c.Expired(w.now.Add(time.Hour), Retention{Jobs: 1})) }},
-		{"snapshot", func(c *Cluster) string { return snapshotText(w.t, c) }},
 	} {
 		if got, want := v.view(other), v.view(w.c); got != want {
 			w.t.Fatalf("the %s of %s is\n%s\nnot\n%s\n%s", v.of, what, got, want, w.c.Describe(epoch))
 		}
 	}
+	if snapshotText(w.t, other) != snapshotText(w.t, w.c) {
+		diff := cmp.Diff(w.c.Snapshot(), other.Snapshot(), protocmp.Transform())
+		w.t.Fatalf("the snapshot of %s is another:%s\n%s", what, diff, w.c.Describe(epoch))
+	}
 	if got, want := deadlineText(other, nil), deadlineText(w.c, w.due); got != want {
 		w.t.Fatalf("the deadlines of %s are\n%s\nnot\n%s\n%s", what, got, want, w.c.Describe(epoch))
 	}
+}
+
+// difference is what two clusters do not have in common, field by field. Left out is what says the same in several ways:
+// lists that may hold what has left them, and deadlines (see queueText and deadlineText).
+func difference(a, b *Cluster) string {
+	return cmp.Diff(a, b, protocmp.Transform(), cmpopts.EquateEmpty(),
+		cmp.AllowUnexported(Cluster{}, Job{}, Task{}, Attempt{}, Worker{}, avoidance{}),
+		cmpopts.IgnoreFields(Cluster{}, "queue", "times", "sweepAt", "effects"),
+		cmpopts.IgnoreFields(Job{}, "queued", "waiting", "avoiding"),
+		cmpopts.IgnoreFields(Attempt{}, "timeout"),
+		cmp.Transformer("avoidance", func(a *avoidance) avoidance {
+			if a == nil {
+				return avoidance{} // it keeps the task from nothing
+			}
+			return *a
+		}))
 }
 
 // queueText are all waiting tasks in their order. It does not tidy up the queue, as [Cluster.Queue] does: a follower

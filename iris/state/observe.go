@@ -165,7 +165,7 @@ func (c *Cluster) observe(now time.Time, cmd Observe) {
 
 // advance follows an attempt through its phases.
 func (c *Cluster) advance(now time.Time, a *Attempt, to State) {
-	AttemptMoves.move(&a.State, to, a.what)
+	c.moveAttempt(a, to)
 	j := a.job
 	if a.Started.IsZero() {
 		a.Started = now

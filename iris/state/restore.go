@@ -102,6 +102,7 @@ func (r *restorer) job(in *pb.Snapshot_Job) error {
 	}
 	r.c.jobs[j.ID] = j
 	r.c.order = append(r.c.order, j)
+	r.c.count(j, 1)
 	return r.derive(j)
 }
 

@@ -25,6 +25,10 @@ func busy(t *testing.T) *story {
 	s.submit("gang", gang(2))
 	s.run("gang/0@w-0", "gang/1@w-0")
 	s.report("gang/1/0", Succeeded)
+	s.submit("bounced", gang(2), retries(1))
+	s.run("bounced/0@w-1", "bounced/1@w-1")
+	s.report("bounced/0/0", Failed, "exit code 5")
+	s.report("bounced/1/0", Killed)
 	s.submit("child", below("gang"), schedulingTimeout(time.Hour))
 	s.submit("over", retries(1))
 	s.run("over/0@w-0")
@@ -67,11 +71,11 @@ func TestARestoredClusterIsTheOneItWasTakenOf(t *testing.T) {
 			t.Errorf("%s: %s", v.of, diff)
 		}
 	}
-	if diff := cmp.Diff(s.c.Snapshot(), c.Snapshot(), protocmp.Transform()); diff != "" {
+	if diff := difference(s.c, c); diff != "" {
 		t.Error(diff)
 	}
-	if c.Policy() != policy {
-		t.Errorf("the policy is %+v", c.Policy())
+	if diff := cmp.Diff(s.c.Snapshot(), c.Snapshot(), protocmp.Transform()); diff != "" {
+		t.Error(diff)
 	}
 	if a := c.Attempt("over/0/1"); a.Worker != "w-0" || a.Number() != 1 || a.Job() != c.Job("over") || a.Finished != s.now {
 		t.Errorf("an attempt came back as %+v", a)
@@ -79,6 +83,33 @@ func TestARestoredClusterIsTheOneItWasTakenOf(t *testing.T) {
 	pause, avoided := c.Job("many").NotBefore(2), c.Job("many").Avoided(3)
 	if pause != s.now.Add(policy.DispatchPause) || !slices.Equal(avoided, []string{"w-2"}) {
 		t.Errorf("many/2 may begin at %v, many/3 avoids %v", pause, avoided)
+	}
+}
+
+// A task that runs may still avoid a worker; once it waits again and no other worker is left, it avoids nobody.
+func TestARoundOfDispatchOutlivesARestore(t *testing.T) {
+	for name, edits := range map[string][]edit{"task": {retries(1)}, "gang": {retries(1), gang(1)}} {
+		s := tell(t)
+		s.workers("w-0", "w-1")
+		s.submit("j", edits...)
+		s.assign("j/0@w-0")
+		s.failDispatch("j/0/0")
+		s.run("j/0@w-1")
+		restored, err := Restore(throughBytes(t, s.c.Snapshot()))
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, c := range []*Cluster{s.c, restored} {
+			s.c = c
+			s.report("j/0/1", Failed, "exit code 1")
+			if got := c.Job("j").Avoided(0); !slices.Equal(got, []string{"w-0"}) {
+				t.Errorf("%s: it avoids %v while w-1 could run it", name, got)
+			}
+			s.lose("w-1")
+			if got := c.Job("j").Avoided(0); got != nil {
+				t.Errorf("%s: it avoids %v, the only one left", name, got)
+			}
+		}
 	}
 }
 
@@ -109,6 +140,31 @@ func TestASnapshotStaysWhatItWasWhileTheClusterGoesOn(t *testing.T) {
 	}
 	if _, err := Restore(taken); err != nil {
 		t.Errorf("a second time: %v", err)
+	}
+}
+
+func TestClustersOfOneSnapshotGoTheirOwnWays(t *testing.T) {
+	s := tell(t)
+	s.workers("a", "b", "c", "d", "e", "f")
+	s.submit("j")
+	for n, worker := range []string{"b", "c", "d"} {
+		s.assign("j/0@" + worker)
+		s.failDispatch(newUID("j", 0, n))
+	}
+	taken := throughBytes(t, s.c.Snapshot())
+	var all []*Cluster
+	for range 2 {
+		c, err := Restore(taken)
+		if err != nil {
+			t.Fatal(err)
+		}
+		all = append(all, c)
+	}
+	s.c = all[0]
+	s.assign("j/0@a")
+	s.failDispatch("j/0/3")
+	if got := all[1].Job("j").Avoided(0); !slices.Equal(got, []string{"b", "c", "d"}) {
+		t.Errorf("the other cluster avoids %v", got)
 	}
 }
 
@@ -144,8 +200,8 @@ func TestADamagedSnapshotSaysWhereItIs(t *testing.T) {
 		{`job "over" in the snapshot has 1000000000 tasks`, func(s *pb.Snapshot) { job(s, "over").Spec.Replicas = proto.Int32(1e9) }},
 		{`job "over" in the snapshot has 0 tasks`, func(s *pb.Snapshot) { job(s, "over").Spec.Replicas = proto.Int32(0) }},
 		{`job "child" in the snapshot has the parent "gang", which is not there before it`, func(s *pb.Snapshot) { s.Jobs = s.Jobs[1:] }},
-		{`job "gang" in the snapshot has the number 6, and the next one is to have 6`, func(s *pb.Snapshot) { s.Jobs[0].Number = 6 }},
-		{`job "child" in the snapshot has the number 0, and the one before it has 0`, func(s *pb.Snapshot) { s.Jobs[1].Number = 0 }},
+		{`job "gang" in the snapshot has the number 7, and the next one is to have 7`, func(s *pb.Snapshot) { s.Jobs[0].Number = 7 }},
+		{`job "bounced" in the snapshot has the number 0, and the one before it has 0`, func(s *pb.Snapshot) { s.Jobs[1].Number = 0 }},
 		{`job "gang" in the snapshot is JOB_STATE_UNSPECIFIED, which no job can be`, func(s *pb.Snapshot) { s.Jobs[0].State = 0 }},
 		{`job "gang" in the snapshot is 9, which no job can be`, func(s *pb.Snapshot) { s.Jobs[0].State = 9 }},
 		{`job "many" in the snapshot has the name "child", and job "x" has it too`, func(s *pb.Snapshot) {

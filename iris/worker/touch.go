@@ -18,6 +18,7 @@ const (
 
 // keepInTouch registers, then beats; a controller that does not know the worker any more is registered with again.
 func (w *Worker) keepInTouch() {
+	defer w.beating.ended.Store(true)
 	if !w.register() {
 		return
 	}
@@ -75,6 +76,7 @@ func (w *Worker) register() bool {
 }
 
 func (w *Worker) tryRegister() (*pb.RegisterResponse, error) {
+	defer w.beating.work()()
 	if err := registerSite.Hit(w.ctx, w); err != nil {
 		return nil, err
 	}
@@ -93,6 +95,7 @@ func (w *Worker) tryRegister() (*pb.RegisterResponse, error) {
 
 // beat sends everything the worker runs and has finished. It returns true when the worker must register again.
 func (w *Worker) beat() (registerAgain bool) {
+	defer w.beating.work()()
 	if err := heartbeatSite.Hit(w.ctx, w); err != nil {
 		w.config.Log.Debug("heartbeat lost", "error", err)
 		return false
@@ -118,6 +121,7 @@ func (w *Worker) beat() (registerAgain bool) {
 
 // report is the fast path: it tells the controller what changed as soon as it has. Whatever it loses, a heartbeat brings.
 func (w *Worker) report() {
+	defer w.reporting.ended.Store(true)
 	for {
 		select {
 		case <-w.ctx.Done():
@@ -126,7 +130,9 @@ func (w *Worker) report() {
 		}
 		for changed := w.ledger.changed(); len(changed) > 0; changed = w.ledger.changed() {
 			if !reportSite.Armed() {
+				done := w.reporting.work()
 				w.send(changed)
+				done()
 				continue
 			}
 			for _, a := range changed { // each on its own, so that a delay of one holds up no other

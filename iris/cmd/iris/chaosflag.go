@@ -23,8 +23,12 @@ func (f *chaosFlag) add(flags *pflag.FlagSet) {
 
 // arm arms what IRIS_CHAOS says; call it before anything starts. It returns the service for the daemon's server.
 func (f *chaosFlag) arm(config faults.Config, what string) (func(grpc.ServiceRegistrar), error) {
-	if _, err := faults.FromEnvironment(config.Cluster, f.on); err != nil {
+	rules, err := faults.FromEnvironment(config.Cluster, f.on)
+	if err != nil {
 		return nil, usageError{err}
+	}
+	for _, rule := range rules {
+		config.Log.Info("chaos rule armed", "id", rule.ID(), "rule", rule.String())
 	}
 	if !f.on {
 		return func(server grpc.ServiceRegistrar) { faults.Disabled(server, what) }, nil

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/spf13/cobra"
+	"google.golang.org/grpc"
 
 	"iris/iris/auth"
 	"iris/iris/controller"
@@ -29,8 +30,10 @@ type controllerDaemon struct {
 	dataDir       string
 	ephemeral     bool
 	join          []string
+	empty         bool // the data directory was
 	workerTimeout time.Duration
 	policy        state.Policy
+	retention     state.Retention
 	credentials   credentialFlags
 	chaos         chaosFlag
 }
@@ -41,7 +44,7 @@ const firstController = "c-0"
 func newController(a *app) *cobra.Command {
 	d := &controllerDaemon{
 		app: a, log: logFlags{"info", "text"}, listen: defaultController, cluster: "iris", id: firstController, workerTimeout: time.Minute,
-		policy: controller.Policy(state.Policy{}),
+		policy: controller.Policy(state.Policy{}), retention: controller.Retention(state.Retention{}),
 	}
 	c := &cobra.Command{
 		Use:   "controller {--data-dir DIR | --ephemeral}",
@@ -58,7 +61,7 @@ output when it serves.`,
 	settings.Var(flags, &d.cluster, "cluster", "", "the name of the cluster", settings.Text("name"))
 	settings.Var(flags, &d.dataDir, "data-dir", "", "where it keeps its state", settings.Text("directory"))
 	settings.Var(flags, &d.id, "id", "", "its name among the controllers of its cluster; it stays with its --data-dir", settings.Text("name"))
-	settings.ListVar(flags, &d.join, "join", "", "become one of the controllers that serve there, instead of beginning a cluster", ",",
+	settings.ListVar(flags, &d.join, "join", "", "with an empty --data-dir, become one of the controllers that serve there instead of beginning a cluster", ",",
 		settings.Address())
 	settings.Var(flags, &d.ephemeral, "ephemeral", "", "keep the state in memory: it is gone when the controller ends", settings.Bool())
 	settings.Var(flags, &d.workerTimeout, "worker-timeout", "", "a worker that is silent for so long is lost",
@@ -69,6 +72,9 @@ output when it serves.`,
 		settings.Count(1, 1000))
 	settings.Var(flags, &d.policy.DispatchPause, "dispatch-pause", "", "the pause after the first round; it doubles with each",
 		settings.Duration(time.Millisecond))
+	settings.Var(flags, &d.retention.Jobs, "keep-jobs", "", "how many jobs are kept that are over; 0: all", settings.Count(0, 1<<30))
+	settings.Var(flags, &d.retention.Age, "keep-jobs-for", "", "how long jobs are kept that are over; 0: for ever", settings.Duration(0))
+	settings.Var(flags, &d.retention.WorkerAge, "keep-workers-for", "", "how long lost workers are kept; 0: for ever", settings.Duration(0))
 	d.credentials.addServer(flags)
 	d.chaos.add(flags)
 	return c
@@ -80,7 +86,9 @@ func (d *controllerDaemon) run(ctx context.Context) error {
 	}
 	log := d.log.logger(d.err)
 	config := controller.Config{
-		Cluster: d.cluster, ID: d.id, Address: d.listen, Advertise: d.advertise, WorkerTimeout: d.workerTimeout, Policy: d.policy, Log: log,
+		Cluster: d.cluster, ID: d.id, Address: d.listen, Advertise: d.advertise, WorkerTimeout: d.workerTimeout, Policy: d.policy,
+		Retention: state.Retention{Jobs: limit(d.retention.Jobs), Age: limit(d.retention.Age), WorkerAge: limit(d.retention.WorkerAge)},
+		Log:       log,
 	}
 	var err error
 	if config.ServerOptions, err = d.credentials.serve(log, d.listen); err != nil {
@@ -89,26 +97,34 @@ func (d *controllerDaemon) run(ctx context.Context) error {
 	if config.DialOptions, err = d.credentials.dial(log, auth.Worker); err != nil {
 		return err
 	}
-	others, err := d.others(&config)
+	toControllers, err := d.credentials.dial(log, auth.Controller)
 	if err != nil {
 		return err
 	}
-	release, err := d.store(&config)
+	others, err := d.others(&config, toControllers)
+	if err != nil {
+		return err
+	}
+	release, err := d.store(&config, toControllers)
 	if err != nil {
 		return errors.Join(err, others.close())
 	}
-	return errors.Join(d.serve(ctx, config, others), release(), others.close())
+	return errors.Join(d.serve(ctx, config, others, toControllers), release(), others.close())
+}
+
+// limit makes a limit of a flag: 0 is none, which is negative in a configuration, where 0 is the default.
+func limit[N int | time.Duration](n N) N {
+	if n == 0 {
+		return -1
+	}
+	return n
 }
 
 // others makes the connections to the other daemons of the cluster, and the service that breaks them.
-func (d *controllerDaemon) others(config *controller.Config) (*processes, error) {
-	toControllers, err := d.credentials.dial(config.Log, auth.Controller)
-	if err != nil {
-		return nil, err
-	}
+func (d *controllerDaemon) others(config *controller.Config, toControllers []grpc.DialOption) (*processes, error) {
 	others := newProcesses(config.DialOptions, toControllers)
 	service, err := d.chaos.arm(faults.Config{
-		Cluster: d.cluster, Names: []string{d.id, "controller"}, Peers: others.list, Log: config.Log,
+		Cluster: d.cluster, Names: []string{d.id, "controller"}, Peers: others.directory.Processes, Log: config.Log,
 	}, "controller")
 	if err != nil {
 		return nil, err
@@ -118,7 +134,8 @@ func (d *controllerDaemon) others(config *controller.Config) (*processes, error)
 }
 
 // serve runs the controller until it is told to stop, or cannot go on.
-func (d *controllerDaemon) serve(ctx context.Context, config controller.Config, others *processes) error {
+func (d *controllerDaemon) serve(ctx context.Context, config controller.Config, others *processes,
+	toControllers []grpc.DialOption) error {
 	c, err := controller.Start(config)
 	if err != nil {
 		err = listening(err)
@@ -128,13 +145,13 @@ func (d *controllerDaemon) serve(ctx context.Context, config controller.Config, 
 		return err
 	}
 	defer d.chaos.log(d.cluster, config.Log)()
-	if err := others.connect(append([]string{c.Address()}, d.join...)); err != nil {
+	if err := others.connect(append([]string{c.Address()}, d.join...), toControllers); err != nil {
 		return errors.Join(err, c.Stop())
 	}
 	ctx, stop := context.WithCancel(ctx)
 	var joining sync.WaitGroup
 	refused := make(chan error, 1)
-	if len(d.join) > 0 {
+	if len(d.join) > 0 && d.empty {
 		joining.Go(func() {
 			if err := others.join(ctx, config.Log, d.id, c.Address()); err != nil {
 				refused <- err

@@ -6,7 +6,8 @@ import (
 	"os"
 	"path/filepath"
 
-	"iris/iris/auth"
+	"google.golang.org/grpc"
+
 	"iris/iris/bundle"
 	"iris/iris/controller"
 	"iris/iris/journal"
@@ -15,7 +16,7 @@ import (
 )
 
 // store gives the controller its log and its bundles. When the controller has ended, close releases them.
-func (d *controllerDaemon) store(config *controller.Config) (close func() error, err error) {
+func (d *controllerDaemon) store(config *controller.Config, toControllers []grpc.DialOption) (close func() error, err error) {
 	dir, remove := d.dataDir, func() error { return nil }
 	if d.ephemeral {
 		if dir, err = os.MkdirTemp("", "iris-controller-"); err != nil {
@@ -27,11 +28,7 @@ func (d *controllerDaemon) store(config *controller.Config) (close func() error,
 	if err != nil {
 		return nil, errors.Join(fmt.Errorf("controller %s: %w", d.id, err), remove())
 	}
-	dialling, err := d.credentials.dial(config.Log, auth.Controller)
-	if err != nil {
-		return nil, errors.Join(err, remove())
-	}
-	others := peers.New(network.TCP{}, bundles, dialling...)
+	others := peers.New(network.TCP{}, bundles, toControllers...)
 	close = func() error { return errors.Join(others.Close(), remove()) }
 	if d.ephemeral {
 		config.Bundles = others.Bundles(nil)
@@ -52,6 +49,8 @@ func (d *controllerDaemon) keep(config *controller.Config, others *peers.Peers) 
 	if err != nil {
 		return fmt.Errorf("controller %s: %w", d.id, err)
 	}
+	voters, err := log.Voters()
+	d.empty = err == nil && len(voters) == 0
 	config.Journal = log
 	config.Services = append(config.Services, others.Register)
 	config.Bundles = others.Bundles(func() []string {

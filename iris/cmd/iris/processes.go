@@ -16,26 +16,35 @@ import (
 	"iris/iris/client"
 	"iris/iris/faults"
 	"iris/iris/network"
+	pb "iris/iris/proto"
 )
 
 // processes are the daemons of a controller's cluster, which chaos reaches through it. While no controller leads they are
 // those that were known last: whoever broke the leader must be able to mend it.
 type processes struct {
-	toWorkers, toControllers []grpc.DialOption
+	directory *faults.Directory
 
 	mu     sync.Mutex
-	leader *client.Client              // nil before connect
-	conns  map[string]*grpc.ClientConn // by what is dialled, and where
-	last   []faults.Process
+	leader *client.Client    // nil before connect
+	last   map[string]string // addresses by name
+	// controllers are the names that are not workers'.
+	controllers map[string]bool
 }
 
 func newProcesses(toWorkers, toControllers []grpc.DialOption) *processes {
-	return &processes{toWorkers: toWorkers, toControllers: toControllers, conns: map[string]*grpc.ClientConn{}}
+	p := &processes{}
+	p.directory = faults.NewDirectory(p.list, func(name, address string) (*grpc.ClientConn, error) {
+		if p.controls(name) {
+			return network.Client(network.TCP{}, address, toControllers...)
+		}
+		return network.Client(network.TCP{}, address, toWorkers...)
+	})
+	return p
 }
 
 // connect says where the controllers are: this one, and those that it joins.
-func (p *processes) connect(addresses []string) error {
-	leader, err := client.Connect(strings.Join(addresses, ","), client.Patience(time.Second), client.Dial(p.toControllers...))
+func (p *processes) connect(addresses []string, options []grpc.DialOption) error {
+	leader, err := client.Connect(strings.Join(addresses, ","), client.Patience(time.Second), client.Dial(options...))
 	if err != nil {
 		return err
 	}
@@ -45,59 +54,50 @@ func (p *processes) connect(addresses []string) error {
 	return nil
 }
 
-// list is faults.Config.Peers.
-func (p *processes) list(ctx context.Context) ([]faults.Process, error) {
+// list finds the addresses of all processes.
+func (p *processes) list(ctx context.Context) (map[string]string, error) {
 	p.mu.Lock()
-	leader := p.leader
+	leader, last := p.leader, p.last
 	p.mu.Unlock()
 	if leader == nil {
 		return nil, errors.New("this controller is just starting")
 	}
-	workers, err := leader.Workers(ctx)
-	if err != nil {
-		return p.known(err)
-	}
+	all := map[string]string{}
 	controllers, err := leader.Controllers(ctx)
+	if err == nil {
+		var workers []*pb.WorkerStatus
+		workers, err = leader.Workers(ctx)
+		for _, w := range workers {
+			all[w.WorkerId] = w.Address
+		}
+	}
 	if err != nil {
-		return p.known(err)
+		if last == nil {
+			return nil, err
+		}
+		return last, nil
 	}
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	p.last = nil
-	used := map[string]*grpc.ClientConn{}
-	add := func(name, address string, options []grpc.DialOption) {
-		key := name + " at " + address
-		conn := p.conns[key]
-		if conn == nil {
-			made, err := network.Client(network.TCP{}, address, options...)
-			if err != nil {
-				return // it is no address, so that nobody is there
-			}
-			conn = made
-		}
-		used[key] = conn
-		p.last = append(p.last, faults.Process{Name: name, Conn: conn})
-	}
+	p.last, p.controllers = all, map[string]bool{}
 	for _, c := range controllers {
-		add(c.ControllerId, c.Address, p.toControllers)
+		all[c.ControllerId], p.controllers[c.ControllerId] = c.Address, true
 	}
-	for _, w := range workers {
-		add(w.WorkerId, w.Address, p.toWorkers)
-	}
-	for key, conn := range p.conns {
-		if used[key] == nil {
-			_ = conn.Close() // whoever was there is gone
-		}
-	}
-	p.conns = used
-	return p.last, nil
+	return all, nil
+}
+
+// controls tells a controller from a worker, by its name.
+func (p *processes) controls(name string) bool {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.controllers[name]
 }
 
 // join makes this controller one of the others. It tries until they agree, since they may not be there yet, and returns an
 // error only if they never will. It is repeatable: at each later start it is one of them already.
 func (p *processes) join(ctx context.Context, log *slog.Logger, id, address string) error {
 	for pause := time.Second; ; pause = min(2*pause, maxJoinPause) {
-		err := p.leader.AddController(ctx, id, address)
+		err := p.leader.AddController(ctx, id, address) // it is connected before this
 		switch code := status.Code(err); {
 		case err == nil:
 			log.Info("controller takes part", "controller", id)
@@ -118,25 +118,14 @@ func (p *processes) join(ctx context.Context, log *slog.Logger, id, address stri
 
 const maxJoinPause = 10 * time.Second
 
-func (p *processes) known(err error) ([]faults.Process, error) {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	if p.last == nil {
-		return nil, err
-	}
-	return p.last, nil
-}
-
 // close ends all connections. Call it when the server that lists them, and join, have ended.
 func (p *processes) close() error {
 	p.mu.Lock()
-	defer p.mu.Unlock()
-	var errs []error
-	if p.leader != nil {
-		errs = append(errs, p.leader.Close())
+	leader := p.leader
+	p.mu.Unlock()
+	err := p.directory.Close()
+	if leader != nil {
+		err = errors.Join(err, leader.Close())
 	}
-	for _, conn := range p.conns {
-		errs = append(errs, conn.Close())
-	}
-	return errors.Join(errs...)
+	return err
 }
