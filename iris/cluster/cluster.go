@@ -18,6 +18,8 @@ import (
 	"sync"
 	"time"
 
+	"google.golang.org/grpc"
+
 	"iris/iris/auth"
 	"iris/iris/client"
 	"iris/iris/config"
@@ -53,6 +55,8 @@ type Options struct {
 	Controllers int
 	// Restart is the pause after which a controller that failed is started again. 0: it stays down.
 	Restart time.Duration
+	// Services are registered with the controllers' servers besides their own.
+	Services []func(grpc.ServiceRegistrar)
 	// Secrets is a directory that auth.Init filled, for the hosts that controllers listen at: everybody then has a
 	// certificate, and takes nobody who has none. Empty: everybody may do everything.
 	Secrets string

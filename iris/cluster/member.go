@@ -81,7 +81,7 @@ func (m *member) start() (err error) {
 		Cluster: m.config.Name, ID: m.id, Network: m.options.Network, Address: m.address, Bundles: others.Bundles(nil),
 		WorkerTimeout: m.config.Controller.WorkerTimeout, Policy: policy,
 		Retention:     state.Retention(m.config.Controller.Retention),
-		ServerOptions: serving, DialOptions: toWorkers, Log: m.log,
+		ServerOptions: serving, DialOptions: toWorkers, Services: m.options.Services, Log: m.log,
 	}
 	if m.options.durable() {
 		raft, err := journal.OpenRaft(journal.RaftConfig{
@@ -93,7 +93,7 @@ func (m *member) start() (err error) {
 			return err
 		}
 		c.Journal, c.Bundles = raft, others.Bundles(func() []string { return addresses(raft, m.address) })
-		c.Services = []func(grpc.ServiceRegistrar){others.Register}
+		c.Services = append([]func(grpc.ServiceRegistrar){others.Register}, c.Services...)
 	}
 	running, err := controller.Start(c)
 	if err != nil {
