@@ -49,6 +49,9 @@ func checkTaskRules(j *Job, i int, fail func(string, ...any)) {
 		if !a.Released {
 			unreleased++
 		}
+		if len(a.Ports) > 0 && (a.State != Running || a.Done) {
+			fail("attempt %s is %v, done: %v, and has ports", a.UID, a.State, a.Done)
+		}
 	}
 	if want := map[bool]int{true: 1, false: 0}[t.State == Succeeded]; succeeded != want {
 		fail("task %s is %v with %d succeeded attempts", j.TaskID(i), t.State, succeeded)

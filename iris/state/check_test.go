@@ -59,6 +59,7 @@ func TestCheckSeesWhatIsWrong(t *testing.T) {
 			c.jobs["over"].Failures, c.jobs["over"].Tasks[0].Failures = 0, 0
 			recount(c)
 		}},
+		{"attempt over/0/0 is FAILED, done: false, and has ports", func(c *Cluster) { c.Attempt("over/0/0").Ports = map[string]int32{"http": 1} }},
 		{"task over/0 is SUCCEEDED after 1 failures and 0 preemptions", func(c *Cluster) {
 			*c.jobs["over"].Spec.MaxRetriesFailure = -1
 		}},

@@ -167,7 +167,7 @@ func encodeReports(reports []Report) []*pb.AttemptReport {
 	out := make([]*pb.AttemptReport, len(reports))
 	for i, r := range reports {
 		out[i] = &pb.AttemptReport{
-			AttemptUid: r.UID, State: pb.TaskState(r.State), Error: valid(r.Error), ExitCode: r.ExitCode,
+			AttemptUid: r.UID, State: pb.TaskState(r.State), Error: valid(r.Error), ExitCode: r.ExitCode, Ports: r.Ports,
 		}
 	}
 	return out
@@ -183,7 +183,7 @@ func decodeReports(reports []*pb.AttemptReport) ([]Report, error) {
 		if newer(r) {
 			return nil, fmt.Errorf("the log's report on attempt %q %w", r.AttemptUid, errNewer)
 		}
-		out[i] = Report{UID: r.AttemptUid, State: State(r.State), Error: r.Error, ExitCode: r.ExitCode}
+		out[i] = Report{UID: r.AttemptUid, State: State(r.State), Error: r.Error, ExitCode: r.ExitCode, Ports: r.Ports}
 	}
 	return out, nil
 }

@@ -172,7 +172,7 @@ func (r *restorer) attempt(j *Job, task int32, n int, in *pb.Snapshot_Attempt, a
 		UID: newUID(j.ID, task, n), Worker: at.GetWorker(), Incarnation: at.GetIncarnation(),
 		State: State(in.State), Error: in.Error, ExitCode: in.ExitCode,
 		Assigned: instant(in.Assigned), Started: instant(in.Started), Finished: instant(in.Finished),
-		Done: in.Done, Released: !in.Held, job: j, task: task, lost: in.Lost, timeout: instant(in.Timeout),
+		Done: in.Done, Released: !in.Held, job: j, task: task, lost: in.Lost, timeout: instant(in.Timeout), Ports: in.Ports,
 	}
 	if in.Held {
 		w := r.c.workers[a.Worker]

@@ -79,6 +79,7 @@ func (s *snapshot) attempt(a *Attempt) *pb.Snapshot_Attempt {
 	out.Place, out.State, out.Error, out.ExitCode = s.place(a), pb.TaskState(a.State), a.Error, a.ExitCode
 	out.Assigned, out.Started, out.Finished = nanos(a.Assigned), nanos(a.Started), nanos(a.Finished)
 	out.Done, out.Held, out.Lost = a.Done, !a.Released, a.lost
+	out.Ports = a.Ports
 	if !a.State.Terminal() {
 		out.Timeout = nanos(a.timeout)
 	}
