@@ -18,6 +18,8 @@ import (
 	"sync"
 	"time"
 
+	"google.golang.org/grpc"
+
 	"iris/iris/auth"
 	"iris/iris/client"
 	"iris/iris/config"
@@ -46,10 +48,15 @@ type Options struct {
 	Dir string
 	// Durable keeps the controllers' log on disk, so that they can be killed and started again. Several always do.
 	Durable bool
+	// SnapshotEntries is how far a log grows before a snapshot takes the place of all but its last quarter. 0: the journal's
+	// defaults.
+	SnapshotEntries int
 	// Controllers is how many there are. Default 1.
 	Controllers int
 	// Restart is the pause after which a controller that failed is started again. 0: it stays down.
 	Restart time.Duration
+	// Services are registered with the controllers' servers besides their own.
+	Services []func(grpc.ServiceRegistrar)
 	// Secrets is a directory that auth.Init filled, for the hosts that controllers listen at: everybody then has a
 	// certificate, and takes nobody who has none. Empty: everybody may do everything.
 	Secrets string

@@ -80,18 +80,20 @@ func (m *member) start() (err error) {
 	c := controller.Config{
 		Cluster: m.config.Name, ID: m.id, Network: m.options.Network, Address: m.address, Bundles: others.Bundles(nil),
 		WorkerTimeout: m.config.Controller.WorkerTimeout, Policy: policy,
-		ServerOptions: serving, DialOptions: toWorkers, Log: m.log,
+		Retention:     state.Retention(m.config.Controller.Retention),
+		ServerOptions: serving, DialOptions: toWorkers, Services: m.options.Services, Log: m.log,
 	}
 	if m.options.durable() {
 		raft, err := journal.OpenRaft(journal.RaftConfig{
 			Dir: filepath.Join(m.dir, "journal"), ID: m.id, Address: m.address, Bootstrap: m.first, Policy: policy,
 			Streams: others, Cluster: m.config.Name, Log: m.log,
+			SnapshotEntries: m.options.SnapshotEntries, TrailingEntries: m.options.SnapshotEntries / 4,
 		})
 		if err != nil {
 			return err
 		}
 		c.Journal, c.Bundles = raft, others.Bundles(func() []string { return addresses(raft, m.address) })
-		c.Services = []func(grpc.ServiceRegistrar){others.Register}
+		c.Services = append([]func(grpc.ServiceRegistrar){others.Register}, c.Services...)
 	}
 	running, err := controller.Start(c)
 	if err != nil {

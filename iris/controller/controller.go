@@ -32,7 +32,7 @@ type Config struct {
 	Address string
 	// Advertise is the address by which others reach it. Default: where it listens.
 	Advertise string
-	// Journal is its log. Nil: one in memory, which is gone with the controller. Stop closes it.
+	// Journal is its log, made with the same policy. Nil: one in memory, which is gone with the controller. Stop closes it.
 	Journal journal.Journal
 	// Bundles stores uploaded workspaces. Nil: uploads are refused.
 	Bundles *peers.Bundles
@@ -40,6 +40,8 @@ type Config struct {
 	WorkerTimeout time.Duration
 	// Policy: zero fields take their defaults, see [Policy].
 	Policy state.Policy
+	// Retention is what is kept of the past; see [Retention] for the defaults.
+	Retention state.Retention
 	// ServerOptions and DialOptions are added to its server and to its connections: credentials, limits, measurements.
 	ServerOptions []grpc.ServerOption
 	DialOptions   []grpc.DialOption
@@ -64,6 +66,7 @@ func (c *Config) setDefaults() {
 	setDefault(&c.Network, network.Network(network.TCP{}))
 	setDefault(&c.WorkerTimeout, time.Minute)
 	c.Policy = Policy(c.Policy)
+	c.Retention = Retention(c.Retention)
 	if c.Journal == nil {
 		c.Journal = journal.NewMemory(c.Policy)
 	}
@@ -118,6 +121,10 @@ func Start(config Config) (*Controller, error) {
 
 	c.running.Go(c.lead)
 	c.running.Go(c.watch)
+	if config.Bundles != nil {
+		config.Bundles.Answer(c.unused)
+		c.running.Go(c.prune)
+	}
 	c.running.Go(func() {
 		if err := c.server.Serve(listener); err != nil {
 			config.Log.Error("controller server ended", "error", err)

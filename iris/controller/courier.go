@@ -24,6 +24,7 @@ const (
 	dispatchTimeout = 5 * time.Second // of one RunTask or StopTask call
 	dispatchBatch   = 1000            // attempts in one call at the most
 	dispatchBytes   = 8 << 20         // of their jobs' specs in one call, half of what a message may hold
+	idle            = time.Hour       // between two looks at a queue when nothing is due
 )
 
 // courier delivers orders to one incarnation of one worker. Everything that is due goes in one call; each attempt has
@@ -280,8 +281,11 @@ func (c *courier) greet() {
 func (c *courier) sendStops(uids []string) {
 	ctx, cancel := context.WithTimeout(c.ctx, dispatchTimeout)
 	defer cancel()
-	_, err := pb.NewWorkerServiceClient(c.conn).StopTask(ctx,
-		&pb.StopTaskRequest{WorkerId: c.worker, Incarnation: c.incarnation, AttemptUids: uids})
+	err := stopSite.Hit(ctx, chaos.Labels{"cluster": c.owner.config.Cluster, "worker": c.worker})
+	if err == nil {
+		_, err = pb.NewWorkerServiceClient(c.conn).StopTask(ctx,
+			&pb.StopTaskRequest{WorkerId: c.worker, Incarnation: c.incarnation, AttemptUids: uids})
+	}
 	if err != nil && c.ctx.Err() == nil {
 		c.owner.config.Log.Warn("stop not delivered; the next heartbeat repeats it", "worker", c.worker, "attempts", len(uids), "error", err)
 	}

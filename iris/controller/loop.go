@@ -32,6 +32,7 @@ type loop struct {
 	cluster  *state.Cluster
 	liveness liveness
 	couriers *couriers
+	past     retention
 	proposed uint64 // entries
 	held     []turn // not committed yet, in order
 	replan   bool   // there may be room though no command says so
@@ -60,6 +61,7 @@ func newLoop(config Config, s *seat, term journal.Term) *loop {
 	l := &loop{
 		config: config, seat: s, term: term, inbox: make(chan request, inboxSize), done: make(chan struct{}), ctx: ctx, stop: stop,
 		cluster: term.State(), liveness: newLiveness(config.WorkerTimeout),
+		past: retention{keep: config.Retention},
 	}
 	l.couriers = newCouriers(config, l.post, l.heard)
 	return l
@@ -195,10 +197,6 @@ func (l *loop) drain(batch ...request) []request {
 // step is: decide, apply, plan, answer, propose. All that is decided at one instant is one entry of the log.
 func (l *loop) step(now time.Time, batch []request) {
 	commands, counts := []state.Command{}, make([]int, len(batch))
-	if l.cluster.Policy() != l.config.Policy { // this controller is configured otherwise than the one before
-		commands = append(commands, state.SetPolicy{Policy: l.config.Policy})
-	}
-	own := len(commands)
 	for i, r := range batch {
 		if r.decide != nil {
 			decided := r.decide(l)
@@ -209,9 +207,10 @@ func (l *loop) step(now time.Time, batch []request) {
 	commands = append(commands, l.liveness.lost(now, l.cluster)...)
 	due := l.cluster.Due(now)
 	commands = append(commands, l.expirations(now, due)...)
+	commands = append(commands, l.past.expired(now, l.cluster)...)
 
 	t := turn{}
-	errs := t.apply(now, l.cluster, commands)[own:]
+	errs := t.apply(now, l.cluster, commands)
 	if len(commands) > 0 || len(due) > 0 || l.replan {
 		l.replan = false
 		if placements := plan(now, l.cluster, l.silent(now)); len(placements) > 0 {
@@ -294,20 +293,21 @@ func (l *loop) expirations(now time.Time, due []state.Deadline) []state.Command 
 	return commands
 }
 
-// idle is how long the loop sleeps when nothing is due.
-const idle = time.Hour
-
+// next is when the loop has something to do if nobody asks for anything.
 func (l *loop) next() time.Time {
 	now := time.Now()
 	if l.replan {
 		return now
 	}
-	next := now.Add(idle)
+	next := l.past.due
 	if at, ok := l.cluster.Next(); ok && at.Before(next) {
 		next = at
 	}
 	if at, ok := l.liveness.next(now); ok && at.Before(next) {
 		next = at
+	}
+	if next.Before(now) {
+		return now // it became due during this turn, whose length is made up for already
 	}
 	return next
 }

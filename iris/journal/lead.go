@@ -36,10 +36,17 @@ func (r *Raft) hear(leads bool) {
 	term := r.term
 	r.mu.Unlock()
 	if term != nil {
-		term.finish(errLost)
+		if err := r.entries.lacking(); err != nil {
+			term.finish(fmt.Errorf("%w: %w", errLost, err)) // that is why raft has it step down
+		} else {
+			term.finish(errLost)
+		}
 	}
 	if leads {
+		r.log.Info("this controller leads")
 		r.settleAddress()
+	} else {
+		r.log.Info("this controller no longer leads", "leader", r.Leader())
 	}
 }
 

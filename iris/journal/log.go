@@ -28,11 +28,12 @@ type diskLog struct {
 	log         *slog.Logger
 	raftLog     hclog.Logger
 	appended    func(entries, bytes int)    // told what was appended
+	refused     func(error)                 // told why something was not
 	leads       atomic.Pointer[func() bool] // whether this voter leads
 
-	last    atomic.Uint64 // index of the last entry that raft was told is there
-	spoilt  atomic.Bool   // a write failed; the files are to be looked at before the next one
-	waiting atomic.Bool   // for space, and it was told
+	last   atomic.Uint64 // index of the last entry that raft was told is there
+	spoilt atomic.Bool   // a write failed; the files are to be looked at before the next one
+	lack   atomic.Value  // of space: the error that was told, or nothing
 
 	running    atomic.Bool // raft runs, and would panic if the log could not be read
 	stuck      sync.Once
@@ -124,7 +125,7 @@ func (l *diskLog) write(do func() error, wait bool) error {
 		}
 		switch {
 		case err == nil:
-			if l.waiting.Swap(false) {
+			if was, _ := l.lack.Swap(noLack).(lack); was.err != nil {
 				l.log.Info("the log has space on its disk again")
 			}
 			return nil
@@ -134,6 +135,7 @@ func (l *diskLog) write(do func() error, wait bool) error {
 		}
 		l.tell(err)
 		if !wait {
+			l.refused(err)
 			return err
 		}
 		l.sleep(pause)
@@ -165,9 +167,20 @@ func (l *diskLog) try(do func() error) error {
 	return err
 }
 
+// lack is why the log waits for space.
+type lack struct{ err error }
+
+var noLack lack
+
+// lacking is why the log cannot be written at present; nil if it can.
+func (l *diskLog) lacking() error {
+	now, _ := l.lack.Load().(lack)
+	return now.err
+}
+
 // tell says once that the disk is full.
 func (l *diskLog) tell(err error) {
-	if !l.waiting.Swap(true) {
+	if was, _ := l.lack.Swap(lack{err}).(lack); was.err == nil {
 		l.log.Error("the log cannot be written; this controller works on once there is space", "dir", l.paths.dir, "err", err)
 	}
 }

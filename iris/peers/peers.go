@@ -32,9 +32,10 @@ type Peers struct {
 	closed   chan struct{}
 	running  sync.WaitGroup
 
-	mu    sync.Mutex
-	over  bool
-	conns map[string]*grpc.ClientConn // by address
+	mu     sync.Mutex
+	over   bool
+	conns  map[string]*grpc.ClientConn // by address
+	unused Unused                      // nil: nobody can tell yet
 }
 
 // New dials over n, with options as in [network.Client]. The store is this controller's own.

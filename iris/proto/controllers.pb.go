@@ -24,6 +24,95 @@ const (
 	_ = protoimpl.EnforceVersion(protoimpl.MaxVersion - 20)
 )
 
+type FindUnusedBundlesRequest struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// At most 1 000.
+	Sha256        []string `protobuf:"bytes,1,rep,name=sha256,proto3" json:"sha256,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *FindUnusedBundlesRequest) Reset() {
+	*x = FindUnusedBundlesRequest{}
+	mi := &file_controllers_proto_msgTypes[0]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *FindUnusedBundlesRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*FindUnusedBundlesRequest) ProtoMessage() {}
+
+func (x *FindUnusedBundlesRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_controllers_proto_msgTypes[0]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use FindUnusedBundlesRequest.ProtoReflect.Descriptor instead.
+func (*FindUnusedBundlesRequest) Descriptor() ([]byte, []int) {
+	return file_controllers_proto_rawDescGZIP(), []int{0}
+}
+
+func (x *FindUnusedBundlesRequest) GetSha256() []string {
+	if x != nil {
+		return x.Sha256
+	}
+	return nil
+}
+
+type FindUnusedBundlesResponse struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Sha256        []string               `protobuf:"bytes,1,rep,name=sha256,proto3" json:"sha256,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *FindUnusedBundlesResponse) Reset() {
+	*x = FindUnusedBundlesResponse{}
+	mi := &file_controllers_proto_msgTypes[1]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *FindUnusedBundlesResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*FindUnusedBundlesResponse) ProtoMessage() {}
+
+func (x *FindUnusedBundlesResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_controllers_proto_msgTypes[1]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use FindUnusedBundlesResponse.ProtoReflect.Descriptor instead.
+func (*FindUnusedBundlesResponse) Descriptor() ([]byte, []int) {
+	return file_controllers_proto_rawDescGZIP(), []int{1}
+}
+
+func (x *FindUnusedBundlesResponse) GetSha256() []string {
+	if x != nil {
+		return x.Sha256
+	}
+	return nil
+}
+
 type Bytes struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	Data          []byte                 `protobuf:"bytes,1,opt,name=data,proto3" json:"data,omitempty"`
@@ -33,7 +122,7 @@ type Bytes struct {
 
 func (x *Bytes) Reset() {
 	*x = Bytes{}
-	mi := &file_controllers_proto_msgTypes[0]
+	mi := &file_controllers_proto_msgTypes[2]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -45,7 +134,7 @@ func (x *Bytes) String() string {
 func (*Bytes) ProtoMessage() {}
 
 func (x *Bytes) ProtoReflect() protoreflect.Message {
-	mi := &file_controllers_proto_msgTypes[0]
+	mi := &file_controllers_proto_msgTypes[2]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -58,7 +147,7 @@ func (x *Bytes) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Bytes.ProtoReflect.Descriptor instead.
 func (*Bytes) Descriptor() ([]byte, []int) {
-	return file_controllers_proto_rawDescGZIP(), []int{0}
+	return file_controllers_proto_rawDescGZIP(), []int{2}
 }
 
 func (x *Bytes) GetData() []byte {
@@ -81,7 +170,7 @@ type ControllerStatus struct {
 
 func (x *ControllerStatus) Reset() {
 	*x = ControllerStatus{}
-	mi := &file_controllers_proto_msgTypes[1]
+	mi := &file_controllers_proto_msgTypes[3]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -93,7 +182,7 @@ func (x *ControllerStatus) String() string {
 func (*ControllerStatus) ProtoMessage() {}
 
 func (x *ControllerStatus) ProtoReflect() protoreflect.Message {
-	mi := &file_controllers_proto_msgTypes[1]
+	mi := &file_controllers_proto_msgTypes[3]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -106,7 +195,7 @@ func (x *ControllerStatus) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ControllerStatus.ProtoReflect.Descriptor instead.
 func (*ControllerStatus) Descriptor() ([]byte, []int) {
-	return file_controllers_proto_rawDescGZIP(), []int{1}
+	return file_controllers_proto_rawDescGZIP(), []int{3}
 }
 
 func (x *ControllerStatus) GetControllerId() string {
@@ -145,7 +234,7 @@ type ListControllersRequest struct {
 
 func (x *ListControllersRequest) Reset() {
 	*x = ListControllersRequest{}
-	mi := &file_controllers_proto_msgTypes[2]
+	mi := &file_controllers_proto_msgTypes[4]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -157,7 +246,7 @@ func (x *ListControllersRequest) String() string {
 func (*ListControllersRequest) ProtoMessage() {}
 
 func (x *ListControllersRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_controllers_proto_msgTypes[2]
+	mi := &file_controllers_proto_msgTypes[4]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -170,7 +259,7 @@ func (x *ListControllersRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListControllersRequest.ProtoReflect.Descriptor instead.
 func (*ListControllersRequest) Descriptor() ([]byte, []int) {
-	return file_controllers_proto_rawDescGZIP(), []int{2}
+	return file_controllers_proto_rawDescGZIP(), []int{4}
 }
 
 type ListControllersResponse struct {
@@ -183,7 +272,7 @@ type ListControllersResponse struct {
 
 func (x *ListControllersResponse) Reset() {
 	*x = ListControllersResponse{}
-	mi := &file_controllers_proto_msgTypes[3]
+	mi := &file_controllers_proto_msgTypes[5]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -195,7 +284,7 @@ func (x *ListControllersResponse) String() string {
 func (*ListControllersResponse) ProtoMessage() {}
 
 func (x *ListControllersResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_controllers_proto_msgTypes[3]
+	mi := &file_controllers_proto_msgTypes[5]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -208,7 +297,7 @@ func (x *ListControllersResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListControllersResponse.ProtoReflect.Descriptor instead.
 func (*ListControllersResponse) Descriptor() ([]byte, []int) {
-	return file_controllers_proto_rawDescGZIP(), []int{3}
+	return file_controllers_proto_rawDescGZIP(), []int{5}
 }
 
 func (x *ListControllersResponse) GetControllers() []*ControllerStatus {
@@ -229,7 +318,7 @@ type AddControllerRequest struct {
 
 func (x *AddControllerRequest) Reset() {
 	*x = AddControllerRequest{}
-	mi := &file_controllers_proto_msgTypes[4]
+	mi := &file_controllers_proto_msgTypes[6]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -241,7 +330,7 @@ func (x *AddControllerRequest) String() string {
 func (*AddControllerRequest) ProtoMessage() {}
 
 func (x *AddControllerRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_controllers_proto_msgTypes[4]
+	mi := &file_controllers_proto_msgTypes[6]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -254,7 +343,7 @@ func (x *AddControllerRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use AddControllerRequest.ProtoReflect.Descriptor instead.
 func (*AddControllerRequest) Descriptor() ([]byte, []int) {
-	return file_controllers_proto_rawDescGZIP(), []int{4}
+	return file_controllers_proto_rawDescGZIP(), []int{6}
 }
 
 func (x *AddControllerRequest) GetControllerId() string {
@@ -279,7 +368,7 @@ type AddControllerResponse struct {
 
 func (x *AddControllerResponse) Reset() {
 	*x = AddControllerResponse{}
-	mi := &file_controllers_proto_msgTypes[5]
+	mi := &file_controllers_proto_msgTypes[7]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -291,7 +380,7 @@ func (x *AddControllerResponse) String() string {
 func (*AddControllerResponse) ProtoMessage() {}
 
 func (x *AddControllerResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_controllers_proto_msgTypes[5]
+	mi := &file_controllers_proto_msgTypes[7]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -304,7 +393,7 @@ func (x *AddControllerResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use AddControllerResponse.ProtoReflect.Descriptor instead.
 func (*AddControllerResponse) Descriptor() ([]byte, []int) {
-	return file_controllers_proto_rawDescGZIP(), []int{5}
+	return file_controllers_proto_rawDescGZIP(), []int{7}
 }
 
 type RemoveControllerRequest struct {
@@ -316,7 +405,7 @@ type RemoveControllerRequest struct {
 
 func (x *RemoveControllerRequest) Reset() {
 	*x = RemoveControllerRequest{}
-	mi := &file_controllers_proto_msgTypes[6]
+	mi := &file_controllers_proto_msgTypes[8]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -328,7 +417,7 @@ func (x *RemoveControllerRequest) String() string {
 func (*RemoveControllerRequest) ProtoMessage() {}
 
 func (x *RemoveControllerRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_controllers_proto_msgTypes[6]
+	mi := &file_controllers_proto_msgTypes[8]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -341,7 +430,7 @@ func (x *RemoveControllerRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use RemoveControllerRequest.ProtoReflect.Descriptor instead.
 func (*RemoveControllerRequest) Descriptor() ([]byte, []int) {
-	return file_controllers_proto_rawDescGZIP(), []int{6}
+	return file_controllers_proto_rawDescGZIP(), []int{8}
 }
 
 func (x *RemoveControllerRequest) GetControllerId() string {
@@ -359,7 +448,7 @@ type RemoveControllerResponse struct {
 
 func (x *RemoveControllerResponse) Reset() {
 	*x = RemoveControllerResponse{}
-	mi := &file_controllers_proto_msgTypes[7]
+	mi := &file_controllers_proto_msgTypes[9]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -371,7 +460,7 @@ func (x *RemoveControllerResponse) String() string {
 func (*RemoveControllerResponse) ProtoMessage() {}
 
 func (x *RemoveControllerResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_controllers_proto_msgTypes[7]
+	mi := &file_controllers_proto_msgTypes[9]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -384,7 +473,7 @@ func (x *RemoveControllerResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use RemoveControllerResponse.ProtoReflect.Descriptor instead.
 func (*RemoveControllerResponse) Descriptor() ([]byte, []int) {
-	return file_controllers_proto_rawDescGZIP(), []int{7}
+	return file_controllers_proto_rawDescGZIP(), []int{9}
 }
 
 type TransferLeadershipRequest struct {
@@ -397,7 +486,7 @@ type TransferLeadershipRequest struct {
 
 func (x *TransferLeadershipRequest) Reset() {
 	*x = TransferLeadershipRequest{}
-	mi := &file_controllers_proto_msgTypes[8]
+	mi := &file_controllers_proto_msgTypes[10]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -409,7 +498,7 @@ func (x *TransferLeadershipRequest) String() string {
 func (*TransferLeadershipRequest) ProtoMessage() {}
 
 func (x *TransferLeadershipRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_controllers_proto_msgTypes[8]
+	mi := &file_controllers_proto_msgTypes[10]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -422,7 +511,7 @@ func (x *TransferLeadershipRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use TransferLeadershipRequest.ProtoReflect.Descriptor instead.
 func (*TransferLeadershipRequest) Descriptor() ([]byte, []int) {
-	return file_controllers_proto_rawDescGZIP(), []int{8}
+	return file_controllers_proto_rawDescGZIP(), []int{10}
 }
 
 func (x *TransferLeadershipRequest) GetControllerId() string {
@@ -440,7 +529,7 @@ type TransferLeadershipResponse struct {
 
 func (x *TransferLeadershipResponse) Reset() {
 	*x = TransferLeadershipResponse{}
-	mi := &file_controllers_proto_msgTypes[9]
+	mi := &file_controllers_proto_msgTypes[11]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -452,7 +541,7 @@ func (x *TransferLeadershipResponse) String() string {
 func (*TransferLeadershipResponse) ProtoMessage() {}
 
 func (x *TransferLeadershipResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_controllers_proto_msgTypes[9]
+	mi := &file_controllers_proto_msgTypes[11]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -465,7 +554,7 @@ func (x *TransferLeadershipResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use TransferLeadershipResponse.ProtoReflect.Descriptor instead.
 func (*TransferLeadershipResponse) Descriptor() ([]byte, []int) {
-	return file_controllers_proto_rawDescGZIP(), []int{9}
+	return file_controllers_proto_rawDescGZIP(), []int{11}
 }
 
 type CheckInvariantsRequest struct {
@@ -476,7 +565,7 @@ type CheckInvariantsRequest struct {
 
 func (x *CheckInvariantsRequest) Reset() {
 	*x = CheckInvariantsRequest{}
-	mi := &file_controllers_proto_msgTypes[10]
+	mi := &file_controllers_proto_msgTypes[12]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -488,7 +577,7 @@ func (x *CheckInvariantsRequest) String() string {
 func (*CheckInvariantsRequest) ProtoMessage() {}
 
 func (x *CheckInvariantsRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_controllers_proto_msgTypes[10]
+	mi := &file_controllers_proto_msgTypes[12]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -501,7 +590,7 @@ func (x *CheckInvariantsRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CheckInvariantsRequest.ProtoReflect.Descriptor instead.
 func (*CheckInvariantsRequest) Descriptor() ([]byte, []int) {
-	return file_controllers_proto_rawDescGZIP(), []int{10}
+	return file_controllers_proto_rawDescGZIP(), []int{12}
 }
 
 type CheckInvariantsResponse struct {
@@ -514,7 +603,7 @@ type CheckInvariantsResponse struct {
 
 func (x *CheckInvariantsResponse) Reset() {
 	*x = CheckInvariantsResponse{}
-	mi := &file_controllers_proto_msgTypes[11]
+	mi := &file_controllers_proto_msgTypes[13]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -526,7 +615,7 @@ func (x *CheckInvariantsResponse) String() string {
 func (*CheckInvariantsResponse) ProtoMessage() {}
 
 func (x *CheckInvariantsResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_controllers_proto_msgTypes[11]
+	mi := &file_controllers_proto_msgTypes[13]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -539,7 +628,7 @@ func (x *CheckInvariantsResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CheckInvariantsResponse.ProtoReflect.Descriptor instead.
 func (*CheckInvariantsResponse) Descriptor() ([]byte, []int) {
-	return file_controllers_proto_rawDescGZIP(), []int{11}
+	return file_controllers_proto_rawDescGZIP(), []int{13}
 }
 
 func (x *CheckInvariantsResponse) GetViolations() string {
@@ -559,7 +648,7 @@ type DescribeRequest struct {
 
 func (x *DescribeRequest) Reset() {
 	*x = DescribeRequest{}
-	mi := &file_controllers_proto_msgTypes[12]
+	mi := &file_controllers_proto_msgTypes[14]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -571,7 +660,7 @@ func (x *DescribeRequest) String() string {
 func (*DescribeRequest) ProtoMessage() {}
 
 func (x *DescribeRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_controllers_proto_msgTypes[12]
+	mi := &file_controllers_proto_msgTypes[14]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -584,7 +673,7 @@ func (x *DescribeRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use DescribeRequest.ProtoReflect.Descriptor instead.
 func (*DescribeRequest) Descriptor() ([]byte, []int) {
-	return file_controllers_proto_rawDescGZIP(), []int{12}
+	return file_controllers_proto_rawDescGZIP(), []int{14}
 }
 
 func (x *DescribeRequest) GetSince() *timestamppb.Timestamp {
@@ -603,7 +692,7 @@ type DescribeResponse struct {
 
 func (x *DescribeResponse) Reset() {
 	*x = DescribeResponse{}
-	mi := &file_controllers_proto_msgTypes[13]
+	mi := &file_controllers_proto_msgTypes[15]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -615,7 +704,7 @@ func (x *DescribeResponse) String() string {
 func (*DescribeResponse) ProtoMessage() {}
 
 func (x *DescribeResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_controllers_proto_msgTypes[13]
+	mi := &file_controllers_proto_msgTypes[15]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -628,7 +717,7 @@ func (x *DescribeResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use DescribeResponse.ProtoReflect.Descriptor instead.
 func (*DescribeResponse) Descriptor() ([]byte, []int) {
-	return file_controllers_proto_rawDescGZIP(), []int{13}
+	return file_controllers_proto_rawDescGZIP(), []int{15}
 }
 
 func (x *DescribeResponse) GetText() string {
@@ -643,7 +732,11 @@ var File_controllers_proto protoreflect.FileDescriptor
 const file_controllers_proto_rawDesc = "" +
 	"\n" +
 	"\x11controllers.proto\x12\airis.v1\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\n" +
-	"iris.proto\"\x1b\n" +
+	"iris.proto\"2\n" +
+	"\x18FindUnusedBundlesRequest\x12\x16\n" +
+	"\x06sha256\x18\x01 \x03(\tR\x06sha256\"3\n" +
+	"\x19FindUnusedBundlesResponse\x12\x16\n" +
+	"\x06sha256\x18\x01 \x03(\tR\x06sha256\"\x1b\n" +
 	"\x05Bytes\x12\x12\n" +
 	"\x04data\x18\x01 \x01(\fR\x04data\"\x81\x01\n" +
 	"\x10ControllerStatus\x12#\n" +
@@ -672,11 +765,12 @@ const file_controllers_proto_rawDesc = "" +
 	"\x0fDescribeRequest\x120\n" +
 	"\x05since\x18\x01 \x01(\v2\x1a.google.protobuf.TimestampR\x05since\"&\n" +
 	"\x10DescribeResponse\x12\x12\n" +
-	"\x04text\x18\x01 \x01(\tR\x04text2\xd8\x01\n" +
+	"\x04text\x18\x01 \x01(\tR\x04text2\xb4\x02\n" +
 	"\vPeerService\x12-\n" +
 	"\aConnect\x12\x0e.iris.v1.Bytes\x1a\x0e.iris.v1.Bytes(\x010\x01\x12J\n" +
 	"\tPutBundle\x12\x1c.iris.v1.UploadBundleRequest\x1a\x1d.iris.v1.UploadBundleResponse(\x01\x12N\n" +
-	"\tGetBundle\x12\x1e.iris.v1.DownloadBundleRequest\x1a\x1f.iris.v1.DownloadBundleResponse0\x012\x85\x04\n" +
+	"\tGetBundle\x12\x1e.iris.v1.DownloadBundleRequest\x1a\x1f.iris.v1.DownloadBundleResponse0\x01\x12Z\n" +
+	"\x11FindUnusedBundles\x12!.iris.v1.FindUnusedBundlesRequest\x1a\".iris.v1.FindUnusedBundlesResponse2\x85\x04\n" +
 	"\x0eClusterService\x12T\n" +
 	"\x0fListControllers\x12\x1f.iris.v1.ListControllersRequest\x1a .iris.v1.ListControllersResponse\x12N\n" +
 	"\rAddController\x12\x1d.iris.v1.AddControllerRequest\x1a\x1e.iris.v1.AddControllerResponse\x12W\n" +
@@ -697,51 +791,55 @@ func file_controllers_proto_rawDescGZIP() []byte {
 	return file_controllers_proto_rawDescData
 }
 
-var file_controllers_proto_msgTypes = make([]protoimpl.MessageInfo, 14)
+var file_controllers_proto_msgTypes = make([]protoimpl.MessageInfo, 16)
 var file_controllers_proto_goTypes = []any{
-	(*Bytes)(nil),                      // 0: iris.v1.Bytes
-	(*ControllerStatus)(nil),           // 1: iris.v1.ControllerStatus
-	(*ListControllersRequest)(nil),     // 2: iris.v1.ListControllersRequest
-	(*ListControllersResponse)(nil),    // 3: iris.v1.ListControllersResponse
-	(*AddControllerRequest)(nil),       // 4: iris.v1.AddControllerRequest
-	(*AddControllerResponse)(nil),      // 5: iris.v1.AddControllerResponse
-	(*RemoveControllerRequest)(nil),    // 6: iris.v1.RemoveControllerRequest
-	(*RemoveControllerResponse)(nil),   // 7: iris.v1.RemoveControllerResponse
-	(*TransferLeadershipRequest)(nil),  // 8: iris.v1.TransferLeadershipRequest
-	(*TransferLeadershipResponse)(nil), // 9: iris.v1.TransferLeadershipResponse
-	(*CheckInvariantsRequest)(nil),     // 10: iris.v1.CheckInvariantsRequest
-	(*CheckInvariantsResponse)(nil),    // 11: iris.v1.CheckInvariantsResponse
-	(*DescribeRequest)(nil),            // 12: iris.v1.DescribeRequest
-	(*DescribeResponse)(nil),           // 13: iris.v1.DescribeResponse
-	(*timestamppb.Timestamp)(nil),      // 14: google.protobuf.Timestamp
-	(*UploadBundleRequest)(nil),        // 15: iris.v1.UploadBundleRequest
-	(*DownloadBundleRequest)(nil),      // 16: iris.v1.DownloadBundleRequest
-	(*UploadBundleResponse)(nil),       // 17: iris.v1.UploadBundleResponse
-	(*DownloadBundleResponse)(nil),     // 18: iris.v1.DownloadBundleResponse
+	(*FindUnusedBundlesRequest)(nil),   // 0: iris.v1.FindUnusedBundlesRequest
+	(*FindUnusedBundlesResponse)(nil),  // 1: iris.v1.FindUnusedBundlesResponse
+	(*Bytes)(nil),                      // 2: iris.v1.Bytes
+	(*ControllerStatus)(nil),           // 3: iris.v1.ControllerStatus
+	(*ListControllersRequest)(nil),     // 4: iris.v1.ListControllersRequest
+	(*ListControllersResponse)(nil),    // 5: iris.v1.ListControllersResponse
+	(*AddControllerRequest)(nil),       // 6: iris.v1.AddControllerRequest
+	(*AddControllerResponse)(nil),      // 7: iris.v1.AddControllerResponse
+	(*RemoveControllerRequest)(nil),    // 8: iris.v1.RemoveControllerRequest
+	(*RemoveControllerResponse)(nil),   // 9: iris.v1.RemoveControllerResponse
+	(*TransferLeadershipRequest)(nil),  // 10: iris.v1.TransferLeadershipRequest
+	(*TransferLeadershipResponse)(nil), // 11: iris.v1.TransferLeadershipResponse
+	(*CheckInvariantsRequest)(nil),     // 12: iris.v1.CheckInvariantsRequest
+	(*CheckInvariantsResponse)(nil),    // 13: iris.v1.CheckInvariantsResponse
+	(*DescribeRequest)(nil),            // 14: iris.v1.DescribeRequest
+	(*DescribeResponse)(nil),           // 15: iris.v1.DescribeResponse
+	(*timestamppb.Timestamp)(nil),      // 16: google.protobuf.Timestamp
+	(*UploadBundleRequest)(nil),        // 17: iris.v1.UploadBundleRequest
+	(*DownloadBundleRequest)(nil),      // 18: iris.v1.DownloadBundleRequest
+	(*UploadBundleResponse)(nil),       // 19: iris.v1.UploadBundleResponse
+	(*DownloadBundleResponse)(nil),     // 20: iris.v1.DownloadBundleResponse
 }
 var file_controllers_proto_depIdxs = []int32{
-	1,  // 0: iris.v1.ListControllersResponse.controllers:type_name -> iris.v1.ControllerStatus
-	14, // 1: iris.v1.DescribeRequest.since:type_name -> google.protobuf.Timestamp
-	0,  // 2: iris.v1.PeerService.Connect:input_type -> iris.v1.Bytes
-	15, // 3: iris.v1.PeerService.PutBundle:input_type -> iris.v1.UploadBundleRequest
-	16, // 4: iris.v1.PeerService.GetBundle:input_type -> iris.v1.DownloadBundleRequest
-	2,  // 5: iris.v1.ClusterService.ListControllers:input_type -> iris.v1.ListControllersRequest
-	4,  // 6: iris.v1.ClusterService.AddController:input_type -> iris.v1.AddControllerRequest
-	6,  // 7: iris.v1.ClusterService.RemoveController:input_type -> iris.v1.RemoveControllerRequest
-	8,  // 8: iris.v1.ClusterService.TransferLeadership:input_type -> iris.v1.TransferLeadershipRequest
-	10, // 9: iris.v1.ClusterService.CheckInvariants:input_type -> iris.v1.CheckInvariantsRequest
-	12, // 10: iris.v1.ClusterService.Describe:input_type -> iris.v1.DescribeRequest
-	0,  // 11: iris.v1.PeerService.Connect:output_type -> iris.v1.Bytes
-	17, // 12: iris.v1.PeerService.PutBundle:output_type -> iris.v1.UploadBundleResponse
-	18, // 13: iris.v1.PeerService.GetBundle:output_type -> iris.v1.DownloadBundleResponse
-	3,  // 14: iris.v1.ClusterService.ListControllers:output_type -> iris.v1.ListControllersResponse
-	5,  // 15: iris.v1.ClusterService.AddController:output_type -> iris.v1.AddControllerResponse
-	7,  // 16: iris.v1.ClusterService.RemoveController:output_type -> iris.v1.RemoveControllerResponse
-	9,  // 17: iris.v1.ClusterService.TransferLeadership:output_type -> iris.v1.TransferLeadershipResponse
-	11, // 18: iris.v1.ClusterService.CheckInvariants:output_type -> iris.v1.CheckInvariantsResponse
-	13, // 19: iris.v1.ClusterService.Describe:output_type -> iris.v1.DescribeResponse
-	11, // [11:20] is the sub-list for method output_type
-	2,  // [2:11] is the sub-list for method input_type
+	3,  // 0: iris.v1.ListControllersResponse.controllers:type_name -> iris.v1.ControllerStatus
+	16, // 1: iris.v1.DescribeRequest.since:type_name -> google.protobuf.Timestamp
+	2,  // 2: iris.v1.PeerService.Connect:input_type -> iris.v1.Bytes
+	17, // 3: iris.v1.PeerService.PutBundle:input_type -> iris.v1.UploadBundleRequest
+	18, // 4: iris.v1.PeerService.GetBundle:input_type -> iris.v1.DownloadBundleRequest
+	0,  // 5: iris.v1.PeerService.FindUnusedBundles:input_type -> iris.v1.FindUnusedBundlesRequest
+	4,  // 6: iris.v1.ClusterService.ListControllers:input_type -> iris.v1.ListControllersRequest
+	6,  // 7: iris.v1.ClusterService.AddController:input_type -> iris.v1.AddControllerRequest
+	8,  // 8: iris.v1.ClusterService.RemoveController:input_type -> iris.v1.RemoveControllerRequest
+	10, // 9: iris.v1.ClusterService.TransferLeadership:input_type -> iris.v1.TransferLeadershipRequest
+	12, // 10: iris.v1.ClusterService.CheckInvariants:input_type -> iris.v1.CheckInvariantsRequest
+	14, // 11: iris.v1.ClusterService.Describe:input_type -> iris.v1.DescribeRequest
+	2,  // 12: iris.v1.PeerService.Connect:output_type -> iris.v1.Bytes
+	19, // 13: iris.v1.PeerService.PutBundle:output_type -> iris.v1.UploadBundleResponse
+	20, // 14: iris.v1.PeerService.GetBundle:output_type -> iris.v1.DownloadBundleResponse
+	1,  // 15: iris.v1.PeerService.FindUnusedBundles:output_type -> iris.v1.FindUnusedBundlesResponse
+	5,  // 16: iris.v1.ClusterService.ListControllers:output_type -> iris.v1.ListControllersResponse
+	7,  // 17: iris.v1.ClusterService.AddController:output_type -> iris.v1.AddControllerResponse
+	9,  // 18: iris.v1.ClusterService.RemoveController:output_type -> iris.v1.RemoveControllerResponse
+	11, // 19: iris.v1.ClusterService.TransferLeadership:output_type -> iris.v1.TransferLeadershipResponse
+	13, // 20: iris.v1.ClusterService.CheckInvariants:output_type -> iris.v1.CheckInvariantsResponse
+	15, // 21: iris.v1.ClusterService.Describe:output_type -> iris.v1.DescribeResponse
+	12, // [12:22] is the sub-list for method output_type
+	2,  // [2:12] is the sub-list for method input_type
 	2,  // [2:2] is the sub-list for extension type_name
 	2,  // [2:2] is the sub-list for extension extendee
 	0,  // [0:2] is the sub-list for field type_name
@@ -759,7 +857,7 @@ func file_controllers_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_controllers_proto_rawDesc), len(file_controllers_proto_rawDesc)),
 			NumEnums:      0,
-			NumMessages:   14,
+			NumMessages:   16,
 			NumExtensions: 0,
 			NumServices:   2,
 		},

@@ -21,9 +21,10 @@ import (
 const _ = grpc.SupportPackageIsVersion9
 
 const (
-	PeerService_Connect_FullMethodName   = "/iris.v1.PeerService/Connect"
-	PeerService_PutBundle_FullMethodName = "/iris.v1.PeerService/PutBundle"
-	PeerService_GetBundle_FullMethodName = "/iris.v1.PeerService/GetBundle"
+	PeerService_Connect_FullMethodName           = "/iris.v1.PeerService/Connect"
+	PeerService_PutBundle_FullMethodName         = "/iris.v1.PeerService/PutBundle"
+	PeerService_GetBundle_FullMethodName         = "/iris.v1.PeerService/GetBundle"
+	PeerService_FindUnusedBundles_FullMethodName = "/iris.v1.PeerService/FindUnusedBundles"
 )
 
 // PeerServiceClient is the client API for PeerService service.
@@ -38,6 +39,9 @@ type PeerServiceClient interface {
 	PutBundle(ctx context.Context, opts ...grpc.CallOption) (grpc.ClientStreamingClient[UploadBundleRequest, UploadBundleResponse], error)
 	// GetBundle sends a workspace that this controller itself stores. NOT_FOUND: it does not.
 	GetBundle(ctx context.Context, in *DownloadBundleRequest, opts ...grpc.CallOption) (grpc.ServerStreamingClient[DownloadBundleResponse], error)
+	// FindUnusedBundles picks the workspaces that no job has that is not forgotten. Only the leader knows: others are
+	// UNAVAILABLE and name it.
+	FindUnusedBundles(ctx context.Context, in *FindUnusedBundlesRequest, opts ...grpc.CallOption) (*FindUnusedBundlesResponse, error)
 }
 
 type peerServiceClient struct {
@@ -93,6 +97,16 @@ func (c *peerServiceClient) GetBundle(ctx context.Context, in *DownloadBundleReq
 // This type alias is provided for backwards compatibility with existing code that references the prior non-generic stream type by name.
 type PeerService_GetBundleClient = grpc.ServerStreamingClient[DownloadBundleResponse]
 
+func (c *peerServiceClient) FindUnusedBundles(ctx context.Context, in *FindUnusedBundlesRequest, opts ...grpc.CallOption) (*FindUnusedBundlesResponse, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(FindUnusedBundlesResponse)
+	err := c.cc.Invoke(ctx, PeerService_FindUnusedBundles_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
 // PeerServiceServer is the server API for PeerService service.
 // All implementations must embed UnimplementedPeerServiceServer
 // for forward compatibility.
@@ -105,6 +119,9 @@ type PeerServiceServer interface {
 	PutBundle(grpc.ClientStreamingServer[UploadBundleRequest, UploadBundleResponse]) error
 	// GetBundle sends a workspace that this controller itself stores. NOT_FOUND: it does not.
 	GetBundle(*DownloadBundleRequest, grpc.ServerStreamingServer[DownloadBundleResponse]) error
+	// FindUnusedBundles picks the workspaces that no job has that is not forgotten. Only the leader knows: others are
+	// UNAVAILABLE and name it.
+	FindUnusedBundles(context.Context, *FindUnusedBundlesRequest) (*FindUnusedBundlesResponse, error)
 	mustEmbedUnimplementedPeerServiceServer()
 }
 
@@ -123,6 +140,9 @@ func (UnimplementedPeerServiceServer) PutBundle(grpc.ClientStreamingServer[Uploa
 }
 func (UnimplementedPeerServiceServer) GetBundle(*DownloadBundleRequest, grpc.ServerStreamingServer[DownloadBundleResponse]) error {
 	return status.Error(codes.Unimplemented, "method GetBundle not implemented")
+}
+func (UnimplementedPeerServiceServer) FindUnusedBundles(context.Context, *FindUnusedBundlesRequest) (*FindUnusedBundlesResponse, error) {
+	return nil, status.Error(codes.Unimplemented, "method FindUnusedBundles not implemented")
 }
 func (UnimplementedPeerServiceServer) mustEmbedUnimplementedPeerServiceServer() {}
 func (UnimplementedPeerServiceServer) testEmbeddedByValue()                     {}
@@ -170,13 +190,36 @@ func _PeerService_GetBundle_Handler(srv interface{}, stream grpc.ServerStream) e
 // This type alias is provided for backwards compatibility with existing code that references the prior non-generic stream type by name.
 type PeerService_GetBundleServer = grpc.ServerStreamingServer[DownloadBundleResponse]
 
+func _PeerService_FindUnusedBundles_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(FindUnusedBundlesRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(PeerServiceServer).FindUnusedBundles(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: PeerService_FindUnusedBundles_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(PeerServiceServer).FindUnusedBundles(ctx, req.(*FindUnusedBundlesRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
 // PeerService_ServiceDesc is the grpc.ServiceDesc for PeerService service.
 // It's only intended for direct use with grpc.RegisterService,
 // and not to be introspected or modified (even as a copy)
 var PeerService_ServiceDesc = grpc.ServiceDesc{
 	ServiceName: "iris.v1.PeerService",
 	HandlerType: (*PeerServiceServer)(nil),
-	Methods:     []grpc.MethodDesc{},
+	Methods: []grpc.MethodDesc{
+		{
+			MethodName: "FindUnusedBundles",
+			Handler:    _PeerService_FindUnusedBundles_Handler,
+		},
+	},
 	Streams: []grpc.StreamDesc{
 		{
 			StreamName:    "Connect",

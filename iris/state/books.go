@@ -16,6 +16,7 @@ func (c *Cluster) checkBooks() error {
 	}
 	c.checkReferences(fail)
 	c.checkFleet(committed, fail)
+	c.checkCounts(fail)
 	return errors.Join(wrong...)
 }
 

@@ -21,6 +21,8 @@ type Cluster struct {
 	queue   []*Job             // jobs with waiting tasks, in scheduling order; may hold jobs that left, see Queue
 	over    []*Job             // those of families that are over, in the order in which they may be forgotten
 	times   deadlines
+	counts  Counts                     // but for the workers, see Counts
+	bundles map[string]int             // how many jobs have each workspace
 	sweepAt struct{ queue, times int } // lengths at which to sweep them
 	effects []Effect
 }
@@ -29,7 +31,7 @@ type Cluster struct {
 func New(policy Policy) *Cluster {
 	return &Cluster{
 		policy: policy, jobs: map[string]*Job{}, names: map[string]string{},
-		workers: map[string]*Worker{}, live: map[string]*Worker{},
+		workers: map[string]*Worker{}, live: map[string]*Worker{}, bundles: map[string]int{},
 	}
 }
 

@@ -102,6 +102,7 @@ func (c *Cluster) forgetJobs(cmd ForgetJobs) {
 		}
 		j.dropped = true
 		delete(c.jobs, j.ID)
+		c.count(j, -1)
 		parents[j.parent] = struct{}{}
 		return false
 	})

@@ -3,6 +3,7 @@ package state
 import (
 	"fmt"
 	"slices"
+	"strings"
 	"time"
 
 	"google.golang.org/protobuf/proto"
@@ -58,6 +59,9 @@ func (w *world) submit() {
 	}
 	if w.rarely("scheduling timeout") || w.rarely("other scheduling timeout") {
 		schedulingTimeout(w.seconds("scheduling timeout", 1, 20))(spec)
+	}
+	if w.rarely("workspace") {
+		bundled(strings.Repeat(pick(w, "sum", "a", "b"), 64))(spec)
 	}
 	if w.rarely("child") || w.rarely("other child") {
 		spec.ParentJobId = w.jobID("parent")

@@ -38,6 +38,7 @@ func (c *Cluster) submit(now time.Time, cmd SubmitJob) error {
 	c.jobs[j.ID], c.names[key] = j, j.ID
 	c.order = append(c.order, j)
 	c.next++
+	c.count(j, 1)
 	if at := j.schedulingDeadline(); !at.IsZero() {
 		c.schedule(Deadline{At: at, Kind: SchedulingDeadline, Job: j.ID})
 	}

@@ -91,6 +91,8 @@ type Worker struct {
 	logs        *logs
 	ports       *ports
 	lease       lease
+	beating     *pulse
+	reporting   *pulse
 
 	ctx        context.Context // ends when the worker stops
 	stop       context.CancelFunc
@@ -123,6 +125,7 @@ func Start(config Config) (*Worker, error) {
 		listener: listener, server: network.Server(config.ServerOptions...), health: health.NewServer(),
 		conn: conn, registry: pb.NewRegistryServiceClient(conn),
 		ledger: newLedger(labels), logs: newLogs(), ports: newPorts(),
+		beating: newPulse("heartbeat"), reporting: newPulse("report"),
 		ctx: ctx, stop: stop, hurry: make(chan struct{}, 1), registered: make(chan struct{}),
 	}
 	pb.RegisterWorkerServiceServer(w.server, &service{w: w})
@@ -138,6 +141,7 @@ func Start(config Config) (*Worker, error) {
 	})
 	w.running.Go(w.keepInTouch)
 	w.running.Go(w.report)
+	w.running.Go(w.watch)
 	return w, nil
 }
 
