@@ -9,6 +9,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/prometheus/client_golang/prometheus"
 	"google.golang.org/grpc"
 
 	"iris/iris/bundle"
@@ -17,6 +18,7 @@ import (
 	"iris/iris/journal"
 	"iris/iris/peers"
 	"iris/iris/state"
+	"iris/iris/telemetry"
 )
 
 // member is one of the cluster's controllers, over all its lives: what is on its disk survives each of them.
@@ -28,6 +30,8 @@ type member struct {
 	log              *slog.Logger
 	ctx              context.Context // ends when the cluster stops
 	watches          *sync.WaitGroup
+	metrics          prometheus.Registerer
+	calls            *telemetry.Calls
 
 	mu   sync.Mutex
 	life *life // nil while it is down
@@ -54,7 +58,7 @@ func (m *member) start() (err error) {
 	if err != nil {
 		return err
 	}
-	others := peers.New(m.options.Network, store)
+	others := peers.New(m.options.Network, store, m.calls.DialOptions()...)
 	defer func() {
 		if err != nil {
 			err = errors.Join(err, others.Close())
@@ -68,6 +72,7 @@ func (m *member) start() (err error) {
 		Cluster: m.config.Name, ID: m.id, Network: m.options.Network, Address: m.address, Bundles: others.Bundles(nil),
 		WorkerTimeout: m.config.Controller.WorkerTimeout, Policy: policy,
 		Retention: state.Retention(m.config.Controller.Retention), Log: m.log,
+		Metrics: m.metrics, ServerOptions: m.calls.ServerOptions(), DialOptions: m.calls.DialOptions(),
 	}
 	if m.options.durable() {
 		raft, err := journal.OpenRaft(journal.RaftConfig{

@@ -57,6 +57,7 @@ func (w *Worker) register() bool {
 			if !w.everRegistered() {
 				close(w.registered)
 			}
+			w.metrics.registered()
 			w.lease.renew(sent, answer.Lease.AsDuration())
 			w.ledger.answer(answer.Ack, answer.Stop)
 			return true
@@ -98,6 +99,7 @@ func (w *Worker) beat() (registerAgain bool) {
 	defer w.beating.work()()
 	if err := heartbeatSite.Hit(w.ctx, w); err != nil {
 		w.config.Log.Debug("heartbeat lost", "error", err)
+		w.metrics.beat(lost)
 		return false
 	}
 	ctx, cancel := context.WithTimeout(w.ctx, callTimeout)
@@ -106,6 +108,12 @@ func (w *Worker) beat() (registerAgain bool) {
 	answer, err := w.registry.Heartbeat(ctx, &pb.HeartbeatRequest{
 		WorkerId: w.config.ID, Incarnation: w.incarnation, Attempts: w.ledger.everything(),
 	})
+	switch {
+	case err == nil:
+		w.metrics.beat(answered)
+	case w.ctx.Err() == nil:
+		w.metrics.beat(failed)
+	}
 	switch {
 	case err != nil && w.ctx.Err() == nil:
 		w.config.Log.Warn("heartbeat failed; what runs here goes on", "error", err)
@@ -138,6 +146,7 @@ func (w *Worker) report() {
 			for _, a := range changed { // each on its own, so that a delay of one holds up no other
 				w.running.Go(func() {
 					if err := reportSite.Hit(w.ctx, a); err != nil {
+						w.metrics.report(lost, 1)
 						w.lost(err)
 						return
 					}
@@ -155,9 +164,11 @@ func (w *Worker) send(changed []*attempt) {
 		WorkerId: w.config.ID, Incarnation: w.incarnation, Attempts: w.ledger.reports(changed),
 	})
 	if err != nil {
+		w.metrics.report(failed, len(changed))
 		w.lost(err)
 		return
 	}
+	w.metrics.report(answered, len(changed))
 	w.ledger.answer(answer.Ack, answer.Stop)
 }
 
