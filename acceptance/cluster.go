@@ -100,6 +100,9 @@ func (c *Cluster) ControllerIDs() []string { return c.system.Controllers() }
 // Leader is the id of the controller that leads; empty while none does.
 func (c *Cluster) Leader() string { return c.system.Leader() }
 
+// Dir is what a controller that lives in the process of the specs keeps on its disk.
+func (c *Cluster) Dir(controller string) string { return c.system.(*inProcess).Dir(controller) }
+
 // Kill ends a controller ("c-0") or a worker ("w-1") as abruptly as the end of its process would.
 func (c *Cluster) Kill(id string) {
 	ginkgo.GinkgoHelper()
@@ -112,12 +115,29 @@ func (c *Cluster) Revive(id string) {
 	gomega.Expect(c.system.Revive(id)).To(gomega.Succeed())
 }
 
+// TryRevive is Revive of what may not start.
+func (c *Cluster) TryRevive(id string) error { return c.system.Revive(id) }
+
 // Submit launches a job of one CPU and 1 GiB, unless the spec says otherwise.
 func (c *Cluster) Submit(ctx context.Context, spec client.Spec) *client.Job {
 	ginkgo.GinkgoHelper()
 	job, err := c.Client.Submit(ctx, spec)
 	gomega.Expect(err).NotTo(gomega.HaveOccurred())
 	return job
+}
+
+// Worker is a worker as the controller sees it.
+func (c *Cluster) Worker(ctx context.Context, id string) *pb.WorkerStatus {
+	ginkgo.GinkgoHelper()
+	workers, err := c.Workers(ctx)
+	gomega.Expect(err).NotTo(gomega.HaveOccurred())
+	for _, w := range workers {
+		if w.WorkerId == id {
+			return w
+		}
+	}
+	ginkgo.Fail("there is no worker " + id)
+	return nil
 }
 
 // Works asserts that the cluster runs a new job on each of its workers, faults being over.

@@ -37,9 +37,14 @@ var (
 		Label: "realtime", speed: Slow, phrase: "on the wall clock",
 		slack: 2 * time.Second, lag: time.Second, poll: 20 * time.Millisecond, system: newRealtime,
 	}
+	// Process runs each participant as a daemon of its own, on the wall clock, over TCP; tasks are processes.
+	Process = &Mode{
+		Label: "process", speed: Slow, phrase: "with real daemons",
+		slack: 2 * time.Second, lag: time.Second, poll: 20 * time.Millisecond, system: newDaemons,
+	}
 )
 
-var modes = []*Mode{Virtual, Realtime}
+var modes = []*Mode{Virtual, Realtime, Process}
 
 // modeOf is the mode with this label.
 func modeOf(label string) (*Mode, bool) {
@@ -81,8 +86,17 @@ type Without struct {
 	Why string
 }
 
-// InEachMode declares specs that need no cluster, once for each mode. Arguments are labels (string), a Without, and the
-// body, which declares the specs with It.
+func (w Without) explained(text string) {
+	if w.Why == "" {
+		panic(fmt.Sprintf("%q is not for every mode and does not say why", text))
+	}
+}
+
+// Only keeps specs to one mode. Pass it to Scenario or InEachMode.
+type Only Without
+
+// InEachMode declares specs that need no cluster, once for each mode. Arguments are labels (string), Withouts or an
+// Only, and the body, which declares the specs with It.
 func InEachMode(text string, args ...any) bool {
 	var body func(*Mode)
 	labels, out := []string{}, map[*Mode]bool{}
@@ -91,10 +105,13 @@ func InEachMode(text string, args ...any) bool {
 		case string:
 			labels = append(labels, a)
 		case Without:
-			if a.Why == "" {
-				panic(fmt.Sprintf("%q is not for mode %s and does not say why", text, a.Mode.Label))
-			}
+			a.explained(text)
 			out[a.Mode] = true
+		case Only:
+			Without(a).explained(text)
+			for _, m := range modes {
+				out[m] = out[m] || m != a.Mode
+			}
 		case func(*Mode):
 			body = a
 		default:

@@ -44,6 +44,19 @@ func (c *Cluster) Reading(file string) *pb.Entrypoint {
 	return client.Command("cat", file)
 }
 
+// Stubborn is an entrypoint that lasts d, whoever asks it to stop. Only functions can; a process would be killed.
+func (c *Cluster) Stubborn(d time.Duration) *pb.Entrypoint {
+	return client.Function("stubborn", d.String())
+}
+
+// Counting is an entrypoint that logs the numbers from 1 to n, a line each, and succeeds.
+func (c *Cluster) Counting(n int) *pb.Entrypoint {
+	if c.Mode == Virtual {
+		return client.Function("count", strconv.Itoa(n))
+	}
+	return client.Command("seq", strconv.Itoa(n))
+}
+
 // Alive is how many payloads of a job run: functions by what they say themselves, processes by asking the kernel.
 func (c *Cluster) Alive(job *client.Job) int { return c.system.Alive(job.ID) }
 
@@ -119,6 +132,18 @@ func (p *payloads) functions() *runtime.Func {
 			return err
 		}
 		return runtime.ExitError(code)
+	}))
+	f.Register("stubborn", p.counted(func(_ context.Context, t runtime.FuncTask) error {
+		d, err := time.ParseDuration(t.Args[0])
+		time.Sleep(d)
+		return err
+	}))
+	f.Register("count", p.counted(func(_ context.Context, t runtime.FuncTask) error {
+		n, err := strconv.Atoi(t.Args[0])
+		for i := range n {
+			t.Printf("%d", i+1)
+		}
+		return err
 	}))
 	f.Register("read", p.counted(func(_ context.Context, t runtime.FuncTask) error {
 		text, err := os.ReadFile(filepath.Join(t.Dir, t.Args[0]))

@@ -14,7 +14,7 @@ import "github.com/onsi/ginkgo/v2"
 // Arm arms chaos rules before the cluster boots. Pass it to Scenario.
 type Arm func(Faults)
 
-// Scenario declares a situation and its specs, in each mode. Arguments are labels (string), an Arm, Wishes, a Without, and
+// Scenario declares a situation and its specs, in each mode. Arguments are labels (string), an Arm, Wishes, Withouts or an Only, and
 // the body, which declares the specs with It; the cluster it is given is the running spec's.
 func Scenario(text, area string, args ...any) bool {
 	var arm Arm

@@ -42,6 +42,9 @@ func Run(t *testing.T) {
 			strings.Join(knownLabels(), ", "))
 	}
 	chronos.Use(t) // not before the preview, which forgets all nodes outside of containers
+	if slices.ContainsFunc(selected, func(s types.SpecReport) bool { return slices.Contains(s.Labels(), Process.Label) }) {
+		buildBinary()
+	}
 	ginkgo.ReportAfterSuite("what the suite survived", func(report types.Report) { conclude(report) })
 	ginkgo.RunSpecs(t, "iris", suite, reporter)
 }

@@ -57,7 +57,8 @@ func story() []result {
 		spec("bundle_download_intermittent: costs attempts (seed 1)", failed, 45*time.Millisecond,
 			Record{Mode: "virtual", Elapsed: 90 * time.Second, Fired: map[string]int{"worker.bundle_download": 2, "worker.heartbeat": 12}}),
 		spec("smoke: runs a job", passed, 43*time.Millisecond, Record{Mode: "virtual", Elapsed: 50 * time.Millisecond, Attempts: 1}),
-		spec("exclusive_lease: ends what is lost", failed, 3*time.Millisecond, Record{Mode: "realtime", Elapsed: time.Hour}),
+		spec("smoke: runs a job", passed, 1900*time.Millisecond, Record{Mode: "process", Elapsed: 1349 * time.Millisecond, Attempts: 1}),
+		spec("exclusive_lease: ends what is lost", failed, 3*time.Millisecond, Record{Mode: "process", Elapsed: time.Hour}),
 		spec("dispatch_delayed: waits", passed, 20*time.Millisecond,
 			Record{Mode: "virtual", Elapsed: 6049 * time.Millisecond, Attempts: 1, Fired: map[string]int{"controller.dispatch": 2}}),
 	} {

@@ -2,6 +2,7 @@ package acceptance
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"log/slog"
 	"path/filepath"
@@ -52,6 +53,7 @@ type plan struct {
 	seed        uint64 // of the chaos decisions
 	controllers int
 	durable     bool // the log is on disk
+	snapshots   int  // after how many entries
 }
 
 // Wish changes the cluster that a spec gets. Pass it to Scenario.
@@ -84,6 +86,9 @@ func root() string {
 	return filepath.Dir(filepath.Dir(file))
 }
 
+// SnapshotEvery wishes for a snapshot of the state whenever the log has grown by so many entries.
+func SnapshotEvery(entries int) Wish { return func(p *plan) { p.snapshots = entries } }
+
 // inProcess is a cluster whose participants all live in the process of the specs.
 type inProcess struct {
 	*cluster.Manager
@@ -106,6 +111,7 @@ func newRealtime(p plan) system {
 }
 
 func newInProcess(p plan, options cluster.Options) *inProcess {
+	options.SnapshotEntries = p.snapshots
 	options.Log, options.Controllers, options.Durable, options.Restart = p.log, p.controllers, p.durable, time.Second
 	chaos.In(p.Name).Seed(p.seed)
 	return &inProcess{plan: p, options: options}
@@ -118,10 +124,21 @@ func (s *inProcess) Start() (err error) {
 	return err
 }
 
-func (s *inProcess) Check(ctx context.Context) error { return s.Controller().Check(ctx) }
+// errDown is all that can be said of a cluster without a controller.
+var errDown = errors.New("no controller runs")
+
+func (s *inProcess) Check(ctx context.Context) error {
+	if c := s.Controller(); c != nil {
+		return c.Check(ctx)
+	}
+	return errDown
+}
 
 func (s *inProcess) Describe(ctx context.Context, since time.Time) (string, error) {
-	return s.Controller().Describe(ctx, since)
+	if c := s.Controller(); c != nil {
+		return c.Describe(ctx, since)
+	}
+	return "", errDown
 }
 
 func (s *inProcess) Alive(job string) int {

@@ -80,13 +80,7 @@ func armAll(plans ...*plan) ([]*Rule, error) {
 // prepare makes a rule and arms nothing yet, or finds the equal one that has its id already. The caller holds
 // registry.mu.
 func prepare(p *plan) (*Rule, error) {
-	if !p.trigger.seeded {
-		seed, ok := registry.seeds[p.scope]
-		if !ok {
-			seed = registry.seeds[Scope{}]
-		}
-		p.trigger.seed = seed
-	}
+	p.seed()
 	r := &Rule{plan: *p, text: p.String(), armedAt: time.Now(), targets: map[targetKey]*Counts{}}
 	if r.id == "" {
 		r.id = NewID()
@@ -101,6 +95,18 @@ func prepare(p *plan) (*Rule, error) {
 		return nil, fmt.Errorf("chaos: ID(%q): want an id of its own; the rule %v has this one", r.id, other)
 	}
 	return other, nil
+}
+
+// seed sets the default, unless the plan has a seed of its own. The caller holds registry.mu.
+func (p *plan) seed() {
+	if p.trigger.seeded {
+		return
+	}
+	seed, ok := registry.seeds[p.scope]
+	if !ok {
+		seed = registry.seeds[Scope{}]
+	}
+	p.trigger.seed = seed
 }
 
 // add puts r behind the rules of the site. The caller holds registry.mu.

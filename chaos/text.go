@@ -14,6 +14,10 @@ func EnableAll(text string, opts ...Option) ([]*Rule, error) { return Scope{}.En
 // CheckText returns how many rules [EnableAll] would arm, or the error it would return. It arms nothing.
 func CheckText(text string) (rules int, err error) { return Scope{}.CheckText(text) }
 
+// Text is the rule that [Enable] would arm, as text for another process to arm with [EnableText]. It arms nothing. It
+// refuses what Enable does, and a callback, which cannot be said as text. What an [ID] names is not in it.
+func Text(key string, opts ...Option) (string, error) { return Scope{}.Text(key, opts...) }
+
 // EnableText arms a rule in the scope; otherwise it is the package's [EnableText].
 func (c Scope) EnableText(text string, opts ...Option) (*Rule, error) {
 	plans, err := parse(c, text, opts)
@@ -51,4 +55,23 @@ func (c Scope) CheckText(text string) (rules int, err error) {
 		return 0, err
 	}
 	return len(plans), nil
+}
+
+// Text says a rule of the scope; otherwise it is the package's [Text].
+func (c Scope) Text(key string, opts ...Option) (string, error) {
+	site, err := find(key)
+	if err != nil {
+		return "", err
+	}
+	p, err := newPlan(c, site, opts)
+	if err != nil {
+		return "", fmt.Errorf("chaos: %w", err)
+	}
+	if p.action.does&CanCall != 0 {
+		return "", fmt.Errorf("chaos: %s: a callback cannot be said as text; arm the rule in the process", key)
+	}
+	registry.mu.Lock()
+	defer registry.mu.Unlock()
+	p.seed()
+	return p.String(), nil
 }

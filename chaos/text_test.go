@@ -6,6 +6,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"iris/chaos"
 )
@@ -221,3 +222,35 @@ func TestAnIDMakesArmingRepeatable(t *testing.T) {
 }
 
 func errOf[T any](_ T, err error) error { return err }
+
+func TestARuleIsSaidWithoutArmingIt(t *testing.T) {
+	t.Cleanup(chaos.Reset)
+	demo := chaos.In("demo")
+	demo.Seed(7)
+	opts := []chaos.Option{chaos.Match("worker", "w-0"), chaos.MaxFailures(3), chaos.Delay(time.Second), chaos.ID("x")}
+	text, err := demo.Text("test.beat", opts...)
+	if err != nil {
+		t.Fatal(err)
+	}
+	equal(t, "text", text, "test.beat[cluster=demo,worker=w-0] max 3 seed 7 delay 1s")
+	equal(t, "rules", len(chaos.Rules()), 0)
+	equal(t, "rule", armIn(t, demo, "test.beat", opts...).String(), text)
+	rule, err := chaos.EnableText(text)
+	equal(t, "rule of another process", fmt.Sprint(rule, err), text+" <nil>")
+
+	if text, err = chaos.Text("test.beat", chaos.WithSeed(0)); err != nil {
+		t.Fatal(err)
+	}
+	equal(t, "text without a scope", text, "test.beat seed 0 fail")
+
+	call := chaos.Call(func(context.Context, chaos.Labels) error { return nil })
+	for want, err := range map[string]error{
+		"chaos: test.beat: a callback cannot be said as text; arm the rule in the process": errOf(chaos.Text("test.beat", call)),
+		"chaos: test.beat: MaxFailures(-1): want 0 or more":                                errOf(chaos.Text("test.beat", chaos.MaxFailures(-1))),
+		errOf(chaos.Enable("test.baet")).Error():                                           errOf(chaos.Text("test.baet")),
+		errOf(demo.Enable("test.beat", chaos.Match("cluster", "other"))).Error():           errOf(demo.Text("test.beat", chaos.Match("cluster", "other"))),
+		errOf(chaos.Enable("test.limited", chaos.Fail())).Error():                          errOf(chaos.Text("test.limited", chaos.Fail())),
+	} {
+		equal(t, "refusal", fmt.Sprint(err), want)
+	}
+}

@@ -15,7 +15,7 @@ import (
 )
 
 // onlyVirtual: each of these specs is about one instant between two steps of a controller.
-var onlyVirtual = Without{Mode: Realtime, Why: "on the wall clock controllers are killed for real: see acceptance/process"}
+var onlyVirtual = Only{Mode: Virtual, Why: "on the wall clock controllers are killed for real: see acceptance/process"}
 
 // The points at which a controller may crash while an entry of its log takes effect, and how many entries of the story
 // below pass each.
@@ -32,11 +32,11 @@ var points = []struct {
 
 // crashes declares the story for some of the entries, counted from 1.
 //
-// FM-14, FM-75, FM-80: what was acknowledged is kept, and what follows from it happens once.
+// What was acknowledged is kept, and what follows from it happens once.
 func crashes(c *Cluster, who string, first, last int) {
 	for _, p := range points {
 		for nth := first; nth <= min(last, p.entries); nth++ {
-			It(fmt.Sprintf("crash_%s: loses nothing and runs nothing twice, crashing %s (entry %d, %s)",
+			It(fmt.Sprintf("crash_%s: loses nothing and runs nothing twice, crashing %s (entry %d, %s; FM-14, FM-80)",
 				p.site[len("journal."):], p.what, nth, who), func(ctx SpecContext) {
 				long := c.Submit(ctx, client.Spec{Name: "long", Entrypoint: c.Sleeping(60 * time.Second)})
 				Eventually(ctx, long.Status).Should(HaveState(RUNNING))

@@ -13,7 +13,7 @@ import (
 	"iris/iris/vm"
 )
 
-var _ = InEachMode("a scale group's machines", VM, Chaos, func(m *Mode) {
+var _ = InEachMode("a scale group's machines", VM, Chaos, Without{Mode: Process, Why: "the cloud is a fake that the specs change while it runs"}, func(m *Mode) {
 	var on chaos.Labels
 	var rules chaos.Scope
 

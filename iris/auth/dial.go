@@ -9,6 +9,7 @@ import (
 	"net"
 	"strings"
 	"sync"
+	"time"
 
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/codes"
@@ -98,15 +99,33 @@ func explained(err error) error {
 // first had before (FM-24): its message would be read there.
 func (d *caller) GetRequestMetadata(ctx context.Context, _ ...string) (map[string]string, error) {
 	info, _ := credentials.RequestInfoFromContext(ctx)
-	wanted, _ := ctx.Value(workerKey{}).(string)
-	if s, ok := info.AuthInfo.(*server); ok && s.who.Role == Worker && s.who.Name != "" && wanted != "" && s.who.Name != wanted {
-		return nil, status.Errorf(codes.Unauthenticated, "the call is for worker %s, and its address is now that of worker %s", wanted, s.who.Name)
+	if s, ok := info.AuthInfo.(*server); ok {
+		wanted, _ := ctx.Value(workerKey{}).(string)
+		switch {
+		case s.who.Role == Worker && s.who.Name != "" && wanted != "" && s.who.Name != wanted:
+			return nil, status.Errorf(codes.Unauthenticated, "the call is for worker %s, and its address is now that of worker %s", wanted, s.who.Name)
+		case s.outlived():
+			return nil, d.outlived(s)
+		}
 	}
 	if d.secret == nil {
 		return nil, nil
 	}
 	d.secret.refresh()
 	return map[string]string{"authorization": "Bearer " + d.secret.get()}, nil
+}
+
+// outlived ends a connection that lived longer than the client's certificate, if there is another certificate by now: the
+// next connection is made with that.
+func (d *caller) outlived(s *server) error {
+	d.pair.refresh()
+	if end := d.pair.get().Leaf.NotAfter; !time.Now().Before(end) {
+		return status.Errorf(codes.Unauthenticated, "the certificate in %s expired at %s; make another with: iris auth issue",
+			d.config.Cert, end.UTC().Format(time.RFC3339))
+	}
+	_ = s.raw.Close() // it is closed all the same
+	return status.Errorf(codes.Unavailable, "the connection's certificate has expired; the next connection is made with the one that is in %s now",
+		d.config.Cert)
 }
 
 // RequireTransportSecurity is false: whether a token may travel in the clear is decided by who listens where.

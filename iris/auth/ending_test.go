@@ -2,6 +2,8 @@ package auth_test
 
 import (
 	"context"
+	"crypto/tls"
+	"crypto/x509"
 	"errors"
 	"io"
 	"os"
@@ -12,8 +14,10 @@ import (
 
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/credentials"
 
 	"iris/iris/auth"
+	"iris/iris/network"
 	pb "iris/iris/proto"
 )
 
@@ -30,7 +34,7 @@ func endings() []ending {
 		{"a certificate expires", func(b *bench) auth.Config {
 			b.issued(auth.Request{Role: auth.User, Name: "ann", Valid: time.Hour})
 			return b.certificate("user-ann")
-		}, func(*bench) { time.Sleep(time.Hour) }, "the client's certificate expired at 2000-01-01T01:00:00Z"},
+		}, func(*bench) { time.Sleep(time.Hour) }, " expired at 2000-01-01T01:00:00Z; make another with: iris auth issue"},
 		{"a token expires", func(b *bench) auth.Config {
 			b.newToken(auth.User, "short", time.Hour)
 			return b.token("short-user", true)
@@ -185,6 +189,80 @@ func (b *bench) clients(second *bench, first, other codes.Code) {
 	c := b.certificate("user")
 	c.Cert, c.Key = second.path("user.pem"), second.path("user-key.pem")
 	wantAbout(b.T, call(b.T, b.dial(c), launch), other, "")
+}
+
+// Nobody has to restart anything when a certificate is renewed, in time or late: a connection that has outlived its own is
+// replaced by one with the new certificate.
+func TestAConnectionThatOutlivesItsCertificateIsReplaced(t *testing.T) {
+	for name, late := range map[string]bool{"renewed in time": false, "renewed late": true} {
+		t.Run(name, func(t *testing.T) {
+			inBubble(t, func(b *bench) {
+				renew := func() { b.issued(auth.Request{Role: auth.User, Name: "ann", Valid: 20 * time.Minute, Replace: true}) }
+				renew()
+				b.serve(b.mutual())
+				conn := b.dial(b.certificate("user-ann"))
+				wantOK(b.T, call(b.T, conn, launch))
+				time.Sleep(15 * time.Minute)
+				if !late {
+					renew()
+				}
+				time.Sleep(5 * time.Minute)
+				if late {
+					want := "the certificate in " + b.path("user-ann.pem") + " expired at 2000-01-01T00:20:00Z; make another with: iris auth issue"
+					wantError(b.T, call(b.T, conn, launch), codes.Unauthenticated, want)
+					renew()
+					time.Sleep(time.Second)
+				}
+				wantAbout(b.T, call(b.T, conn, launch), codes.Unavailable, // clients try again
+					"the next connection is made with the one that is in "+b.path("user-ann.pem")+" now")
+				time.Sleep(time.Second)
+				wantOK(b.T, call(b.T, conn, launch))
+			})
+		})
+	}
+}
+
+// A client that takes no notice of its certificate's end is told by the server. The connection is of no use any more.
+func TestAServerRefusesAClientThatGoesOnWithAnExpiredCertificate(t *testing.T) {
+	inBubble(t, func(b *bench) {
+		b.issued(auth.Request{Role: auth.User, Name: "ann", Valid: 20 * time.Minute})
+		b.serve(b.mutual())
+		conn, counting := b.plain("user-ann")
+		wantOK(b.T, call(b.T, conn, launch))
+		time.Sleep(20*time.Minute - time.Second)
+		wantOK(b.T, call(b.T, conn, launch))
+		time.Sleep(time.Second)
+		wantError(b.T, call(b.T, conn, launch), codes.Unauthenticated,
+			"the client's certificate expired at 2000-01-01T00:20:00Z; make another with: iris auth issue")
+		if counting.n != 1 {
+			b.Errorf("there were %d connections", counting.n)
+		}
+		_ = call(b.T, conn, launch)
+		time.Sleep(10 * time.Second)
+		wantAbout(b.T, call(b.T, conn, launch), codes.Unavailable, "tls: expired certificate") // nor is another one opened for it
+		if counting.n < 2 {
+			b.Error("the connection was not closed")
+		}
+	})
+}
+
+// plain is a client that knows nothing of Iris.
+func (b *bench) plain(name string) (*grpc.ClientConn, *dials) {
+	b.Helper()
+	pool := x509.NewCertPool()
+	pool.AppendCertsFromPEM([]byte(content(b.T, b.path("ca.pem"))))
+	pair, err := tls.LoadX509KeyPair(b.path(name+".pem"), b.path(name+"-key.pem"))
+	if err != nil {
+		b.Fatal(err)
+	}
+	counting := &dials{Network: b.net}
+	conn, err := network.Client(counting, host, grpc.WithTransportCredentials(credentials.NewTLS(
+		&tls.Config{RootCAs: pool, Certificates: []tls.Certificate{pair}})))
+	if err != nil {
+		b.Fatal(err)
+	}
+	b.Cleanup(func() { _ = conn.Close() })
+	return conn, counting
 }
 
 func TestARenewedClientCertificateIsUsedWithTheNextConnection(t *testing.T) {

@@ -113,7 +113,7 @@ func (c clientCredentials) ClientHandshake(ctx context.Context, address string, 
 	}
 	c.pool.refresh()
 	c.pair.refresh()
-	info := &server{CommonAuthInfo: credentials.CommonAuthInfo{SecurityLevel: credentials.PrivacyAndIntegrity}}
+	info := &server{CommonAuthInfo: credentials.CommonAuthInfo{SecurityLevel: credentials.PrivacyAndIntegrity}, raw: raw}
 	conn := tls.Client(raw, c.tls(hostOf(address), info))
 	if err := conn.HandshakeContext(ctx); err != nil {
 		return nil, nil, c.explain(address, err)
@@ -124,11 +124,16 @@ func (c clientCredentials) ClientHandshake(ctx context.Context, address string, 
 	return &greeted{Conn: conn, explain: func(_ []byte, err error) error { return c.explain(address, err) }}, info, nil
 }
 
-// server is what a client knows of the other side.
+// server is what a client knows of a connection: who is on the other side, and how long this side is who it was.
 type server struct {
 	credentials.CommonAuthInfo
-	who Identity
+	who   Identity
+	until time.Time // the end of the client's certificate; zero if it has none
+	raw   net.Conn
 }
+
+// outlived reports whether the client's certificate has ended since: the server will refuse every call.
+func (s *server) outlived() bool { return !s.until.IsZero() && !time.Now().Before(s.until) }
 
 // AuthType names the protocol.
 func (s *server) AuthType() string { return "iris" }
@@ -143,6 +148,7 @@ func (c *caller) tls(host string, info *server) *tls.Config {
 		},
 	}
 	if pair := c.pair.get(); pair != nil {
+		info.until = pair.Leaf.NotAfter
 		config.GetClientCertificate = func(*tls.CertificateRequestInfo) (*tls.Certificate, error) {
 			return pair, nil // also to a server that believes another authority: its refusal says what is wrong
 		}

@@ -167,6 +167,16 @@ func fileName(role Role, name string) string {
 	return string(role) + "-" + name
 }
 
+// In is the config of one whose certificate is in a directory that Init filled: the certificate for that name, or, if there
+// is none, the one for all of the role. It takes and trusts whoever has a certificate of the same authority.
+func In(dir string, role Role, name string) Config {
+	if _, err := os.Stat(filepath.Join(dir, fileName(role, name)+".pem")); err != nil {
+		name = ""
+	}
+	file := filepath.Join(dir, fileName(role, name))
+	return Config{CA: filepath.Join(dir, caFile), Cert: file + ".pem", Key: file + "-key.pem"}
+}
+
 // outbox holds files until all of them can be written.
 type outbox struct {
 	dir   string

@@ -229,6 +229,7 @@ func (g *guard) knownToken(secret string) (Token, error) {
 func (g *guard) byCertificate(s *session) (*pass, error) {
 	who, err := g.proven(s)
 	if err != nil {
+		s.end()
 		return nil, err
 	}
 	return &pass{Identity: who, leaf: s.chain[0], valid: func() error {

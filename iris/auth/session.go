@@ -17,6 +17,7 @@ type session struct {
 	chain   []*x509.Certificate // what the client sent, its own first; none if it has none
 	proven  atomic.Pointer[proof]
 	refused atomic.Int32
+	useless atomic.Int32 // calls that came after the end of the client's certificate
 }
 
 // AuthType names the protocol.
@@ -34,6 +35,14 @@ const maxRefusals = 1000
 // refuse counts a refusal.
 func (s *session) refuse() {
 	if s.refused.Add(1) == maxRefusals {
+		_ = s.raw.Close() // it is closed all the same
+	}
+}
+
+// end counts a call that came after the end of the client's certificate. The first is told; with the second the connection is
+// closed, since no call on it can succeed any more: the client may have another certificate by now, and show it.
+func (s *session) end() {
+	if s.useless.Add(1) == 2 {
 		_ = s.raw.Close() // it is closed all the same
 	}
 }

@@ -19,7 +19,9 @@ import (
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
+	"google.golang.org/grpc"
 
+	"iris/iris/auth"
 	"iris/iris/client"
 	"iris/iris/config"
 	"iris/iris/network"
@@ -48,10 +50,18 @@ type Options struct {
 	Dir string
 	// Durable keeps the controllers' log on disk, so that they can be killed and started again. Several always do.
 	Durable bool
+	// SnapshotEntries is how far a log grows before a snapshot takes the place of all but its last quarter. 0: the journal's
+	// defaults.
+	SnapshotEntries int
 	// Controllers is how many there are. Default 1.
 	Controllers int
 	// Restart is the pause after which a controller that failed is started again. 0: it stays down.
 	Restart time.Duration
+	// Services are registered with the controllers' servers besides their own.
+	Services []func(grpc.ServiceRegistrar)
+	// Secrets is a directory that auth.Init filled, for the hosts that controllers listen at: everybody then has a
+	// certificate, and takes nobody who has none. Empty: everybody may do everything.
+	Secrets string
 	// Metrics is where measurements are registered, until Stop, each with the id of its participant (c-0, w-1) as a label.
 	// Nil: nothing is measured.
 	Metrics prometheus.Registerer
@@ -142,9 +152,13 @@ func (m *Manager) measured(id string) (prometheus.Registerer, *telemetry.Calls, 
 	return r, calls, nil
 }
 
-// Connect is a client of the cluster; the caller closes it.
+// Connect is a client of the cluster, an administrator's if it has credentials; the caller closes it.
 func (m *Manager) Connect() (*client.Client, error) {
-	return client.Connect(m.Address(), client.Network(m.options.Network))
+	dialling, err := m.options.dialling(auth.Admin, "", auth.Controller)
+	if err != nil {
+		return nil, err
+	}
+	return client.Connect(m.Address(), client.Network(m.options.Network), client.Dial(dialling...))
 }
 
 // Ready waits until every worker has registered.

@@ -102,6 +102,9 @@ func (m *Manager) Controllers() []string {
 	return ids
 }
 
+// Dir is what a controller keeps on its disk.
+func (m *Manager) Dir(controller string) string { return m.participant(controller).(*member).dir }
+
 // Leader is the id of the controller that leads; empty while none does.
 func (m *Manager) Leader() string {
 	i := slices.IndexFunc(m.members, func(member *member) bool {

@@ -6,6 +6,7 @@ import (
 	"path/filepath"
 	"sync"
 
+	"iris/iris/auth"
 	"iris/iris/bundle"
 	"iris/iris/config"
 	"iris/iris/state"
@@ -38,13 +39,22 @@ func (m *Manager) newMachine(c config.Cluster, g config.Group, slice, dir string
 	if err != nil {
 		return nil, err
 	}
+	serving, err := m.options.serving(auth.Worker, id)
+	if err != nil {
+		return nil, err
+	}
+	dialling, err := m.options.dialling(auth.Worker, id, auth.Controller)
+	if err != nil {
+		return nil, err
+	}
 	w := worker.Config{
 		Cluster: c.Name, ID: id, Controller: m.Address(), Network: m.options.Network,
 		Capacity:   state.Resources{CPUMillis: state.Millis(g.CPU), MemoryBytes: int64(g.Memory)},
 		Attributes: attributes, Processes: m.processes,
 		WorkDir: filepath.Join(dir, id, "tasks"), Bundles: cache,
 		HeartbeatInterval: c.Worker.HeartbeatInterval, PollInterval: c.Worker.PollInterval, KillGrace: c.Worker.KillGrace,
-		Log: m.options.Log, Metrics: metrics, ServerOptions: calls.ServerOptions(), DialOptions: calls.DialOptions(),
+		ServerOptions: append(calls.ServerOptions(), serving...), DialOptions: append(calls.DialOptions(), dialling...),
+		Metrics: metrics, Log: m.options.Log,
 	}
 	if m.options.Functions != nil { // a nil pointer would be a runtime
 		w.Functions = m.options.Functions

@@ -12,6 +12,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 	"google.golang.org/grpc"
 
+	"iris/iris/auth"
 	"iris/iris/bundle"
 	"iris/iris/config"
 	"iris/iris/controller"
@@ -58,7 +59,19 @@ func (m *member) start() (err error) {
 	if err != nil {
 		return err
 	}
-	others := peers.New(m.options.Network, store, m.calls.DialOptions()...)
+	serving, err := m.options.serving(auth.Controller, m.id)
+	if err != nil {
+		return err
+	}
+	toWorkers, err := m.options.dialling(auth.Controller, m.id, auth.Worker)
+	if err != nil {
+		return err
+	}
+	toControllers, err := m.options.dialling(auth.Controller, m.id, auth.Controller)
+	if err != nil {
+		return err
+	}
+	others := peers.New(m.options.Network, store, append(m.calls.DialOptions(), toControllers...)...)
 	defer func() {
 		if err != nil {
 			err = errors.Join(err, others.Close())
@@ -71,19 +84,21 @@ func (m *member) start() (err error) {
 	c := controller.Config{
 		Cluster: m.config.Name, ID: m.id, Network: m.options.Network, Address: m.address, Bundles: others.Bundles(nil),
 		WorkerTimeout: m.config.Controller.WorkerTimeout, Policy: policy,
-		Retention: state.Retention(m.config.Controller.Retention), Log: m.log,
-		Metrics: m.metrics, ServerOptions: m.calls.ServerOptions(), DialOptions: m.calls.DialOptions(),
+		Retention:     state.Retention(m.config.Controller.Retention),
+		ServerOptions: append(m.calls.ServerOptions(), serving...), DialOptions: append(m.calls.DialOptions(), toWorkers...),
+		Services: m.options.Services, Metrics: m.metrics, Log: m.log,
 	}
 	if m.options.durable() {
 		raft, err := journal.OpenRaft(journal.RaftConfig{
 			Dir: filepath.Join(m.dir, "journal"), ID: m.id, Address: m.address, Bootstrap: m.first, Policy: policy,
 			Streams: others, Cluster: m.config.Name, Log: m.log,
+			SnapshotEntries: m.options.SnapshotEntries, TrailingEntries: m.options.SnapshotEntries / 4,
 		})
 		if err != nil {
 			return err
 		}
 		c.Journal, c.Bundles = raft, others.Bundles(func() []string { return addresses(raft, m.address) })
-		c.Services = []func(grpc.ServiceRegistrar){others.Register}
+		c.Services = append([]func(grpc.ServiceRegistrar){others.Register}, c.Services...)
 	}
 	running, err := controller.Start(c)
 	if err != nil {

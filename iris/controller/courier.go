@@ -288,8 +288,11 @@ func (c *courier) greet() {
 func (c *courier) sendStops(uids []string) {
 	ctx, cancel := context.WithTimeout(c.ctx, dispatchTimeout)
 	defer cancel()
-	_, err := pb.NewWorkerServiceClient(c.conn).StopTask(ctx,
-		&pb.StopTaskRequest{WorkerId: c.worker, Incarnation: c.incarnation, AttemptUids: uids})
+	err := stopSite.Hit(ctx, chaos.Labels{"cluster": c.owner.config.Cluster, "worker": c.worker})
+	if err == nil {
+		_, err = pb.NewWorkerServiceClient(c.conn).StopTask(ctx,
+			&pb.StopTaskRequest{WorkerId: c.worker, Incarnation: c.incarnation, AttemptUids: uids})
+	}
 	if err != nil && c.ctx.Err() == nil {
 		c.owner.config.Log.Warn("stop not delivered; the next heartbeat repeats it", "worker", c.worker, "attempts", len(uids), "error", err)
 	}

@@ -15,6 +15,10 @@ var dispatchSite = chaos.NewSite("controller.dispatch",
 	"inside the retry loop, before RunTask: this try fails with UNAVAILABLE", chaos.CanAll,
 	"worker", "job", "task", "attempt").Carrying()
 
+var stopSite = chaos.NewSite("controller.stop",
+	"before StopTask: this order is lost; the worker hears of it in the answer to its next heartbeat", chaos.CanAll,
+	"worker").Carrying()
+
 // couriers are the senders to all live workers, one each. The loop owns the map; the couriers' goroutines are joined by
 // close.
 type couriers struct {

@@ -11,9 +11,9 @@ import (
 // controller as a crash of its process would: what was not revealed stays unrevealed.
 var (
 	effectSite = chaos.NewSite("journal.before_effect",
-		"an entry is committed and its orders have not left: the controller crashes", chaos.CanFail, "controller")
+		"an entry is committed and its orders have not left: the controller crashes", chaos.CanFail, "controller").Carrying()
 	answerSite = chaos.NewSite("journal.before_answer",
-		"an entry is committed and its answers have not left: the controller crashes", chaos.CanFail, "controller")
+		"an entry is committed and its answers have not left: the controller crashes", chaos.CanFail, "controller").Carrying()
 )
 
 // crash passes a site of a crash.

@@ -11,44 +11,44 @@ import (
 
 // Identity is who answers.
 type Identity struct {
-	ID    string   `json:"id"`    // new with each start; participants that share a process have one
-	Names []string `json:"names"` // as which of the targets it was asked
+	ID    string   // new with each start; participants that share a process have one
+	Names []string // as which of the targets it was asked
 }
 
 // Report is what one process answers.
 type Report struct {
-	Process  Identity `json:"process"`
-	Err      error    `json:"-"` // why there is no answer: a gRPC status
-	Sites    []Site   `json:"sites,omitempty"`
-	Rules    []Rule   `json:"rules,omitempty"`
-	Released int      `json:"released,omitempty"` // hits
+	Process  Identity
+	Err      error // why there is no answer: a gRPC status
+	Sites    []Site
+	Rules    []Rule
+	Released int // hits
 }
 
 // Site is a place where chaos may strike.
 type Site struct {
-	Name   string   `json:"name"`
-	Doc    string   `json:"doc"`
-	Can    []string `json:"can"`    // fail, delay, pause, call
-	Labels []string `json:"labels"` // that a rule may match
+	Name   string
+	Doc    string
+	Can    []string // fail, delay, pause, call
+	Labels []string // that a rule may match
 }
 
 // Rule is an armed rule, or one that was armed.
 type Rule struct {
-	ID          string            `json:"id"`
-	Text        string            `json:"text"`
-	Armed       bool              `json:"armed"`
+	ID          string
+	Text        string
+	Armed       bool
 	Counts                        // over all targets
-	Held        int               `json:"held"`              // hits in a pause right now
-	Missed      string            `json:"missed,omitempty"`  // what it was armed for and has not done yet; empty: nothing
-	Targets     map[string]Counts `json:"targets,omitempty"` // the 100 that fired most
-	MoreTargets int               `json:"more_targets,omitempty"`
+	Held        int               // hits in a pause right now
+	Missed      string            // what it was armed for and has not done yet; empty: nothing
+	Targets     map[string]Counts // the 100 that fired most
+	MoreTargets int
 }
 
 // Counts says how far hits came with a rule, as chaos.Counts does.
 type Counts struct {
-	Reached int `json:"reached"`
-	Matched int `json:"matched"`
-	Fired   int `json:"fired"`
+	Reached int
+	Matched int
+	Fired   int
 }
 
 // News is one message of a watch. Exactly one of the last three is set.
@@ -61,15 +61,15 @@ type News struct {
 
 // Firing is one fault.
 type Firing struct {
-	At     time.Time         `json:"at"` // by the clock of the process
-	ID     string            `json:"id"` // of the rule
-	Rule   string            `json:"rule"`
-	Site   string            `json:"site"`
-	Target string            `json:"target"`
-	Nth    int               `json:"nth"` // the how-manieth matched hit of this target, from 1
-	Labels map[string]string `json:"labels"`
-	Action string            `json:"action"`
-	Missed int               `json:"missed,omitempty"` // firings just before that are lost, as they were not read in time
+	At     time.Time // by the clock of the process
+	ID     string    // of the rule
+	Rule   string
+	Site   string
+	Target string
+	Nth    int // the how-manieth matched hit of this target, from 1
+	Labels map[string]string
+	Action string
+	Missed int // firings just before that are lost, as they were not read in time
 }
 
 func fromProcess(p *pb.ChaosProcess) Identity { return Identity{p.GetId(), p.GetNames()} }

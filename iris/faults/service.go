@@ -111,7 +111,8 @@ func (s *service) Enable(ctx context.Context, r *pb.EnableChaosRequest) (*pb.Cha
 	if len(r.Text) > maxText {
 		return nil, status.Errorf(codes.InvalidArgument, "a text of %d bytes, want at most %d", len(r.Text), maxText)
 	}
-	switch n, err := s.scope.CheckText(r.Text); { // before any process arms anything
+	n, err := s.scope.CheckText(r.Text) // before any process arms anything
+	switch {
 	case err != nil:
 		return nil, status.Error(codes.InvalidArgument, err.Error())
 	case n == 0:
@@ -122,16 +123,23 @@ func (s *service) Enable(ctx context.Context, r *pb.EnableChaosRequest) (*pb.Cha
 		return nil, status.Errorf(codes.InvalidArgument, "id %q: want 1 to 64 letters, digits, dots, dashes or underscores", id)
 	}
 	return s.everywhere(ctx, r.Targets, func() (*pb.ChaosReport, error) {
-		return s.enable(r.Text, id)
+		return s.enable(r.Text, id, n)
 	}, func(ctx context.Context, c pb.ChaosServiceClient) (*pb.ChaosResponse, error) {
 		return c.Enable(ctx, &pb.EnableChaosRequest{Text: r.Text, Id: id, Targets: itself})
 	})
 }
 
-func (s *service) enable(text, id string) (*pb.ChaosReport, error) {
-	if n := len(s.scope.Rules()); n >= maxRules {
+// enable arms the n rules of a text.
+func (s *service) enable(text, id string, n int) (*pb.ChaosReport, error) {
+	others := 0
+	for _, rule := range s.scope.Rules() {
+		if rule.ID() != id && !strings.HasPrefix(rule.ID(), id+".") {
+			others++
+		}
+	}
+	if others+n > maxRules {
 		return nil, status.Errorf(codes.ResourceExhausted,
-			"%d rules were armed since the last reset, want fewer than %d: reset first", n, maxRules)
+			"%d rules were armed since the last reset and these are %d, want at most %d: reset first", others, n, maxRules)
 	}
 	rules, err := s.scope.EnableAll(text, chaos.ID(id))
 	if err != nil {

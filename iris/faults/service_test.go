@@ -94,7 +94,7 @@ func TestABadTextIsRefusedAndArmsNothingAnywhere(t *testing.T) {
 		for text, want := range map[string]string{
 			"test.beat dealy 3s": `chaos: column 11: found "dealy", want code, delay, err, every, fail, max, may-not-fire, ` +
 				`min, pause, rate, seed, skip or window; did you mean delay?`,
-			"test.beat; test.baet": `chaos: column 12: no site "test.baet"; did you mean "test.beat"? The sites are test.beat`,
+			"test.beat; test.baet": `chaos: column 12: no site "test.baet"; did you mean "test.beat"? The sites are ` + sites(),
 			"test.beat[wroker=w-0]": `chaos: column 11: hits of test.beat have no label "wroker", want cluster, worker or job; ` +
 				`did you mean worker?`,
 			"test.beat[cluster=other]": fmt.Sprintf(`chaos: column 1: test.beat: Match("cluster", "other"): want no cluster but %q, `+
@@ -129,19 +129,19 @@ func TestEnablingAgainChangesNothing(t *testing.T) {
 
 func TestThereIsAnEndToRules(t *testing.T) {
 	bubble(t, nil, func(t *testing.T, l *lab, client *faults.Client) {
-		text := strings.Repeat("test.beat; ", 256-1)
-		for _, text := range []string{text, "test.beat"} {
-			if _, err := client.Enable(t.Context(), text); err != nil {
-				t.Fatal(err)
-			}
+		for id, n := range map[string]int{"many": 255, "last": 1} {
+			enable(t, client, id, strings.Repeat("test.beat; ", n))
 		}
+		enable(t, client, "many", strings.Repeat("test.beat; ", 255)) // once more, and nothing changes
 		reports, err := client.Enable(t.Context(), "test.beat")
-		equal(t, "answer", told(reports, err),
-			"ResourceExhausted: 256 rules were armed since the last reset, want fewer than 256: reset first")
+		equal(t, "answer", told(reports, err), "ResourceExhausted: 256 rules were armed since the last reset "+
+			"and these are 1, want at most 256: reset first")
 		_, err = client.Reset(t.Context())
 		equal(t, "error of Reset", err, nil)
-		_, err = client.Enable(t.Context(), "test.beat")
-		equal(t, "error after Reset", err, nil)
+		reports, err = client.Enable(t.Context(), strings.Repeat("test.beat; ", 257))
+		equal(t, "answer to too many at once", told(reports, err), "ResourceExhausted: 0 rules were armed since the last reset "+
+			"and these are 257, want at most 256: reset first")
+		equal(t, "rules", len(chaos.Rules()), 0)
 	})
 }
 
@@ -275,10 +275,26 @@ func TestSitesAreListedWithWhatARuleMayDoThere(t *testing.T) {
 		}
 		equal(t, "reports", len(reports), 2)
 		for _, r := range reports {
-			equal(t, "sites", fmt.Sprintf("%+v", r.Sites),
-				"[{Name:test.beat Doc:before a beat Can:[fail delay pause call] Labels:[cluster worker job]}]")
+			var names []string
+			for _, site := range r.Sites {
+				names = append(names, site.Name)
+				if site.Name == "test.beat" {
+					equal(t, "site", fmt.Sprintf("%+v", site),
+						"{Name:test.beat Doc:before a beat Can:[fail delay pause call] Labels:[cluster worker job]}")
+				}
+			}
+			equal(t, "sites", strings.Join(names, ", "), sites())
 		}
 	})
+}
+
+// sites are those of this program.
+func sites() string {
+	var names []string
+	for _, site := range chaos.Sites() {
+		names = append(names, site.Name())
+	}
+	return strings.Join(names, ", ")
 }
 
 func TestOnlySomeOfManyTargetsAreReported(t *testing.T) {

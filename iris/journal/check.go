@@ -25,6 +25,7 @@ type findings struct {
 	known     uint64 // index of the last entry that counts
 	fresh     bool   // there is no journal yet
 	mended    error  // what is wrong with one copy of the metadata
+	voter     string // whose directory it is
 	segments  []types.SegmentInfo
 	tail      content // of the segment that is written to
 	short     int64   // how many bytes its file lacks
@@ -53,7 +54,8 @@ func check(p paths) (findings, error) {
 	return found, found.match(p)
 }
 
-// checkLog is check without the snapshots. Entries after the index known, of which nobody was told, do not count.
+// checkLog is check without the snapshots. If the index is known of the last entry that counts, it is the log of a journal
+// that runs, and what is full was found intact before.
 func checkLog(p paths, known uint64) (findings, error) {
 	found := findings{known: known}
 	state, _, mended, err := readMeta(p.meta())
@@ -67,7 +69,7 @@ func checkLog(p paths, known uint64) (findings, error) {
 	case err != nil:
 		return findings{}, refusal(p.meta(), err)
 	}
-	found.mended, found.segments = mended, state.Segments.Segments
+	found.mended, found.segments, found.voter = mended, state.Segments.Segments, string(state.Stable[voterKey])
 	for i := range found.segments {
 		if err := found.segment(p, i); err != nil {
 			return findings{}, err
@@ -79,6 +81,9 @@ func checkLog(p paths, known uint64) (findings, error) {
 // segment reads the i-th segment and adds it to what was found.
 func (f *findings) segment(p paths, i int) error {
 	info := f.segments[i]
+	if f.known != all && !info.SealTime.IsZero() {
+		return nil
+	}
 	path := filepath.Join(p.log(), segment.FileName(info))
 	if i > 0 && info.BaseIndex != f.segments[i-1].MaxIndex+1 {
 		return damaged(path, fmt.Errorf("it begins at index %d; the file before it ends at %d", info.BaseIndex,

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"maps"
 	"os"
 	"path/filepath"
 	"syscall"
@@ -20,13 +21,27 @@ type disk struct {
 
 // fault is what the disk fails with now, if chaos says so: ENOSPC, or the errno in the rule's error.
 func (d *disk) fault(op, path string) error {
-	err := diskSite.Hit(d.ctx, d.labels)
+	err := diskSite.Hit(d.ctx, diskUse{d, op})
 	if err == nil || !errors.Is(err, chaos.ErrInjected) {
 		return nil
 	}
 	errno := syscall.ENOSPC
 	_ = errors.As(err, &errno)
 	return &fs.PathError{Op: op, Path: path, Err: errno}
+}
+
+// diskUse is what the disk is used for, to chaos.
+type diskUse struct {
+	disk *disk
+	op   string
+}
+
+// ChaosLabels are those of the controller, and op: "allocate" for the space of a new file of the log, "snapshot" for the
+// beginning of a snapshot, or "write".
+func (u diskUse) ChaosLabels() chaos.Labels {
+	labels := maps.Clone(u.disk.labels)
+	labels["op"] = u.op
+	return labels
 }
 
 // lacksSpace reports whether an error ends by itself once there is space again.

@@ -7,6 +7,7 @@ import (
 	"io"
 	"log/slog"
 	"net"
+	"os"
 	"sync"
 	"testing"
 	"testing/synctest"
@@ -55,6 +56,21 @@ func testLog(t testing.TB, id string) *slog.Logger {
 	return slog.New(slog.NewTextHandler(t.Output(), &slog.HandlerOptions{Level: slog.LevelWarn})).With("voter", id)
 }
 
+// quickDir is a directory for what many tries need, in memory if the system has such a place: what they try is not whether
+// an fsync reaches the disk.
+func quickDir(t testing.TB) string {
+	dir, err := os.MkdirTemp("/dev/shm", "journal")
+	if err != nil {
+		return t.TempDir()
+	}
+	t.Cleanup(func() {
+		if err := os.RemoveAll(dir); err != nil {
+			t.Error(err)
+		}
+	})
+	return dir
+}
+
 // settings are what a test changes of the configuration.
 type settings func(*RaftConfig)
 
@@ -79,6 +95,10 @@ func alone(t testing.TB, dir string, edits ...settings) *Raft {
 		t.Fatal(err)
 	}
 	return r
+}
+
+func contextFor(t testing.TB, d time.Duration) (context.Context, context.CancelFunc) {
+	return context.WithTimeout(t.Context(), d)
 }
 
 // lead begins a term.

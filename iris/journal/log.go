@@ -28,6 +28,7 @@ type diskLog struct {
 	log         *slog.Logger
 	raftLog     hclog.Logger
 	appended    func(entries, bytes int)    // told what was appended
+	refused     func(error)                 // told why something was not
 	leads       atomic.Pointer[func() bool] // whether this voter leads
 
 	last   atomic.Uint64 // index of the last entry that raft was told is there
@@ -134,6 +135,7 @@ func (l *diskLog) write(do func() error, wait bool) error {
 		}
 		l.tell(err)
 		if !wait {
+			l.refused(err)
 			return err
 		}
 		l.sleep(pause)

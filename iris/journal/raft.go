@@ -140,7 +140,7 @@ func (r *Raft) open() error {
 	r.cancel = cancel
 	r.disk = &disk{ctx: ctx, labels: chaos.Labels{"cluster": r.config.Cluster, "controller": r.config.ID}}
 	r.end = &ending{done: make(chan struct{}), last: r.atEnd}
-	r.layer = newStreamLayer(r.config.Streams, r.config.Address)
+	r.layer = newStreamLayer(r.config.Streams, r.config.Address, r.log)
 	raftLog := newRaftLog(r.log, func() bool { return r.end.over() != nil })
 	p := paths{r.config.Dir}
 	if err := os.MkdirAll(p.log(), 0o755); err != nil {
@@ -154,6 +154,9 @@ func (r *Raft) open() error {
 	if err != nil {
 		return err
 	}
+	if found.voter != "" && found.voter != r.config.ID {
+		return fmt.Errorf("the directory is that of voter %s; give %s one of its own", found.voter, r.config.ID)
+	}
 	if found.fresh {
 		if err := createMeta(r.disk, p.meta()); err != nil {
 			return err
@@ -165,10 +168,13 @@ func (r *Raft) open() error {
 	}
 	r.entries = &diskLog{
 		paths: p, disk: r.disk, meta: meta, end: r.end, segmentSize: r.config.SegmentBytes, log: r.log, raftLog: raftLog,
-		appended:   r.grows,
+		appended: r.grows, refused: r.refuse,
 		unreadable: make(chan struct{}), released: make(chan struct{}),
 	}
 	if err := r.entries.open(found); err != nil {
+		return err
+	}
+	if err := r.identify(found); err != nil {
 		return err
 	}
 	snapshots, err := newSnapshotStore(p, r.disk, r.end.over, raftLog)
@@ -202,7 +208,7 @@ func (r *Raft) bootstrap(found findings) error {
 	if err != nil || !r.config.Bootstrap || found.last.Index > 0 || found.base().index > 0 || term > 1 {
 		return err
 	}
-	if err := stable.SetUint64([]byte(currentTerm), 1); err != nil {
+	if err := errors.Join(r.found(), stable.SetUint64([]byte(currentTerm), 1)); err != nil {
 		return err
 	}
 	return r.entries.StoreLog(&raft.Log{
@@ -215,10 +221,11 @@ func (r *Raft) bootstrap(found findings) error {
 
 // start starts raft and what goes with it.
 func (r *Raft) start(found findings, snapshots raft.SnapshotStore, log hclog.Logger) (err error) {
+	r.layer.start(r.greet, r.greeted)
 	r.machine = &machine{disk: r.disk, end: r.end, cluster: state.New(state.Policy{})}
 	r.peers = newPeers(raft.NewNetworkTransportWithConfig(&raft.NetworkTransportConfig{
 		Stream: r.layer, MaxPool: 3, MaxRPCsInFlight: 1, Timeout: 4 * r.config.ElectionTimeout, Logger: log,
-	}))
+	}), r.log)
 	r.growth.entries.Store(int64(found.last.Index - min(found.last.Index, found.base().index)))
 	defer func() {
 		if gone := recover(); gone != nil {

@@ -11,16 +11,16 @@ import (
 var (
 	beforeAppend = chaos.NewSite("journal.before_append",
 		"before an entry is handed to the log: this controller crashes, and the entry is in nobody's log",
-		chaos.CanAll, "controller")
+		chaos.CanAll, "controller").Carrying()
 	afterAppend = chaos.NewSite("journal.after_append",
 		"an entry is in this voter's log on disk, and not committed yet: this controller crashes",
-		chaos.CanAll, "controller")
+		chaos.CanAll, "controller").Carrying()
 	afterCommit = chaos.NewSite("journal.after_commit",
 		"an entry is committed and applied here, and nobody was told: this controller crashes",
-		chaos.CanAll, "controller")
+		chaos.CanAll, "controller").Carrying()
 	diskSite = chaos.NewSite("journal.disk",
-		"before anything of the log is written: the disk is full, or fails with the errno in the rule's error",
-		chaos.CanFail|chaos.CanCall, "controller")
+		"before the log writes (label op: write, allocate or snapshot): the disk is full, or fails with the rule's errno",
+		chaos.CanFail|chaos.CanCall, "controller").Carrying("op")
 )
 
 // ErrCrashed is why a journal is over that chaos crashed. It appends, applies and sends nothing from that instant on, as

@@ -98,11 +98,7 @@ type snapshotStore struct {
 }
 
 func newSnapshotStore(p paths, d *disk, over func() error, log hclog.Logger) (*snapshotStore, error) {
-	left, err := filepath.Glob(filepath.Join(p.snapshots(), "*"+temporary))
-	for _, path := range left {
-		err = errors.Join(err, os.RemoveAll(path))
-	}
-	if err != nil {
+	if err := removeTemporary(p.snapshots()); err != nil {
 		return nil, err
 	}
 	store, err := raft.NewFileSnapshotStoreWithLogger(p.dir, keptSnapshots, log)
@@ -115,7 +111,7 @@ func newSnapshotStore(p paths, d *disk, over func() error, log hclog.Logger) (*s
 // Create begins a snapshot.
 func (s *snapshotStore) Create(version raft.SnapshotVersion, index, term uint64, configuration raft.Configuration,
 	configurationIndex uint64, transport raft.Transport) (raft.SnapshotSink, error) {
-	if err := errors.Join(s.over(), s.disk.fault("write", s.dir)); err != nil {
+	if err := errors.Join(s.over(), s.disk.fault("snapshot", s.dir)); err != nil {
 		return nil, err
 	}
 	sink, err := s.FileSnapshotStore.Create(version, index, term, configuration, configurationIndex, transport)

@@ -3,6 +3,7 @@ package journal
 import (
 	"context"
 	"errors"
+	"log/slog"
 	"net"
 	"os"
 	"sync"
@@ -32,19 +33,37 @@ type streamLayer struct {
 	cancel   context.CancelFunc
 	accepts  sync.WaitGroup // the goroutine that accepts
 	serving  sync.WaitGroup // streams that others opened and raft has not closed
+	stop     func() error
 
-	mu   sync.Mutex
-	over bool
-	open map[*stream]struct{}
+	// greet is done to a stream that was dialled, greeted to one that was accepted, before raft has it.
+	greet, greeted func(net.Conn) error
+	log            *slog.Logger
+
+	mu      sync.Mutex
+	over    bool
+	open    map[*stream]struct{}
+	refused string // why the last one was
 }
 
-func newStreamLayer(streams Streams, address string) *streamLayer {
+func newStreamLayer(streams Streams, address string, log *slog.Logger) *streamLayer {
 	l := &streamLayer{
-		streams: streams, address: address, accepted: make(chan net.Conn), open: map[*stream]struct{}{},
+		streams: streams, address: address, log: log, accepted: make(chan net.Conn), open: map[*stream]struct{}{},
 	}
 	l.ctx, l.cancel = context.WithCancel(context.Background())
-	l.accepts.Go(l.accept)
+	l.stop = sync.OnceValue(func() error {
+		l.cut()
+		err := l.streams.Close()
+		l.accepts.Wait()
+		l.serving.Wait()
+		return err
+	})
 	return l
+}
+
+// start begins to accept streams.
+func (l *streamLayer) start(greet, greeted func(net.Conn) error) {
+	l.greet, l.greeted = greet, greeted
+	l.accepts.Go(l.accept)
 }
 
 // accept takes what others open, until the streams are cut.
@@ -53,10 +72,42 @@ func (l *streamLayer) accept() {
 		conn, err := l.streams.Accept()
 		switch {
 		case err == nil:
-			_ = l.serve(conn)
+			l.accepts.Go(func() { l.admit(conn) }) // others are not kept waiting by one who says nothing
 		case !sleep(l.ctx, minPause): // it may pass
 			return
 		}
+	}
+}
+
+// greetingTime is how long the other side of a stream has to say who it is.
+const greetingTime = 2 * time.Second
+
+// admit hands a stream to raft if the other side is one to talk to.
+func (l *streamLayer) admit(conn net.Conn) {
+	s, err := l.track(conn, l.serving.Done)
+	if err != nil {
+		return
+	}
+	_ = s.SetReadDeadline(time.Now().Add(greetingTime))
+	if err := l.greeted(s); err != nil {
+		_ = s.Close()
+		l.refuse(err)
+		return
+	}
+	_ = s.SetReadDeadline(time.Time{})
+	_ = l.offer(s)
+}
+
+// refuse tells why a stream is not used, once: whoever opened it tries again and again.
+func (l *streamLayer) refuse(err error) {
+	l.mu.Lock()
+	tell := !l.over && errors.Is(err, errStranger) && l.refused != err.Error()
+	if tell {
+		l.refused = err.Error()
+	}
+	l.mu.Unlock()
+	if tell {
+		l.log.Warn("a stream from another voter is refused", "err", err)
 	}
 }
 
@@ -72,12 +123,8 @@ func sleep(ctx context.Context, pause time.Duration) bool {
 	}
 }
 
-// serve hands a stream that another voter opened to raft, which closes it in the end.
-func (l *streamLayer) serve(conn net.Conn) error {
-	s, err := l.track(conn, l.serving.Done)
-	if err != nil {
-		return err
-	}
+// offer hands a stream to raft, which closes it in the end.
+func (l *streamLayer) offer(s *stream) error {
 	select {
 	case l.accepted <- s:
 		return nil
@@ -119,13 +166,7 @@ func (l *streamLayer) cut() {
 }
 
 // Close cuts all streams and waits until nobody uses one that was accepted.
-func (l *streamLayer) Close() error {
-	l.cut()
-	err := l.streams.Close()
-	l.accepts.Wait()
-	l.serving.Wait()
-	return err
-}
+func (l *streamLayer) Close() error { return l.stop() }
 
 // Accept waits for a stream that another voter opened.
 func (l *streamLayer) Accept() (net.Conn, error) {
@@ -141,7 +182,11 @@ func (l *streamLayer) Accept() (net.Conn, error) {
 func (l *streamLayer) Dial(address raft.ServerAddress, timeout time.Duration) (net.Conn, error) {
 	if string(address) == l.address {
 		here, there := net.Pipe()
-		if err := l.serve(there); err != nil {
+		s, err := l.track(there, l.serving.Done)
+		if err == nil {
+			err = l.offer(s)
+		}
+		if err != nil {
 			return nil, errors.Join(err, here.Close())
 		}
 		return l.track(here, nil)
@@ -152,7 +197,15 @@ func (l *streamLayer) Dial(address raft.ServerAddress, timeout time.Duration) (n
 	if err != nil {
 		return nil, err
 	}
-	return l.track(conn, nil)
+	s, err := l.track(conn, nil)
+	if err != nil {
+		return nil, err
+	}
+	_ = s.SetWriteDeadline(time.Now().Add(timeout))
+	if err := l.greet(s); err != nil {
+		return nil, errors.Join(err, s.Close())
+	}
+	return s, nil
 }
 
 // Addr is where others reach this voter.

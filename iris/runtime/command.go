@@ -10,14 +10,20 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
-	"syscall"
 )
 
 // inherited are the only variables a command gets from the worker.
 var inherited = []string{"PATH", "HOME", "LANG", "TMPDIR", "USER", "TZ"}
 
-// command builds what os/exec is to start, except for the streams. Standard input is empty.
-func command(s Spec) (*exec.Cmd, error) {
+// command is what execve is to be given, and where.
+type command struct {
+	path string
+	argv []string
+	env  []string
+	dir  string // empty: the worker's
+}
+
+func newCommand(s Spec) (*command, error) {
 	if len(s.Argv) == 0 || s.Argv[0] == "" {
 		return nil, errors.New("the command line is empty")
 	}
@@ -33,38 +39,42 @@ func command(s Spec) (*exec.Cmd, error) {
 		return nil, err
 	}
 	path, err := find(s.Argv[0], s.Dir, env["PATH"])
+	if _, own := s.Env["PATH"]; errors.Is(err, exec.ErrNotFound) && !own {
+		return nil, fmt.Errorf("%w (PATH is %q)", err, env["PATH"])
+	}
 	if err != nil {
-		return nil, err
+		return nil, err // the task's own PATH is not shown, nor is any other value of its environment (FM-86)
 	}
-	cmd := &exec.Cmd{Path: path, Args: s.Argv, Dir: s.Dir, Env: []string{}, SysProcAttr: attributes()}
+	c := &command{path: path, argv: s.Argv, env: make([]string, 0, len(env)), dir: s.Dir}
 	for _, name := range slices.Sorted(maps.Keys(env)) {
-		cmd.Env = append(cmd.Env, name+"="+env[name])
+		c.env = append(c.env, name+"="+env[name])
 	}
-	return cmd, nil
-}
-
-// attributes put the command into a group of its own, tied to the worker where the system can do that.
-func attributes() *syscall.SysProcAttr {
-	a := &syscall.SysProcAttr{Setpgid: true}
-	dieWithParent(a)
-	return a
+	return c, nil
 }
 
 func environment(task map[string]string) (map[string]string, error) {
-	env := make(map[string]string, len(task)+len(inherited))
-	for _, name := range inherited {
-		if value, ok := os.LookupEnv(name); ok {
-			env[name] = value
-		}
-	}
+	env := Inherited()
 	for name, value := range task {
 		if name == "" || strings.ContainsAny(name, "=\x00") || strings.Contains(value, "\x00") {
+			name, _, _ = strings.Cut(strings.ReplaceAll(name, "\x00", "="), "=") // what follows may be a value in the wrong place (FM-86)
 			return nil, fmt.Errorf("its environment variable %q: a name must not be empty or contain '=', "+
 				"nor name or value a NUL byte", name)
 		}
 		env[name] = value
 	}
 	return env, nil
+}
+
+// Inherited is what a task gets of this process's environment: PATH, HOME, LANG, TMPDIR, USER and TZ, as far as they are
+// set.
+func Inherited() map[string]string {
+	env := make(map[string]string, len(inherited))
+	for _, name := range inherited {
+		if value, ok := os.LookupEnv(name); ok {
+			env[name] = value
+		}
+	}
+	return env
 }
 
 // find looks a command up as the task's shell would: in the task's PATH, not the worker's, and seen from the
@@ -90,7 +100,7 @@ func find(name, dir, path string) (string, error) {
 	if denied != nil {
 		return "", denied
 	}
-	return "", fmt.Errorf("%q: %w (PATH is %q)", name, exec.ErrNotFound, path)
+	return "", fmt.Errorf("%q: %w", name, exec.ErrNotFound)
 }
 
 func inDir(dir, file string) string {

@@ -18,7 +18,8 @@ type Exit struct {
 	// by itself or by a signal has none.
 	Err error
 
-	signal syscall.Signal // what killed the process, for Text
+	// Signal is what killed a process, 0 if nothing did.
+	Signal syscall.Signal
 }
 
 // Text describes the exit in the words of an attempt's error: "exit code 3", "killed by SIGKILL (exit code
@@ -29,8 +30,8 @@ func (e Exit) Text() string {
 		return ""
 	case e.Err != nil && e.Err.Error() != "":
 		return e.Err.Error()
-	case e.signal != 0:
-		return fmt.Sprintf("killed by %s (exit code %d)", signalName(e.signal), e.Code)
+	case e.Signal != 0:
+		return fmt.Sprintf("killed by %s (exit code %d)", signalName(e.Signal), e.Code)
 	default:
 		return fmt.Sprintf("exit code %d", e.Code)
 	}

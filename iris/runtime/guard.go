@@ -6,99 +6,68 @@ import (
 	"os"
 	"os/exec"
 	"syscall"
-	"time"
+
+	"golang.org/x/sys/unix"
 )
 
-// guardScript keeps the list of the groups that run. When its standard input ends, the worker is gone, and what
-// is still on the list is killed.
+// guardScript waits for the end of its standard input, which is the end of the worker, and kills what is on the roll.
 const guardScript = `
 trap '' HUP INT QUIT TERM
-live=' '
-while read -r op group; do
-	case "$op$live" in
-	+*) live="$live$group " ;;
-	-*" $group "*) live="${live%% $group *} ${live#* $group }" ;;
-	esac
-done
-for group in $live; do kill -s KILL -- "-$group"; done
+read -r _
+while read -r group; do
+	[ -z "$group" ] || kill -s KILL -- "-$group"
+done <&3
 `
 
 // guard kills process groups whose worker was killed. It is a shell that reads a pipe which the worker alone
-// holds open. A guard that is killed itself is replaced when the next attempt starts; attempts that were
-// running then keep what the kernel gives them.
+// holds open; which groups run is in memory that both share. A guard that is killed itself is replaced when the next
+// attempt starts; the new one guards what runs already, too.
 type guard struct {
-	turn   chan struct{} // held by whoever uses the fields below
-	shell  *exec.Cmd     // nil until it is needed
-	pipe   *os.File
-	closed bool
+	turn  chan struct{} // held by whoever uses the fields below
+	roll  *roll         // nil until it is needed, as is shell
+	shell *exec.Cmd
+	pipe  *os.File
 }
 
 func newGuard() *guard {
 	return &guard{turn: make(chan struct{}, 1)}
 }
 
-var errGuardClosed = errors.New("the runtime is closed")
-
-// ready makes sure that there is a guard, before there is a group to put on its list.
-func (g *guard) ready() error {
+// place makes sure that there is a guard, before there is a group for it, and finds room on its roll.
+func (g *guard) place() (*place, error) {
 	g.turn <- struct{}{}
 	defer func() { <-g.turn }()
-	return g.ensure()
-}
-
-// add puts a group on the list.
-func (g *guard) add(group int) error {
-	g.turn <- struct{}{}
-	defer func() { <-g.turn }()
-	if g.shell != nil {
-		if g.send("+ %d\n", group) == nil {
-			return nil
-		}
-		_ = g.end() // it is dead already
-	}
 	if err := g.ensure(); err != nil {
-		return err
+		return nil, fmt.Errorf("the guard that ends attempts with their worker: %w (it needs a POSIX sh)", err)
 	}
-	return g.send("+ %d\n", group)
-}
-
-// remove takes a group from the list. If there is no guard any more, there is no list either.
-func (g *guard) remove(group int) {
-	g.turn <- struct{}{}
-	defer func() { <-g.turn }()
-	if g.shell != nil {
-		_ = g.send("- %d\n", group)
-	}
+	return g.roll.take()
 }
 
 func (g *guard) close() error {
 	g.turn <- struct{}{}
 	defer func() { <-g.turn }()
-	g.closed = true
-	return g.end()
-}
-
-// send writes a line of far less than PIPE_BUF, so it arrives whole. A guard that has not read for so long that
-// its pipe is full counts as dead.
-func (g *guard) send(format string, group int) error {
-	if err := g.pipe.SetWriteDeadline(time.Now().Add(time.Second)); err != nil {
-		return err
-	}
-	_, err := fmt.Fprintf(g.pipe, format, group)
-	return err
+	return errors.Join(g.end(), g.roll.close())
 }
 
 func (g *guard) ensure() error {
-	if g.closed {
-		return errGuardClosed
-	}
-	if g.shell != nil {
+	if g.shell != nil && g.reads() {
 		return nil
 	}
-	if err := g.begin(); err != nil {
-		return fmt.Errorf("the guard that ends attempts with their worker: %w (it needs a POSIX sh)", err)
+	_ = g.end() // it is dead already
+	if g.roll == nil {
+		var err error
+		if g.roll, err = newRoll(); err != nil {
+			return err
+		}
 	}
-	return nil
+	return g.begin()
+}
+
+// reads reports whether somebody has the other end of the pipe open, which a dead guard has not.
+func (g *guard) reads() bool {
+	fds := []unix.PollFd{{Fd: int32(g.pipe.Fd()), Events: unix.POLLOUT}}
+	_, err := unix.Poll(fds, 0)
+	return err != nil || fds[0].Revents&(unix.POLLERR|unix.POLLHUP) == 0 // interrupted: the next start looks again
 }
 
 func (g *guard) begin() error {
@@ -108,6 +77,7 @@ func (g *guard) begin() error {
 	}
 	shell := exec.Command("sh", "-c", guardScript)
 	shell.Stdin = in
+	shell.ExtraFiles = []*os.File{g.roll.file}
 	shell.Dir = "/"
 	shell.SysProcAttr = &syscall.SysProcAttr{Setsid: true} // a Ctrl-C for the worker is not for its guard
 	if err := shell.Start(); err != nil {

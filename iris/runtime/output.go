@@ -12,19 +12,19 @@ import (
 
 // output carries what a command writes to its Log, through a pipe and a goroutine for each stream.
 type output struct {
-	stdout, stderr *os.File // the ends the command writes to
+	stdout, stderr uintptr // the ends the command writes to
 	readers        [2]*os.File
 	pumps          sync.WaitGroup
 }
 
 func openOutput(log func(stream, line string)) (*output, error) {
-	outR, outW, err := os.Pipe()
+	outR, outW, err := newPipe()
 	if err != nil {
 		return nil, err
 	}
-	errR, errW, err := os.Pipe()
+	errR, errW, err := newPipe()
 	if err != nil {
-		return nil, errors.Join(err, outR.Close(), outW.Close())
+		return nil, errors.Join(err, outR.Close(), closePipe(outW))
 	}
 	o := &output{stdout: outW, stderr: errW, readers: [2]*os.File{outR, errR}}
 	o.pumps.Go(func() { pump(outR, func(line string) { log(Stdout, line) }) })
@@ -34,8 +34,8 @@ func openOutput(log func(stream, line string)) (*output, error) {
 
 // closeWriters leaves the command as the only writer. Closing a pipe that has just been opened cannot fail.
 func (o *output) closeWriters() {
-	_ = o.stdout.Close()
-	_ = o.stderr.Close()
+	_ = closePipe(o.stdout)
+	_ = closePipe(o.stderr)
 }
 
 // finish is called when the command's group is gone. All it wrote is in the pipes by now; a process that left
@@ -52,13 +52,51 @@ func pump(r *os.File, emit func(string)) {
 	text := lines{emit: emit}
 	defer text.Close()
 
-	_, err := io.CopyBuffer(&text, struct{ io.Reader }{r}, make([]byte, 16<<10))
+	err := transfer(r, &text)
 	if errors.Is(err, os.ErrDeadlineExceeded) {
 		err = drain(r, &text)
 	}
 	if err != nil {
 		text.Close()
 		emit(fmt.Sprintf("[the rest of this stream is lost: %v]", err))
+	}
+}
+
+// buffers are held while there is something to read, so that a command that is silent needs none.
+var buffers = sync.Pool{New: func() any { return new([16 << 10]byte) }}
+
+// transfer reads to the end.
+func transfer(r *os.File, to io.Writer) error {
+	pipe, err := r.SyscallConn()
+	if err != nil {
+		return err
+	}
+	for {
+		var buffer *[16 << 10]byte
+		var n int
+		var failed error
+		if err := pipe.Read(func(fd uintptr) bool {
+			buffer = buffers.Get().(*[16 << 10]byte)
+			n, failed = syscall.Read(int(fd), buffer[:])
+			if failed == syscall.EAGAIN {
+				buffers.Put(buffer)
+				return false
+			}
+			return true
+		}); err != nil {
+			return err
+		}
+		if failed == nil && n > 0 {
+			to.Write(buffer[:n])
+		}
+		buffers.Put(buffer)
+		switch {
+		case failed == syscall.EINTR:
+		case failed != nil:
+			return failed
+		case n == 0:
+			return nil
+		}
 	}
 }
 

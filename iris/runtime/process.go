@@ -5,8 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"os"
-	"os/exec"
-	goruntime "runtime"
 	"sync"
 	"syscall"
 	"time"
@@ -20,28 +18,68 @@ import (
 // Nothing of it outlives the worker either, even if that is killed with SIGKILL and can do nothing any more:
 //
 //   - The command is killed by the kernel (Linux: PR_SET_PDEATHSIG). The kernel ties this to the *thread* that
-//     started the command, and Go is free to end threads. So one goroutine starts the command, waits for it and
-//     stays locked to its thread in between; that thread would have been blocked in the wait anyway.
+//     started the command, and Go is free to end threads. So commands are started by a few threads that do nothing
+//     else and last until Close.
 //   - The command's children, to whom this does not apply, are killed by a guard: a small sh beside the worker,
-//     one for each Process, that notices when the worker is gone. It starts with the first attempt. A child
-//     that was forked in the millisecond before the guard heard of its group is not covered.
+//     one for each Process, that notices when the worker is gone. It starts with the first attempt, and knows of an
+//     attempt's group within microseconds of its start. A guard that was killed itself is replaced with the next start.
 //
 // Elsewhere than on Linux the guard alone does this, and there is an instant between the end of a command and
 // the kill of its group in which another group could, in theory, have been given the same number.
 type Process struct {
-	guard *guard
+	guard    *guard
+	starters *starters
+
+	mu     sync.Mutex
+	users  int // attempts that run or are being started
+	closed bool
 }
 
 // NewProcess returns a runtime for commands. It starts nothing yet.
 func NewProcess() *Process {
-	return &Process{guard: newGuard()}
+	return &Process{guard: newGuard(), starters: newStarters()}
 }
 
-// Close ends the guard. Call it when all tasks are done: one that still runs goes on, but its children could
-// outlive a worker that is killed. Start fails after it.
+// Close ends the guard and the threads that start commands. Start fails after it. Call it when all tasks are done:
+// while one still runs, it goes on, and the last one does the rest of the work.
 func (r *Process) Close() error {
+	r.mu.Lock()
+	first, last := !r.closed, r.users == 0
+	r.closed = true
+	r.mu.Unlock()
+	if first && last {
+		return r.end()
+	}
+	return nil
+}
+
+// begin counts an attempt, done counts it out.
+func (r *Process) begin() error {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.closed {
+		return errClosed
+	}
+	r.users++
+	return nil
+}
+
+func (r *Process) done() {
+	r.mu.Lock()
+	r.users--
+	last := r.closed && r.users == 0
+	r.mu.Unlock()
+	if last {
+		_ = r.end() // Close has returned; nobody is left to tell
+	}
+}
+
+func (r *Process) end() error {
+	r.starters.close()
 	return r.guard.close()
 }
+
+var errClosed = errors.New("the runtime is closed")
 
 // Start starts the command s.Argv. The error names the command and why it could not be started: not found, not
 // executable, no such directory.
@@ -53,36 +91,92 @@ func (r *Process) Start(ctx context.Context, s Spec) (Task, error) {
 	return t, nil
 }
 
-func (r *Process) start(ctx context.Context, s Spec) (*processTask, error) {
-	cmd, err := command(s)
+func (r *Process) start(ctx context.Context, s Spec) (started *processTask, err error) {
+	if err := r.begin(); err != nil {
+		return nil, err
+	}
+	defer func() {
+		if err != nil {
+			r.done()
+		}
+	}()
+	c, err := newCommand(s)
 	if err != nil {
 		return nil, err
 	}
-	if err := r.guard.ready(); err != nil {
+	place, err := r.guard.place()
+	if err != nil {
 		return nil, err
 	}
 	out, err := openOutput(s.Log)
 	if err != nil {
+		place.leave()
 		return nil, err
 	}
-	cmd.Stdout, cmd.Stderr = out.stdout, out.stderr
-
-	t := &processTask{done: make(chan struct{})}
-	started := make(chan error)
-	go t.run(ctx, cmd, out, r.guard, started)
-	if err := <-started; err != nil {
-		<-t.done
+	child, err := r.startCommand(ctx, c, out, place)
+	out.closeWriters()
+	if err != nil {
+		out.finish()
+		place.leave()
 		return nil, err
 	}
+	t := &processTask{child: child, done: make(chan struct{}), group: child.id.PID}
+	go func() {
+		defer r.done()
+		defer close(t.done)
+		t.run(out, place)
+	}()
 	return t, nil
 }
 
+// startCommand starts a command, again and again for a moment if its file is "text file busy": a process that was
+// forked while the file was being written has it open until its own exec, a few milliseconds later. Fresh
+// workspaces run into this.
+func (r *Process) startCommand(ctx context.Context, c *command, out *output, place *place) (*child, error) {
+	for pause := time.Millisecond; ; pause *= 2 {
+		var started *child
+		var err error
+		if ended := r.starters.do(ctx, func() {
+			if started, err = fork(c, out); err == nil {
+				place.enter(started.id.PID)
+			}
+		}); ended != nil {
+			return nil, ended
+		}
+		if err == nil || !errors.Is(err, syscall.ETXTBSY) || pause > time.Second {
+			return started, explain(err, c)
+		}
+		select {
+		case <-time.After(pause):
+		case <-ctx.Done():
+			return nil, ctx.Err()
+		}
+	}
+}
+
+// explain says of an error of exec what could not be executed, and what the error means where it misleads.
+func explain(err error, c *command) error {
+	if err == nil {
+		return nil
+	}
+	_, missing := os.Stat(inDir(c.dir, c.path))
+	switch err = (&os.PathError{Op: "fork/exec", Path: c.path, Err: err}); {
+	case errors.Is(err, syscall.ENOENT) && missing == nil:
+		return fmt.Errorf("%w (the file exists: does the interpreter that its first line names?)", err)
+	case errors.Is(err, syscall.ENOEXEC):
+		return fmt.Errorf(`%w (a script needs a first line such as "#!/bin/sh")`, err)
+	default:
+		return err
+	}
+}
+
 type processTask struct {
-	done chan struct{}
-	exit Exit // written before done is closed
+	child *child
+	done  chan struct{}
+	exit  Exit // written before done is closed
 
 	mu       sync.Mutex  // held for a kill(2) at most
-	group    int         // the process group to signal; 0 before it exists and once it has been killed for good
+	group    int         // the process group to signal; 0 once it has been killed for good
 	kill     *time.Timer // forces the end; nil until a first Stop
 	deadline time.Time   // when kill fires
 }
@@ -90,47 +184,27 @@ type processTask struct {
 func (t *processTask) Done() <-chan struct{} { return t.done }
 func (t *processTask) Exit() Exit            { return t.exit }
 
-// run is the whole life of the attempt, on one thread; see Process for why.
-func (t *processTask) run(ctx context.Context, cmd *exec.Cmd, out *output, g *guard, started chan<- error) {
-	goruntime.LockOSThread()
-	defer goruntime.UnlockOSThread()
-	defer close(t.done)
-
-	err := startCommand(ctx, cmd)
-	out.closeWriters()
-	if err != nil {
-		out.finish()
-		started <- err
-		return
+// Identity tells the command of a Process's task from others that get its number later; false: it is no such task.
+func Identity(t Task) (ID, bool) {
+	if p, ok := t.(*processTask); ok {
+		return p.child.id, true
 	}
-	group := cmd.Process.Pid
-	t.setGroup(group)
-	guarded := g.add(group)
-	if guarded != nil {
-		t.Stop(0)
-	} else {
-		started <- nil
-	}
-
-	if awaitExit(group) { // not reaped yet: the group's number cannot have become another's
-		t.endGroup()
-		t.exit = reap(cmd)
-	} else {
-		t.exit = reap(cmd)
-		t.endGroup()
-	}
-	awaitEmpty(group)
-	g.remove(group)
-	out.finish()
-	if guarded != nil {
-		started <- guarded
-	}
+	return ID{}, false
 }
 
-func (t *processTask) setGroup(group int) {
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	t.group = group
+// run waits for the end of the command and leaves with nothing of it left.
+func (t *processTask) run(out *output, place *place) {
+	if t.child.awaitExit() { // not reaped yet: the group's number cannot have become another's
+		t.endGroup()
+		place.clear()
+		t.exit = t.child.reap()
+	} else {
+		t.exit = t.child.reap()
+		t.endGroup()
+	}
+	awaitEmpty(t.child.id.PID)
+	place.leave()
+	out.finish()
 }
 
 // endGroup kills what the command left behind. From here on Stop does nothing.
@@ -172,20 +246,6 @@ func (t *processTask) signal(s syscall.Signal) {
 	}
 }
 
-// reap collects the command's exit status.
-func reap(cmd *exec.Cmd) Exit {
-	err := cmd.Wait()
-	var failed *exec.ExitError
-	if err != nil && !errors.As(err, &failed) {
-		return Exit{Code: 1, Err: fmt.Errorf("waiting for %s: %w", cmd.Path, err)}
-	}
-	status := cmd.ProcessState.Sys().(syscall.WaitStatus)
-	if status.Signaled() {
-		return Exit{Code: 128 + int(status.Signal()), signal: status.Signal()}
-	}
-	return Exit{Code: status.ExitStatus()}
-}
-
 // awaitEmpty returns when no process of the group runs any more. SIGKILL has been sent, so this takes a few
 // polls; if a process is stuck in the kernel, one every 250 ms for as long as it is.
 func awaitEmpty(group int) {
@@ -204,36 +264,4 @@ func groupEmpty(group int, thorough bool) bool {
 		return true
 	}
 	return thorough && onlyZombies(group)
-}
-
-// startCommand starts cmd, again and again for a moment if its file is "text file busy": a process that was
-// forked while the file was being written has it open until its own exec, a few milliseconds later. Fresh
-// workspaces run into this.
-func startCommand(ctx context.Context, cmd *exec.Cmd) error {
-	fresh := *cmd
-	for pause := time.Millisecond; ; pause *= 2 {
-		if err := ctx.Err(); err != nil {
-			return err
-		}
-		err := cmd.Start()
-		if err == nil || !errors.Is(err, syscall.ETXTBSY) || pause > time.Second {
-			return explain(err, cmd)
-		}
-		time.Sleep(pause)
-		*cmd = fresh
-	}
-}
-
-// explain adds to an error of exec what it means, where it misleads.
-func explain(err error, cmd *exec.Cmd) error {
-	switch _, missing := os.Stat(inDir(cmd.Dir, cmd.Path)); {
-	case err == nil:
-		return nil
-	case errors.Is(err, syscall.ENOENT) && missing == nil:
-		return fmt.Errorf("%w (the file exists: does the interpreter that its first line names?)", err)
-	case errors.Is(err, syscall.ENOEXEC):
-		return fmt.Errorf(`%w (a script needs a first line such as "#!/bin/sh")`, err)
-	default:
-		return err
-	}
 }

@@ -24,7 +24,11 @@ import (
 const asWorker = "RUNTIME_TEST_AS_WORKER"
 
 func TestMain(m *testing.M) {
-	if os.Getenv(asWorker) != "" {
+	switch os.Getenv(asWorker) {
+	case "":
+	case leadSession:
+		leadUntilKilled()
+	default:
 		workUntilKilled()
 	}
 	os.Exit(m.Run())
@@ -95,8 +99,8 @@ func ready(t *testing.T, r *Process, s Spec) (Task, string, *transcript) {
 
 // runs reports whether a process exists and has not ended.
 func runs(pid string) bool {
-	state, _ := processState(strings.TrimSpace(pid))
-	return state != "" && state != "Z" && state != "X"
+	s, ok := statusOf(strings.TrimSpace(pid))
+	return ok && !s.ended()
 }
 
 // within polls until holds.
@@ -217,8 +221,9 @@ func TestProcessThatCannotStartSaysWhichAndWhy(t *testing.T) {
 		{"no command", Spec{},
 			`attempt u-1: cannot start []: the command line is empty`},
 		{"not in PATH", Spec{Argv: []string{"nope", "-x"}, Env: env},
-			`attempt u-1: cannot start ["nope" "-x"]: "nope": executable file not found in $PATH ` +
-				`(PATH is "` + dir + `")`},
+			`attempt u-1: cannot start ["nope" "-x"]: "nope": executable file not found in $PATH`},
+		{"not in the worker's PATH", Spec{Argv: []string{"nope"}},
+			`attempt u-1: cannot start ["nope"]: "nope": executable file not found in $PATH (PATH is ` + strconv.Quote(os.Getenv("PATH")) + `)`},
 		{"no such file", Spec{Argv: []string{"./nope"}, Dir: dir},
 			`attempt u-1: cannot start ["./nope"]: fork/exec ./nope: no such file or directory`},
 		{"not executable", Spec{Argv: []string{"notes"}, Env: env},
@@ -235,7 +240,7 @@ func TestProcessThatCannotStartSaysWhichAndWhy(t *testing.T) {
 		{"a file as directory", Spec{Argv: []string{"true"}, Dir: dir + "/notes"},
 			`attempt u-1: cannot start ["true"]: its working directory ` + dir + `/notes is a file`},
 		{"a variable that is two", Spec{Argv: []string{"true"}, Env: map[string]string{"A=1\nB": "2"}},
-			`attempt u-1: cannot start ["true"]: its environment variable "A=1\nB": a name must not be empty or ` +
+			`attempt u-1: cannot start ["true"]: its environment variable "A": a name must not be empty or ` +
 				`contain '=', nor name or value a NUL byte`},
 	} {
 		t.Run(c.name, func(t *testing.T) {
@@ -500,6 +505,7 @@ func TestGuardForgetsWhatHasEnded(t *testing.T) {
 	r.guard.shell = nil
 }
 
+// A new guard also guards what was started when there was another.
 func TestGuardIsReplacedWhenItDies(t *testing.T) {
 	r := process(t)
 	first, _, _ := ready(t, r, shell("echo ready; exec sleep 1000"))
@@ -512,12 +518,36 @@ func TestGuardIsReplacedWhenItDies(t *testing.T) {
 	if r.guard.shell.Process.Pid == dead.Pid || !runs(strconv.Itoa(r.guard.shell.Process.Pid)) {
 		t.Error("the guard was not replaced")
 	}
+	if err := r.guard.pipe.Close(); err != nil { // what the death of the worker does
+		t.Fatal(err)
+	}
 	for _, task := range []Task{first, second} {
-		task.Stop(0)
 		if got := end(t, task); got.Code != 137 {
 			t.Errorf("got %s", got.Text())
 		}
 	}
+	r.guard.shell.Wait()
+	r.guard.shell = nil
+}
+
+// Close is for when all tasks are done. One that still runs goes on all the same, and is guarded.
+func TestProcessThatIsClosedTooSoonKeepsItsPromises(t *testing.T) {
+	r := NewProcess()
+	task, _, _ := ready(t, r, shell("echo ready; exec sleep 1000"))
+	guard := strconv.Itoa(r.guard.shell.Process.Pid)
+	for range 2 {
+		if err := r.Close(); err != nil {
+			t.Error(err)
+		}
+	}
+	if !runs(guard) {
+		t.Error("it is not guarded")
+	}
+	task.Stop(time.Hour)
+	if got := end(t, task); got.Code != 143 {
+		t.Errorf("got %s", got.Text())
+	}
+	within(t, 10*time.Second, "the end of the guard", func() bool { return !runs(guard) })
 }
 
 func TestProcessStartsNothingOnceClosed(t *testing.T) {
@@ -529,7 +559,7 @@ func TestProcessStartsNothingOnceClosed(t *testing.T) {
 	_, err := r.Start(t.Context(), Spec{
 		Argv: []string{"touch", file}, Log: func(string, string) {},
 	})
-	if !errors.Is(err, errGuardClosed) {
+	if !errors.Is(err, errClosed) {
 		t.Errorf("got %v", err)
 	}
 	if _, err := os.Stat(file); err == nil {

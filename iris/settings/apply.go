@@ -114,7 +114,7 @@ func set(flag *pflag.Flag, place string, texts []string) (wrong []error) {
 func (s Sources) environment(c *cobra.Command, flags map[string]*pflag.Flag) (wrong []error) {
 	c.Flags().VisitAll(func(flag *pflag.Flag) { // in the order of names
 		text, ok := s.Lookup(Variable(flag.Name))
-		if !ok || text == "" || flags[flag.Name] == nil || flag.Name == FileFlag {
+		if !ok || text == "" || flags[flag.Name] == nil || flag.Name == FileFlag || flag.Annotations[noVariable] != nil {
 			return
 		}
 		wrong = append(wrong, set(flag, "environment variable "+Variable(flag.Name), []string{text})...)

@@ -2,7 +2,8 @@
 //
 //   - files in YAML: keys named like the flags, at the top for every verb that has such a flag, or in a section named like
 //     the verb as one types it,
-//   - environment variables: IRIS_WORKER_TIMEOUT for --worker-timeout; an empty one counts as unset,
+//   - environment variables: IRIS_WORKER_TIMEOUT for --worker-timeout; an empty one counts as unset
+//     (a flag marked with NoVariable has none),
 //   - the command line.
 //
 // A file looks like this:

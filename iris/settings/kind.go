@@ -26,6 +26,17 @@ func Var[T any](flags *pflag.FlagSet, target *T, name, short, usage string, kind
 	return flag
 }
 
+// noVariable is the annotation of a flag without a variable.
+const noVariable = "iris_no_variable"
+
+// NoVariable keeps a flag from being set by the environment: the variable that has its name means something else.
+func NoVariable(flag *pflag.Flag) {
+	if flag.Annotations == nil {
+		flag.Annotations = map[string][]string{}
+	}
+	flag.Annotations[noVariable] = []string{"true"}
+}
+
 // ListVar declares a flag that may be given several times, or once with several values between separators. An empty
 // separator takes each text as one value. What is given replaces the target's value, which is the default.
 func ListVar[T any](flags *pflag.FlagSet, target *[]T, name, short, usage, separator string, kind Kind[T]) *pflag.Flag {

@@ -282,3 +282,20 @@ func TestKindsTakeWhatTheyShouldAndNoMore(t *testing.T) {
 func erase[T any](kind Kind[T]) func(string) (any, error) {
 	return func(text string) (any, error) { return kind.Read(text) }
 }
+
+func TestAFlagWithoutAVariableIgnoresTheEnvironment(t *testing.T) {
+	for _, marked := range []bool{false, true} {
+		c := &cobra.Command{Use: "x", Run: func(*cobra.Command, []string) {}}
+		on := false
+		flag := Var(c.Flags(), &on, "chaos", "", "let faults in", Bool())
+		if marked {
+			NoVariable(flag)
+		}
+		Prepare(c)
+		environment := map[string]string{"IRIS_CHAOS": "true"}
+		sources := Sources{Lookup: func(name string) (string, bool) { value, ok := environment[name]; return value, ok }}
+		if err := sources.Apply(c); err != nil || on == marked {
+			t.Errorf("marked %v: %v, with %v", marked, on, err)
+		}
+	}
+}

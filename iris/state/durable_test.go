@@ -6,7 +6,10 @@ import (
 	"strings"
 	"time"
 
+	"github.com/google/go-cmp/cmp"
+	"github.com/google/go-cmp/cmp/cmpopts"
 	"google.golang.org/protobuf/proto"
+	"google.golang.org/protobuf/testing/protocmp"
 	"pgregory.net/rapid"
 )
 
@@ -35,6 +38,9 @@ func (w *world) restore(slower time.Duration) {
 		w.t.Fatalf("%v\n%s", err, w.c.Describe(epoch))
 	}
 	w.same("the restored cluster", restored)
+	if diff := difference(w.c, restored); diff != "" {
+		w.t.Fatalf("the restored cluster is another:%s\n%s", diff, w.c.Describe(epoch))
+	}
 	for _, due := range restored.Due(w.now) {
 		if due.Kind != BackoffDeadline { // pauses that were over; nothing is decided by them
 			w.t.Fatalf("%+v was answered and is due again\n%s", due, w.c.Describe(epoch))
@@ -53,16 +59,37 @@ func (w *world) same(what string, other *Cluster) {
 		{"description", func(c *Cluster) string { return c.Describe(epoch) }},
 		{"queue", queueText},
 		{"outstanding effects", func(c *Cluster) string { return fmt.Sprint(effectTexts(c.Outstanding())) }},
-		{"forgettable", func(c *Cluster) string { return fmt.Sprint(c.Expired(w.now.Add(time.Hour), Retention{Jobs: 1})) }},
-		{"snapshot", func(c *Cluster) string { return snapshotText(w.t, c) }},
+		{"proposals to forget", func(c *Cluster) string {
+			return fmt.Sprint(c.Expired(w.now.Add(time.Hour), Retention{Jobs: 1, WorkerAge: time.Minute}))
+		}},
 	} {
 		if got, want := v.view(other), v.view(w.c); got != want {
 			w.t.Fatalf("the %s of %s is\n%s\nnot\n%s\n%s", v.of, what, got, want, w.c.Describe(epoch))
 		}
 	}
+	if snapshotText(w.t, other) != snapshotText(w.t, w.c) {
+		diff := cmp.Diff(w.c.Snapshot(), other.Snapshot(), protocmp.Transform())
+		w.t.Fatalf("the snapshot of %s is another:%s\n%s", what, diff, w.c.Describe(epoch))
+	}
 	if got, want := deadlineText(other, nil), deadlineText(w.c, w.due); got != want {
 		w.t.Fatalf("the deadlines of %s are\n%s\nnot\n%s\n%s", what, got, want, w.c.Describe(epoch))
 	}
+}
+
+// difference is what two clusters do not have in common, field by field. Left out is what says the same in several
+// ways: lists that may hold what has left them, and deadlines (see queueText and deadlineText).
+func difference(a, b *Cluster) string {
+	return cmp.Diff(a, b, protocmp.Transform(), cmpopts.EquateEmpty(),
+		cmp.AllowUnexported(Cluster{}, Job{}, Task{}, Attempt{}, Worker{}, avoidance{}),
+		cmpopts.IgnoreFields(Cluster{}, "queue", "times", "sweepAt", "effects"),
+		cmpopts.IgnoreFields(Job{}, "queued", "waiting", "avoiding"),
+		cmpopts.IgnoreFields(Attempt{}, "timeout"),
+		cmp.Transformer("avoidance", func(a *avoidance) avoidance {
+			if a == nil {
+				return avoidance{} // it keeps the task from nothing
+			}
+			return *a
+		}))
 }
 
 // queueText are all waiting tasks in their order. It does not tidy up the queue, as [Cluster.Queue] does: a follower
@@ -84,8 +111,8 @@ func queueText(c *Cluster) string {
 	return b.String()
 }
 
-// deadlineText are all deadlines at which something would be decided, in their order, given those that were taken out and
-// are being answered.
+// deadlineText are all deadlines at which something would be decided, in their order, given those that were taken out
+// and are being answered.
 func deadlineText(c *Cluster, due []Deadline) string {
 	standing := slices.DeleteFunc(slices.Concat(c.times, due), func(d Deadline) bool {
 		return d.Kind == BackoffDeadline || !c.pending(d)
@@ -128,7 +155,8 @@ func (w *world) forget() {
 
 // retain has the cluster itself say what is to be forgotten: then it is.
 func (w *world) retain() {
-	keep := Retention{Jobs: rapid.IntRange(0, 2).Draw(w.t, "jobs"), Age: MinAge, WorkerAge: w.seconds("worker age", 0, 9)}
+	jobs := rapid.IntRange(0, 2).Draw(w.t, "jobs")
+	keep := Retention{Jobs: jobs, Age: MinAge, WorkerAge: w.seconds("worker age", 0, 9)}
 	for _, cmd := range w.c.Expired(w.now, keep) {
 		w.apply(cmd)
 	}
@@ -138,7 +166,7 @@ func (w *world) retain() {
 }
 
 // verifyForgotten: what an outsider would miss is not forgotten, and what was asked for and nobody would miss is. before
-// are the jobs and workers before the command.
+// has the jobs and workers before the command.
 func (w *world) verifyForgotten(cmd Command, before picture, fail func(string, ...any)) {
 	asked := map[string]bool{}
 	switch cmd := cmd.(type) {
@@ -186,7 +214,9 @@ func (w *world) needs() picture {
 			}
 		}
 		all[j.ID] = func(asked map[string]bool) bool {
-			return needed || slices.ContainsFunc(children, func(child string) bool { return !asked[child] || all[child](asked) })
+			return needed || slices.ContainsFunc(children, func(child string) bool {
+				return !asked[child] || all[child](asked)
+			})
 		}
 	}
 	return all

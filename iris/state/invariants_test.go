@@ -53,6 +53,26 @@ func (w *world) verifyStops(effects []Effect, fail func(string, ...any)) {
 	}
 }
 
+// verifyOutstanding: a new leader sends again each attempt that its worker may not know, and each stop that is not
+// confirmed.
+func (w *world) verifyOutstanding(fail func(string, ...any)) {
+	var want []string
+	for _, worker := range w.c.Workers() {
+		for _, a := range worker.Held() {
+			switch {
+			case worker.Lost:
+			case a.State == Assigned:
+				want = append(want, fmt.Sprintf("run %s on %s", a.UID, worker.ID))
+			case a.State != Building && a.State != Running:
+				want = append(want, fmt.Sprintf("stop %s on %s", a.UID, worker.ID))
+			}
+		}
+	}
+	if got := effectTexts(w.c.Outstanding()); !slices.Equal(got, want) {
+		fail("outstanding are %v, not %v", got, want)
+	}
+}
+
 // verifyQueue: exactly the pending tasks of jobs that go on are in the queue, and exactly their names are taken.
 func (w *world) verifyQueue(fail func(string, ...any)) {
 	waiting := map[string][]int32{}

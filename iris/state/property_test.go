@@ -102,6 +102,7 @@ func (w *world) apply(cmd Command) {
 	}
 	w.verifyForgotten(cmd, needs, fail)
 	w.verifyStops(effects, fail)
+	w.verifyOutstanding(fail)
 	w.verifyQueue(fail)
 	w.verifyFinal(fail)
 	if at, ok := w.c.Next(); ok && !at.After(w.now) {

@@ -104,7 +104,7 @@ func timesOf(j *pb.JobStatus, now time.Time) string {
 // tasksText is "4: 3 SUCCEEDED, 1 FAILED".
 func tasksText(j *pb.JobStatus) string {
 	var texts []string
-	for _, c := range j.TaskStates {
+	for _, c := range inOrder(j.TaskStates) {
 		texts = append(texts, fmt.Sprintf("%d %s", c.Count, TaskState(c.State)))
 	}
 	return fmt.Sprintf("%d: %s", j.NumTasks, strings.Join(texts, ", "))

@@ -11,8 +11,9 @@ import (
 // Jobs writes a table of jobs. Wide adds columns and cuts nothing.
 func Jobs(w io.Writer, terminal Terminal, wide bool, now time.Time, jobs []*pb.JobStatus) error {
 	t := table{columns: []column{
-		{title: "ID", least: 12}, {title: "NAME", least: 8, drop: 6}, {title: "STATE"}, {title: "TASKS", drop: 3, right: true},
-		{title: "AGE", drop: 4, right: true}, {title: "RAN", drop: 5, right: true}, {title: "WHY", least: 16, drop: 2},
+		{title: "ID", good: 20, least: 12}, {title: "NAME", good: 12, least: 8, drop: 6}, {title: "STATE"},
+		{title: "TASKS", drop: 3, right: true}, {title: "AGE", drop: 4, right: true}, {title: "RAN", drop: 5, right: true},
+		{title: "WHY", good: 32, least: 16, drop: 2},
 	}}
 	if wide {
 		terminal.Width = 0

@@ -2,6 +2,7 @@ package view
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -55,7 +56,7 @@ func bars(terminal Terminal, j *pb.JobStatus) []string {
 	const least, most = 4, 50
 	width := min(terminal.Width-2-label-1-digits-1, most)
 	var lines []string
-	for _, c := range j.TaskStates {
+	for _, c := range inOrder(j.TaskStates) {
 		word := TaskState(c.State)
 		line := fmt.Sprintf("%s%-*s %*d", gap, label, word, digits, c.Count)
 		if width >= least {
@@ -71,6 +72,19 @@ func bars(terminal Terminal, j *pb.JobStatus) []string {
 		lines = append(lines, line)
 	}
 	return lines
+}
+
+// inOrder sorts by the order in which a task goes through its states; how it may end comes last.
+func inOrder(counts []*pb.TaskStateCount) []*pb.TaskStateCount {
+	rank := func(c *pb.TaskStateCount) int {
+		early := []pb.TaskState{pb.TaskState_TASK_STATE_PENDING, pb.TaskState_TASK_STATE_ASSIGNED, pb.TaskState_TASK_STATE_BUILDING,
+			pb.TaskState_TASK_STATE_RUNNING}
+		if i := slices.Index(early, c.State); i >= 0 {
+			return i
+		}
+		return len(early) + int(c.State)
+	}
+	return slices.SortedFunc(slices.Values(counts), func(a, b *pb.TaskStateCount) int { return rank(a) - rank(b) })
 }
 
 // Standing is how a job is, in a line: "PENDING: needs 16 CPU, …", "RUNNING: 412 of 1000 tasks are over, 88 run".

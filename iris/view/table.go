@@ -11,10 +11,14 @@ type column struct {
 	title string
 	// drop is when it goes if the terminal is too narrow: the highest first; 0 stays always.
 	drop int
-	// least is the width to which its texts may be cut; 0: they may not.
-	least int
-	right bool // aligned to the right
+	// good is the width to which its texts may be cut while nothing else is given up for it, least the width to which they may
+	// be cut at all; 0: they may not.
+	good, least int
+	right       bool // aligned to the right
 }
+
+// minor is the first drop of columns that go before the others are cut short.
+const minor = 3
 
 // cell is a text with its colour.
 type cell struct {
@@ -84,43 +88,66 @@ func (t *table) layout(width int) []int {
 	if width <= 0 {
 		return natural
 	}
-	widths := make([]int, len(t.columns))
-	for {
-		used, next := 0, -1 // next: the one to drop
-		for i, c := range t.columns {
-			if natural[i] == 0 {
-				continue
-			}
-			widths[i] = natural[i]
-			if c.least > 0 {
-				widths[i] = min(natural[i], max(c.least, utf8.RuneCountInString(c.title)))
-			}
-			used += widths[i] + len(gap)
-			if c.drop > 0 && (next < 0 || c.drop > t.columns[next].drop) {
-				next = i
-			}
-		}
-		left := width - (used - len(gap))
-		if left >= 0 || next < 0 {
-			t.stretch(widths, natural, left)
-			return widths
-		}
-		natural[next], widths[next] = 0, 0
+	good := func(c column) int { return c.good }
+	least := func(c column) int { return c.least }
+	for t.used(natural, good) > width && t.dropLast(natural, minor) {
 	}
-}
-
-// stretch hands what is left to the columns that were cut, the leftmost first; what is missing is taken from the rightmost
-// column that can spare it.
-func (t *table) stretch(widths, natural []int, left int) {
-	for i := range widths {
-		if more := min(natural[i]-widths[i], max(left, 0)); more > 0 {
-			widths[i], left = widths[i]+more, left-more
+	for t.used(natural, least) > width && t.dropLast(natural, 1) {
+	}
+	widths := t.widths(natural, least)
+	left := width - t.used(natural, least)
+	grow := func(to []int) {
+		for i := range widths {
+			if more := min(to[i]-widths[i], max(left, 0)); more > 0 {
+				widths[i], left = widths[i]+more, left-more
+			}
 		}
 	}
-	for i := len(widths) - 1; i >= 0 && left < 0; i-- {
+	grow(t.widths(natural, good))
+	grow(natural)
+	for i := len(widths) - 1; i >= 0 && left < 0; i-- { // nothing more can be dropped
 		if t.columns[i].least > 0 && widths[i] > 0 {
 			less := min(widths[i]-1, -left)
 			widths[i], left = widths[i]-less, left+less
 		}
 	}
+	return widths
+}
+
+// widths are those of the columns that are left when texts are cut to a limit.
+func (t *table) widths(natural []int, limit func(column) int) []int {
+	widths := make([]int, len(natural))
+	for i, c := range t.columns {
+		widths[i] = natural[i]
+		if most := limit(c); most > 0 {
+			widths[i] = min(natural[i], max(most, utf8.RuneCountInString(c.title)))
+		}
+	}
+	return widths
+}
+
+// used is the width of a line.
+func (t *table) used(natural []int, limit func(column) int) int {
+	used := -len(gap)
+	for _, width := range t.widths(natural, limit) {
+		if width > 0 {
+			used += width + len(gap)
+		}
+	}
+	return used
+}
+
+// dropLast drops the column that is to go first, of those whose drop is at least so much. It returns false if there is none.
+func (t *table) dropLast(natural []int, from int) bool {
+	next := -1
+	for i, c := range t.columns {
+		if natural[i] > 0 && c.drop >= from && (next < 0 || c.drop > t.columns[next].drop) {
+			next = i
+		}
+	}
+	if next < 0 {
+		return false
+	}
+	natural[next] = 0
+	return true
 }

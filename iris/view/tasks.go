@@ -12,8 +12,8 @@ import (
 func Tasks(w io.Writer, terminal Terminal, wide bool, now time.Time, tasks []*pb.TaskStatus) error {
 	t := table{columns: []column{
 		{title: "TASK", right: true}, {title: "STATE"}, {title: "ATTEMPT", drop: 4, right: true},
-		{title: "WORKER", least: 8, drop: 1}, {title: "EXIT", drop: 3, right: true}, {title: "RAN", drop: 5, right: true},
-		{title: "WHY", least: 12, drop: 2},
+		{title: "WORKER", good: 16, least: 8, drop: 1}, {title: "EXIT", drop: 3, right: true}, {title: "RAN", drop: 5, right: true},
+		{title: "WHY", good: 32, least: 12, drop: 2},
 	}}
 	if wide {
 		terminal.Width = 0

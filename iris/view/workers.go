@@ -14,9 +14,9 @@ import (
 // Workers writes a table of workers. Wide adds columns and cuts nothing.
 func Workers(w io.Writer, terminal Terminal, wide bool, now time.Time, workers []*pb.WorkerStatus) error {
 	t := table{columns: []column{
-		{title: "ID", least: 8}, {title: "STATE"}, {title: "CPU", drop: 2, right: true}, {title: "MEMORY", drop: 3, right: true},
-		{title: "TASKS", drop: 1, right: true}, {title: "HEARD", drop: 4, right: true}, {title: "ADDRESS", drop: 5},
-		{title: "ATTRIBUTES", least: 16, drop: 6},
+		{title: "ID", good: 20, least: 8}, {title: "STATE"}, {title: "CPU", drop: 2, right: true},
+		{title: "MEMORY", drop: 3, right: true}, {title: "TASKS", drop: 1, right: true}, {title: "HEARD", drop: 4, right: true},
+		{title: "ADDRESS", drop: 5}, {title: "ATTRIBUTES", good: 32, least: 16, drop: 6},
 	}}
 	if wide {
 		terminal.Width = 0

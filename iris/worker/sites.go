@@ -15,6 +15,9 @@ var (
 	submitSite = chaos.NewSite("worker.submit_task",
 		"RunTask, on entry: the worker refuses the attempt with the rule's code",
 		chaos.CanAll, "worker").Carrying("job", "task", "attempt")
+	acceptSite = chaos.NewSite("worker.accept_task",
+		"RunTask, when the attempts have begun: the answer is lost, and the controller does not know that they have",
+		chaos.CanAll, "worker").Carrying()
 	bundleSite = chaos.NewSite("worker.bundle_download",
 		"before the bundle is fetched: the attempt FAILS with the rule's error",
 		chaos.CanAll, "worker").Carrying("job", "task", "attempt")

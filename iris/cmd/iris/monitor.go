@@ -33,6 +33,7 @@ type monitor struct {
 	saidAt   time.Time // and when
 	begun    time.Time
 	source   follow.Source // of the last line
+	gaps     map[follow.Source]bool
 }
 
 const (
@@ -43,7 +44,7 @@ const (
 
 // newMonitor shows what a job of so many tasks writes.
 func (a *app) newMonitor(asJSON bool, tasks int32) *monitor {
-	m := &monitor{app: a, json: asJSON, tasks: tasks, done: make(chan struct{}), begun: a.now()}
+	m := &monitor{app: a, json: asJSON, tasks: tasks, done: make(chan struct{}), begun: a.now(), gaps: map[follow.Source]bool{}}
 	m.screen = &view.Screen{Out: a.out, Err: a.err, Shared: a.terminal(a.out).Width > 0}
 	return m
 }
@@ -166,6 +167,9 @@ func (m *monitor) Line(from follow.Source, line *pb.LogLine) {
 
 // Gap says what of a log is missing.
 func (m *monitor) Gap(from follow.Source, text string) {
+	m.mu.Lock()
+	m.gaps[from] = true
+	m.mu.Unlock()
 	m.note(fmt.Sprintf("task %d, attempt %d on %s: %s", from.Task, from.Attempt, from.Worker, text))
 }
 

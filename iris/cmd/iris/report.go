@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"iris/iris/client"
+	"iris/iris/follow"
 	pb "iris/iris/proto"
 	"iris/iris/view"
 )
@@ -22,14 +23,16 @@ type failure struct {
 	missing string // why there are none
 }
 
+func (f *failure) source() follow.Source {
+	return follow.Source{Task: int(f.task.TaskIndex), Attempt: int(f.attempt.AttemptId), Worker: f.attempt.WorkerId}
+}
+
 // report says how a job ended. The error is a jobError unless it SUCCEEDED.
 func (a *app) report(ctx context.Context, m *monitor, job *client.Job, end *pb.JobStatus) error {
-	state := view.JobState(end.State)
+	m.note(fmt.Sprintf("job %s %s", end.JobId, view.Ending(end)))
 	if end.State == pb.JobState_JOB_STATE_SUCCEEDED {
-		m.note(fmt.Sprintf("job %s %s", end.JobId, view.Ending(end)))
 		return nil
 	}
-	m.note(fmt.Sprintf("job %s %s", end.JobId, view.Ending(end)))
 	f, err := explain(ctx, job, end)
 	switch {
 	case err != nil:
@@ -39,7 +42,7 @@ func (a *app) report(ctx context.Context, m *monitor, job *client.Job, end *pb.J
 	case f != nil:
 		a.tell(m, f, end)
 	}
-	return silent{jobError{end.State, fmt.Sprintf("job %s %s", end.JobId, state)}}
+	return silent{jobError{end.State, fmt.Sprintf("job %s %s", end.JobId, view.JobState(end.State))}}
 }
 
 func (a *app) tell(m *monitor, f *failure, end *pb.JobStatus) {
@@ -53,6 +56,7 @@ func (a *app) tell(m *monitor, f *failure, end *pb.JobStatus) {
 	m.note(text)
 	switch {
 	case end.NumTasks == 1 && m.live && m.screen.Shared: // they stand right above
+	case f.missing != "" && m.gaps[f.source()]: // was said
 	case f.missing != "":
 		m.note(f.missing)
 	case len(f.lines) == 0:

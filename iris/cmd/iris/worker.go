@@ -10,8 +10,10 @@ import (
 	"time"
 
 	"github.com/spf13/cobra"
+	"google.golang.org/grpc"
 
 	"iris/iris/bundle"
+	"iris/iris/faults"
 	"iris/iris/runtime"
 	"iris/iris/settings"
 	"iris/iris/state"
@@ -35,6 +37,7 @@ type workerDaemon struct {
 	pollInterval      time.Duration
 	killGrace         time.Duration
 	credentials       credentialFlags
+	chaos             chaosFlag
 }
 
 func newWorker(a *app) *cobra.Command {
@@ -72,6 +75,7 @@ one line on standard output when a controller has taken it.`,
 		settings.Duration(time.Millisecond))
 	settings.Var(flags, &d.killGrace, "kill-grace", "", "how long a process may take to end after SIGTERM", settings.Duration(0))
 	d.credentials.addServer(flags)
+	d.chaos.add(flags)
 	c.AddCommand(newWorkerList(a))
 	return c
 }
@@ -89,6 +93,10 @@ func (d *workerDaemon) run(ctx context.Context) (err error) {
 		return err
 	}
 	serving, err := d.credentials.serve(log, d.listen)
+	if err != nil {
+		return err
+	}
+	broken, err := d.chaos.arm(faults.Config{Cluster: d.cluster, Names: []string{d.id}, Log: log}, "worker")
 	if err != nil {
 		return err
 	}
@@ -111,11 +119,12 @@ func (d *workerDaemon) run(ctx context.Context) (err error) {
 		Attributes: attributes, Processes: processes,
 		WorkDir: filepath.Join(dir, "tasks"), Bundles: cache,
 		HeartbeatInterval: d.heartbeatInterval, PollInterval: d.pollInterval, KillGrace: d.killGrace,
-		ServerOptions: serving, DialOptions: dialling, Log: log,
+		ServerOptions: serving, DialOptions: dialling, Services: []func(grpc.ServiceRegistrar){broken}, Log: log,
 	})
 	if err != nil {
 		return listening(err)
 	}
+	defer d.chaos.log(d.cluster, log)()
 	select {
 	case <-w.Registered():
 		fmt.Fprintf(d.out, "iris worker %s serves at %s\n", d.id, w.Address())
