@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"maps"
 	"path/filepath"
+	"slices"
 	"sync"
 
 	"iris/iris/auth"
@@ -35,15 +36,15 @@ func (m *Manager) newMachine(c config.Cluster, g config.Group, slice, dir string
 	if err != nil {
 		return nil, err
 	}
-	metrics, calls, err := m.measured(id)
-	if err != nil {
-		return nil, err
-	}
 	serving, err := m.options.serving(auth.Worker, id)
 	if err != nil {
 		return nil, err
 	}
 	dialling, err := m.options.dialling(auth.Worker, id, auth.Controller)
+	if err != nil {
+		return nil, err
+	}
+	metrics, calls, err := m.measured(id)
 	if err != nil {
 		return nil, err
 	}
@@ -53,7 +54,7 @@ func (m *Manager) newMachine(c config.Cluster, g config.Group, slice, dir string
 		Attributes: attributes, Processes: m.processes,
 		WorkDir: filepath.Join(dir, id, "tasks"), Bundles: cache,
 		HeartbeatInterval: c.Worker.HeartbeatInterval, PollInterval: c.Worker.PollInterval, KillGrace: c.Worker.KillGrace,
-		ServerOptions: append(calls.ServerOptions(), serving...), DialOptions: append(calls.DialOptions(), dialling...),
+		ServerOptions: slices.Concat(calls.ServerOptions(), serving), DialOptions: slices.Concat(calls.DialOptions(), dialling),
 		Metrics: metrics, Log: m.options.Log,
 	}
 	if m.options.Functions != nil { // a nil pointer would be a runtime

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"log/slog"
 	"path/filepath"
+	"slices"
 	"sync"
 	"time"
 
@@ -71,7 +72,7 @@ func (m *member) start() (err error) {
 	if err != nil {
 		return err
 	}
-	others := peers.New(m.options.Network, store, append(m.calls.DialOptions(), toControllers...)...)
+	others := peers.New(m.options.Network, store, slices.Concat(m.calls.DialOptions(), toControllers)...)
 	defer func() {
 		if err != nil {
 			err = errors.Join(err, others.Close())
@@ -85,7 +86,7 @@ func (m *member) start() (err error) {
 		Cluster: m.config.Name, ID: m.id, Network: m.options.Network, Address: m.address, Bundles: others.Bundles(nil),
 		WorkerTimeout: m.config.Controller.WorkerTimeout, Policy: policy,
 		Retention:     state.Retention(m.config.Controller.Retention),
-		ServerOptions: append(m.calls.ServerOptions(), serving...), DialOptions: append(m.calls.DialOptions(), toWorkers...),
+		ServerOptions: slices.Concat(m.calls.ServerOptions(), serving), DialOptions: slices.Concat(m.calls.DialOptions(), toWorkers),
 		Services: m.options.Services, Metrics: m.metrics, Log: m.log,
 	}
 	if m.options.durable() {
