@@ -119,7 +119,7 @@ func readReports(in []*pb.AttemptReport) []state.Report {
 	for _, r := range in {
 		switch s := state.State(r.State); s {
 		case state.Building, state.Running, state.Succeeded, state.Failed, state.Killed:
-			reports = append(reports, state.Report{UID: r.AttemptUid, State: s, Error: r.Error, ExitCode: r.ExitCode})
+			reports = append(reports, state.Report{UID: r.AttemptUid, State: s, Error: r.Error, ExitCode: r.ExitCode, Ports: r.Ports})
 		}
 	}
 	return reports

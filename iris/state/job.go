@@ -103,6 +103,8 @@ type Attempt struct {
 	State       State
 	Error       string
 	ExitCode    *int32
+	// Ports are its named ports while it runs (FM-61). The map never changes.
+	Ports map[string]int32
 	// Assigned, Started (BUILDING or RUNNING was reported) and Finished are zero until they happen.
 	Assigned, Started, Finished time.Time
 	// Done: it succeeded, but a gang's success counts only when the whole gang has succeeded (FM-55).

@@ -36,10 +36,11 @@ type phase struct {
 	state pb.TaskState
 	text  string
 	exit  *int32
+	ports map[string]int32 // while it runs
 }
 
 func (a *attempt) report() *pb.AttemptReport {
-	return &pb.AttemptReport{AttemptUid: a.uid, State: a.phase.state, Error: a.phase.text, ExitCode: a.phase.exit}
+	return &pb.AttemptReport{AttemptUid: a.uid, State: a.phase.state, Error: a.phase.text, ExitCode: a.phase.exit, Ports: a.phase.ports}
 }
 
 // ChaosLabels are what chaos rules can tell an attempt by. They are made when a rule asks.
@@ -88,7 +89,7 @@ func (w *Worker) perform(a *attempt) phase {
 	if err != nil {
 		return a.failed(err)
 	}
-	w.ledger.advance(a, phase{state: pb.TaskState_TASK_STATE_RUNNING})
+	w.ledger.advance(a, phase{state: pb.TaskState_TASK_STATE_RUNNING, ports: wirePorts(ports)})
 	return w.monitor(a, task)
 }
 
@@ -194,6 +195,14 @@ func (w *Worker) environment(a *attempt, ports map[string]int) map[string]string
 		env["IRIS_PORT_"+strings.ToUpper(name)] = strconv.Itoa(port)
 	}
 	return env
+}
+
+func wirePorts(ports map[string]int) map[string]int32 {
+	wire := make(map[string]int32, len(ports))
+	for name, port := range ports {
+		wire[name] = int32(port)
+	}
+	return wire
 }
 
 // monitor watches a running attempt until it has ended, one way or another. It always leaves with the process gone.
