@@ -217,6 +217,14 @@ func (a *Attempt) Number() int {
 	return n
 }
 
+// Waited is since when its task had been waiting for it: since the submission, or the end of the attempt before.
+func (a *Attempt) Waited() time.Time {
+	if n := a.Number(); n > 0 {
+		return a.job.Tasks[a.task].Attempts[n-1].Finished
+	}
+	return a.job.Submitted
+}
+
 func newUID(job string, task int32, attempt int) string {
 	return job + "/" + strconv.Itoa(int(task)) + "/" + strconv.Itoa(attempt)
 }

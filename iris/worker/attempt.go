@@ -29,6 +29,7 @@ type attempt struct {
 	cancel context.CancelFunc
 	phase  phase
 	dirty  bool
+	began  time.Time // when it was ordered
 }
 
 // phase is where an attempt is, and how it ended.
@@ -57,7 +58,8 @@ func (a *attempt) ChaosLabels() chaos.Labels {
 
 // newAttempt is an attempt yet to be executed; its cancel must be called in the end.
 func (w *Worker) newAttempt(run *pb.TaskRun, spec *pb.JobSpec) *attempt {
-	a := &attempt{uid: run.AttemptUid, labels: w.labels, run: run, spec: spec, phase: phase{state: pb.TaskState_TASK_STATE_ASSIGNED}}
+	a := &attempt{uid: run.AttemptUid, labels: w.labels, run: run, spec: spec, phase: phase{state: pb.TaskState_TASK_STATE_ASSIGNED},
+		began: time.Now()}
 	a.ctx, a.cancel = context.WithCancel(w.ctx)
 	return a
 }
@@ -67,6 +69,7 @@ func (w *Worker) execute(a *attempt) {
 	defer a.cancel()
 	end := w.perform(a)
 	w.logs.close(a.uid)
+	w.metrics.end(end.state)
 	w.ledger.advance(a, end)
 }
 
@@ -90,6 +93,7 @@ func (w *Worker) perform(a *attempt) phase {
 		return a.failed(err)
 	}
 	w.ledger.advance(a, phase{state: pb.TaskState_TASK_STATE_RUNNING, ports: wirePorts(ports)})
+	w.metrics.started(a.began)
 	return w.monitor(a, task)
 }
 
