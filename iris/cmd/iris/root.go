@@ -12,7 +12,7 @@ import (
 
 func newRoot(a *app) *cobra.Command {
 	root := newGroup("iris", "Run jobs on a cluster",
-		newJob(a), newTask(a), newWorker(a), newController(a), newCluster(a), newAuth(a), newChaos(a), newVersion(a))
+		newJob(a), newTask(a), newWorker(a), newController(a), newCluster(a), newAuth(a), newChaos(a), newKeeper(a), newVersion(a))
 	root.Long = `Iris runs jobs on a cluster: a controller decides, workers run what it decides.
 
 First steps, in two terminals:
@@ -45,10 +45,11 @@ Exit codes:
 		"read settings from this file, and not from /etc/iris/iris.yaml and ~/.config/iris/iris.yaml", settings.Text("file"))
 	settings.Prepare(root)
 	root.PersistentPreRunE = func(c *cobra.Command, _ []string) error {
+		places := a.settings
 		if !settable(c) {
-			return nil
+			places = settings.Sources{Lookup: func(string) (string, bool) { return "", false }}
 		}
-		if err := a.settings.Apply(c); err != nil {
+		if err := places.Apply(c); err != nil {
 			return usageError{err}
 		}
 		return nil
@@ -56,11 +57,12 @@ Exit codes:
 	return root
 }
 
-// settable reports whether a verb obeys settings: all but those that help with wrong ones.
+// settable reports whether a verb obeys files and the environment: all but those that help when they are wrong, and the
+// keeper, which obeys its worker.
 func settable(c *cobra.Command) bool {
 	for ; c.HasParent(); c = c.Parent() {
 		switch c.Name() {
-		case "version", "help", "completion", cobra.ShellCompRequestCmd, cobra.ShellCompNoDescRequestCmd:
+		case "version", "help", "completion", "keeper", cobra.ShellCompRequestCmd, cobra.ShellCompNoDescRequestCmd:
 			return false
 		}
 	}
