@@ -43,6 +43,7 @@ var floors = []struct {
 	{pkg: "iris/journal", floor: 2, is: "a part: the log of commands"},
 	{pkg: "iris/network", floor: 2, is: "a part: listeners and dialers"},
 	{pkg: "iris/faults", floor: 2, is: "a part: chaos from outside"},
+	{pkg: "iris/telemetry", floor: 2, is: "a part: shows what goes on in a process"},
 	{pkg: "iris/peers", floor: 2, is: "a part: connections between controllers"},
 	{pkg: "iris/auth", floor: 2, is: "a part: who may call what"},
 	{pkg: "fakevm", floor: 2, is: "stands where a cloud would: knows nothing but the contracts of iris/vm"},

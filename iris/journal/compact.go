@@ -13,10 +13,15 @@ type growth struct{ entries, bytes atomic.Int64 }
 
 // grows takes note of what is appended, and asks for a snapshot when it is enough.
 func (r *Raft) grows(entries, bytes int) {
-	if r.growth.entries.Add(int64(entries)) >= int64(r.config.SnapshotEntries) ||
-		r.growth.bytes.Add(int64(bytes)) >= r.config.SnapshotBytes {
+	r.growth.entries.Add(int64(entries))
+	r.growth.bytes.Add(int64(bytes))
+	if r.grownEnough() {
 		wake(r.grown)
 	}
+}
+
+func (r *Raft) grownEnough() bool {
+	return r.growth.entries.Load() >= int64(r.config.SnapshotEntries) || r.growth.bytes.Load() >= r.config.SnapshotBytes
 }
 
 // retrySnapshot is how long to wait after a snapshot failed.
@@ -30,6 +35,9 @@ func (r *Raft) compact() {
 		case <-r.grown:
 		case <-r.end.done:
 			return
+		}
+		if !r.grownEnough() {
+			continue // it was told so again while the last one was taken
 		}
 		entries, bytes := r.growth.entries.Load(), r.growth.bytes.Load()
 		err := r.raft.Snapshot().Error()

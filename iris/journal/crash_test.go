@@ -174,12 +174,7 @@ func TestACrashedLeaderIsReplacedAndReturns(t *testing.T) {
 				submitAll(c, term, n+10, n+20)
 				time.Sleep(5 * time.Second)
 				for _, id := range ids {
-					r := c.voters[id]
-					r.machine.mu.Lock()
-					if got := jobsOf(c, r.machine.cluster); got != n+20 {
-						c.Errorf("%s has %d jobs, not %d", id, got, n+20)
-					}
-					r.machine.mu.Unlock()
+					c.expectJobs(id, n+20)
 				}
 				term.End()
 			})

@@ -19,8 +19,10 @@ func (f *findings) repair(p paths, m *meta, log *slog.Logger) error {
 	if f.mended != nil {
 		log.Warn("the metadata of the log were damaged; the second copy was intact and has replaced them", "damage", f.mended)
 	}
-	if err := f.setAside(p, log); err != nil {
-		return err
+	if f.known == all {
+		if err := errors.Join(f.setAside(p, log), removeTemporary(p.log())); err != nil {
+			return err
+		}
 	}
 	if len(f.segments) == 0 || !f.segments[len(f.segments)-1].SealTime.IsZero() {
 		return nil
@@ -60,6 +62,15 @@ func (f *findings) setAside(p paths, log *slog.Logger) error {
 		}
 	}
 	return nil
+}
+
+// removeTemporary removes what a crash kept from being completed.
+func removeTemporary(dir string) error {
+	left, err := filepath.Glob(filepath.Join(dir, "*"+temporary))
+	for _, path := range left {
+		err = errors.Join(err, os.RemoveAll(path))
+	}
+	return err
 }
 
 // cut makes the bytes from end on zeros, as they were before they were written, and the file as long as it was made.

@@ -23,6 +23,9 @@ const (
 	voterKey   = "iris.voter"
 )
 
+// errStranger refuses a stream of one who does not belong here.
+var errStranger = errors.New("the other side does not belong here")
+
 // identify makes the directory this voter's, unless it is already.
 func (r *Raft) identify(found findings) error {
 	if found.voter == r.config.ID {
@@ -63,7 +66,7 @@ func (r *Raft) greeted(conn net.Conn) error {
 	}
 	cluster, spoken := bytes.CutPrefix(greeting, []byte(greetingText))
 	if !spoken {
-		return errors.New("it is not a voter, or one of another version")
+		return fmt.Errorf("%w: it is not a voter, or one of another version", errStranger)
 	}
 	stable := stableStore{r.entries}
 	known, err := stable.Get([]byte(clusterKey))
@@ -73,7 +76,8 @@ func (r *Raft) greeted(conn net.Conn) error {
 	case known == nil:
 		return stable.Set([]byte(clusterKey), cluster)
 	case !bytes.Equal(known, cluster):
-		return errors.New("it is a voter of another cluster; if this one is to join that, empty its directory first")
+		return fmt.Errorf("%w: it is a voter of another cluster; if this one is to join that, empty its directory first",
+			errStranger)
 	}
 	return nil
 }

@@ -10,8 +10,8 @@ import (
 	"github.com/hashicorp/go-hclog"
 )
 
-// raftLog is the log of raft and raft-wal on slog. What they call an error is in nearly every case one that they retry,
-// and what they tell in the course of normal work is of use only to those who look for a fault in them.
+// raftLog is the log of raft and raft-wal on slog, for those who look for a fault in them: they tell everything again and
+// again, and call an error what they retry. What an operator must know, the journal tells itself.
 type raftLog struct {
 	to    *slog.Logger
 	quiet func() bool // whether nothing is to be told any more: a journal that is over has nothing to say
@@ -23,13 +23,9 @@ func newRaftLog(to *slog.Logger, quiet func() bool) hclog.Logger {
 	return &raftLog{to: to, quiet: quiet}
 }
 
-// Log tells on a level of slog what is of this level to raft.
+// Log tells on level debug, whatever raft thinks of it.
 func (l *raftLog) Log(level hclog.Level, text string, args ...any) {
-	at := slog.LevelDebug
-	if level >= hclog.Warn {
-		at = slog.LevelWarn
-	}
-	if l.quiet() || !l.to.Enabled(context.Background(), at) {
+	if l.quiet() || !l.IsDebug() {
 		return
 	}
 	for i, arg := range args {
@@ -37,7 +33,7 @@ func (l *raftLog) Log(level hclog.Level, text string, args ...any) {
 			args[i] = fmt.Sprintf(f[0].(string), f[1:]...)
 		}
 	}
-	l.to.Log(context.Background(), at, "raft: "+text, args...)
+	l.to.Log(context.Background(), slog.LevelDebug, "raft: "+text, append(args, "level of raft", level)...)
 }
 
 func (l *raftLog) Trace(text string, args ...any) { l.Log(hclog.Trace, text, args...) }
@@ -49,8 +45,8 @@ func (l *raftLog) Error(text string, args ...any) { l.Log(hclog.Error, text, arg
 func (l *raftLog) IsTrace() bool { return l.IsDebug() }
 func (l *raftLog) IsDebug() bool { return l.to.Enabled(context.Background(), slog.LevelDebug) }
 func (l *raftLog) IsInfo() bool  { return l.IsDebug() }
-func (l *raftLog) IsWarn() bool  { return l.to.Enabled(context.Background(), slog.LevelWarn) }
-func (l *raftLog) IsError() bool { return l.IsWarn() }
+func (l *raftLog) IsWarn() bool  { return l.IsDebug() }
+func (l *raftLog) IsError() bool { return l.IsDebug() }
 
 func (l *raftLog) ImpliedArgs() []any { return l.args }
 func (l *raftLog) Name() string       { return l.name }
@@ -82,7 +78,7 @@ func (l *raftLog) GetLevel() hclog.Level {
 	if l.IsDebug() {
 		return hclog.Debug
 	}
-	return hclog.Warn
+	return hclog.Off
 }
 
 func (l *raftLog) StandardLogger(options *hclog.StandardLoggerOptions) *log.Logger {

@@ -43,7 +43,10 @@ func (r *Raft) hear(leads bool) {
 		}
 	}
 	if leads {
+		r.log.Info("this controller leads")
 		r.settleAddress()
+	} else {
+		r.log.Info("this controller no longer leads", "leader", r.Leader())
 	}
 }
 

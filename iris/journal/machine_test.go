@@ -159,13 +159,13 @@ func TestALargeEntryIsWrittenInPieces(t *testing.T) {
 		r := alone(t, dir)
 		term := lead(t, r)
 		large := Entry{At: time.Unix(1_900_000_000, 0)}
-		for n := range 10 {
+		for n := range 2 {
 			large.Commands = append(large.Commands, state.SubmitJob{ID: jobID(n), Spec: &pb.JobSpec{
-				Name: jobID(n), Environment: map[string]string{"BIG": strings.Repeat("x", 8<<20)},
+				Name: jobID(n), Environment: map[string]string{"BIG": strings.Repeat("x", maxRecord/2)},
 			}})
 		}
 		term.Propose(large)
-		propose(term, 10, 11)
+		propose(term, 2, 3)
 		committed(t, term, 2)
 		synctest.Wait()
 		if term.Committed() != 2 {
@@ -173,9 +173,34 @@ func TestALargeEntryIsWrittenInPieces(t *testing.T) {
 		}
 		closeAll(t, r)
 		r = alone(t, dir)
-		if n := len(lead(t, r).State().Jobs()); n != 11 {
-			t.Errorf("%d jobs are left of 11", n)
+		if n := len(lead(t, r).State().Jobs()); n != 3 {
+			t.Errorf("%d jobs are left of 3", n)
 		}
 		closeAll(t, r)
 	})
+}
+
+func TestAnEntryIsSplitBetweenItsCommands(t *testing.T) {
+	e := Entry{At: time.Unix(1_900_000_000, 5)}
+	for n := range 37 {
+		e.Commands = append(e.Commands, submission(n).Commands...)
+	}
+	pieces, err := split(e, 200)
+	if err != nil || len(pieces) < 2 {
+		t.Fatalf("%d pieces, %v", len(pieces), err)
+	}
+	c := state.New(policy)
+	for _, p := range pieces {
+		read, err := decode(p.bytes)
+		if err != nil || len(p.bytes) > 200 || !read.At.Equal(e.At) {
+			t.Errorf("a piece of %d bytes at %v: %v", len(p.bytes), read.At, err)
+		}
+		read.Apply(c)
+	}
+	if n := len(c.Jobs()); n != 37 {
+		t.Errorf("%d jobs", n)
+	}
+	if pieces, err := split(e, 20); err == nil || !strings.Contains(err.Error(), "SubmitJob") {
+		t.Errorf("%d pieces of at most 20 bytes: %v", len(pieces), err)
+	}
 }

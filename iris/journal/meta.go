@@ -74,7 +74,13 @@ func createMeta(d *disk, path string) error {
 	if err = errors.Join(err, f.Close()); err == nil {
 		err = os.Rename(path+temporary, path)
 	}
-	return err // the directory is synced with the first segment, without which this file says nothing
+	if err != nil {
+		return err
+	}
+	for dir := filepath.Dir(path); err == nil && dir != filepath.Dir(dir); dir = filepath.Dir(dir) {
+		err = syncDir(dir) // those above it may be new too
+	}
+	return err
 }
 
 // readMeta reads the file without changing it. Mended says what is wrong with one copy, if the other one is intact.

@@ -2,7 +2,9 @@ package journal
 
 import (
 	"context"
+	"errors"
 	"io"
+	"log/slog"
 	"sync"
 
 	"github.com/hashicorp/raft"
@@ -11,24 +13,45 @@ import (
 // peers is how raft talks to the other voters. It notes how far each has followed, which raft does not tell.
 type peers struct {
 	*raft.NetworkTransport
+	log *slog.Logger
 
 	mu      sync.Mutex
+	silent  map[raft.ServerID]bool   // who did not answer last
 	matched map[raft.ServerID]uint64 // index up to which its log is this one's
 	news    chan struct{}            // closed when matched changes
 }
 
-func newPeers(transport *raft.NetworkTransport) *peers {
-	return &peers{NetworkTransport: transport, matched: map[raft.ServerID]uint64{}, news: make(chan struct{})}
+func newPeers(transport *raft.NetworkTransport, log *slog.Logger) *peers {
+	return &peers{
+		NetworkTransport: transport, log: log, silent: map[raft.ServerID]bool{}, matched: map[raft.ServerID]uint64{},
+		news: make(chan struct{}),
+	}
 }
 
 // AppendEntries sends entries to a voter.
 func (p *peers) AppendEntries(id raft.ServerID, to raft.ServerAddress, request *raft.AppendEntriesRequest,
 	response *raft.AppendEntriesResponse) error {
 	err := p.NetworkTransport.AppendEntries(id, to, request, response)
+	p.hear(id, err)
 	if err == nil && response.Success && request.PrevLogEntry+uint64(len(request.Entries)) > 0 {
 		p.note(id, request.PrevLogEntry+uint64(len(request.Entries)))
 	}
 	return err
+}
+
+// hear tells once when a voter is no longer heard of, and when it is again.
+func (p *peers) hear(id raft.ServerID, err error) {
+	p.mu.Lock()
+	changed := p.silent[id] != (err != nil)
+	p.silent[id] = err != nil
+	p.mu.Unlock()
+	switch {
+	case !changed || errors.Is(err, errCut):
+	case err != nil:
+		p.log.Warn("another voter does not answer", "peer", id, "err", err)
+	default:
+		p.log.Info("another voter answers again", "peer", id)
+	}
 }
 
 // InstallSnapshot sends a snapshot to a voter.
@@ -56,8 +79,8 @@ func (p *peers) forget(id raft.ServerID) {
 	delete(p.matched, id)
 }
 
-// await waits until a voter has followed up to an index.
-func (p *peers) await(ctx context.Context, id raft.ServerID, index uint64) error {
+// await waits until a voter has followed up to an index, and no longer than until lost is closed.
+func (p *peers) await(ctx context.Context, lost <-chan struct{}, id raft.ServerID, index uint64) error {
 	for {
 		p.mu.Lock()
 		matched, news := p.matched[id], p.news
@@ -67,6 +90,8 @@ func (p *peers) await(ctx context.Context, id raft.ServerID, index uint64) error
 		}
 		select {
 		case <-news:
+		case <-lost:
+			return raft.ErrLeadershipLost
 		case <-ctx.Done():
 			return ctx.Err()
 		}

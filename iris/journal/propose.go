@@ -54,7 +54,7 @@ func (r *Raft) hand(t *raftTerm, entries []Entry) error {
 		if r.end.crash(beforeAppend, beforeAppend.Hit(r.disk.ctx, r.disk.labels)) {
 			return r.end.over()
 		}
-		pieces, err := split(entry)
+		pieces, err := split(entry, maxRecord)
 		if err != nil {
 			return fmt.Errorf("an entry cannot be written down: %w", err)
 		}
@@ -76,24 +76,23 @@ type piece struct {
 	bytes []byte
 }
 
-// split encodes an entry, in pieces if it is too large for one record.
-func split(e Entry) ([]piece, error) {
+// split encodes an entry, in pieces of at most so many bytes if it is larger than that.
+func split(e Entry, most int) ([]piece, error) {
 	b, err := encode(e)
-	if err != nil {
+	switch {
+	case err != nil:
 		return nil, err
-	}
-	if len(b) <= maxRecord || len(e.Commands) == 1 {
-		if len(b) > maxRecord {
-			return nil, fmt.Errorf("its command %T has %d bytes; %d is the most", e.Commands[0], len(b), maxRecord)
-		}
+	case len(b) <= most:
 		return []piece{{e, b}}, nil
+	case len(e.Commands) == 1:
+		return nil, fmt.Errorf("its command %T has %d bytes; %d is the most", e.Commands[0], len(b), most)
 	}
 	half := len(e.Commands) / 2
-	front, err := split(Entry{At: e.At, Commands: e.Commands[:half:half]})
+	front, err := split(Entry{At: e.At, Commands: e.Commands[:half:half]}, most)
 	if err != nil {
 		return nil, err
 	}
-	back, err := split(Entry{At: e.At, Commands: e.Commands[half:]})
+	back, err := split(Entry{At: e.At, Commands: e.Commands[half:]}, most)
 	return append(front, back...), err
 }
 

@@ -225,7 +225,7 @@ func (r *Raft) start(found findings, snapshots raft.SnapshotStore, log hclog.Log
 	r.machine = &machine{disk: r.disk, end: r.end, cluster: state.New(state.Policy{})}
 	r.peers = newPeers(raft.NewNetworkTransportWithConfig(&raft.NetworkTransportConfig{
 		Stream: r.layer, MaxPool: 3, MaxRPCsInFlight: 1, Timeout: 4 * r.config.ElectionTimeout, Logger: log,
-	}))
+	}), r.log)
 	r.growth.entries.Store(int64(found.last.Index - min(found.last.Index, found.base().index)))
 	defer func() {
 		if gone := recover(); gone != nil {

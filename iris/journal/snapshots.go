@@ -98,11 +98,7 @@ type snapshotStore struct {
 }
 
 func newSnapshotStore(p paths, d *disk, over func() error, log hclog.Logger) (*snapshotStore, error) {
-	left, err := filepath.Glob(filepath.Join(p.snapshots(), "*"+temporary))
-	for _, path := range left {
-		err = errors.Join(err, os.RemoveAll(path))
-	}
-	if err != nil {
+	if err := removeTemporary(p.snapshots()); err != nil {
 		return nil, err
 	}
 	store, err := raft.NewFileSnapshotStoreWithLogger(p.dir, keptSnapshots, log)

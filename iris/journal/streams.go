@@ -101,10 +101,12 @@ func (l *streamLayer) admit(conn net.Conn) {
 // refuse tells why a stream is not used, once: whoever opened it tries again and again.
 func (l *streamLayer) refuse(err error) {
 	l.mu.Lock()
-	again := l.over || l.refused == err.Error()
-	l.refused = err.Error()
+	tell := !l.over && errors.Is(err, errStranger) && l.refused != err.Error()
+	if tell {
+		l.refused = err.Error()
+	}
 	l.mu.Unlock()
-	if !again {
+	if tell {
 		l.log.Warn("a stream from another voter is refused", "err", err)
 	}
 }

@@ -88,7 +88,9 @@ func (r *Raft) AddVoter(ctx context.Context, id, address string) error {
 	if err := r.change(ctx, func() raft.IndexFuture { return r.raft.AddNonvoter(server, at, 0, 0) }); err != nil {
 		return err
 	}
-	if err := r.followed(ctx, server); err != nil {
+	if err := r.followed(ctx, server); errors.Is(err, raft.ErrLeadershipLost) {
+		return r.explain(err)
+	} else if err != nil {
 		return errors.Join(fmt.Errorf("%w: %s at %s: %w", ErrUnreachable, id, address, err), r.dismiss(server))
 	}
 	return r.change(ctx, func() raft.IndexFuture { return r.raft.AddVoter(server, at, 0, 0) })
@@ -100,9 +102,12 @@ func (r *Raft) followed(ctx context.Context, id raft.ServerID) error {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
 	defer context.AfterFunc(r.disk.ctx, cancel)()
+	r.mu.Lock()
+	lost := r.changed
+	r.mu.Unlock()
 	for {
 		began := time.Now()
-		if err := r.peers.await(ctx, id, r.raft.LastIndex()); err != nil {
+		if err := r.peers.await(ctx, lost, id, r.raft.LastIndex()); err != nil {
 			return err
 		}
 		if time.Since(began) < r.config.ElectionTimeout {
