@@ -5,7 +5,9 @@ import (
 
 	"iris/acceptance"
 
+	_ "iris/acceptance/controller"
 	_ "iris/acceptance/lifecycle"
+	_ "iris/acceptance/process"
 	_ "iris/acceptance/rpc"
 	_ "iris/acceptance/vm"
 	_ "iris/acceptance/worker"

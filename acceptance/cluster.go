@@ -2,59 +2,42 @@ package acceptance
 
 import (
 	"context"
-	"fmt"
-	"log/slog"
-	"path/filepath"
-	goruntime "runtime"
-	"sync/atomic"
 	"time"
 
 	"github.com/onsi/ginkgo/v2"
 	"github.com/onsi/gomega"
 	"github.com/onsi/gomega/gleak"
 
-	"iris/chaos"
 	"iris/iris/client"
-	"iris/iris/cluster"
-	"iris/iris/config"
-	"iris/iris/network"
 	pb "iris/iris/proto"
 )
 
 // Cluster is the cluster of the running spec.
 type Cluster struct {
-	*cluster.Manager
+	*Mode // already when specs are declared
 	*client.Client
 	// Chaos are the rules of this cluster alone.
-	Chaos chaos.Scope
-	// Virtual tells the clock, already when specs are declared.
-	Virtual bool
+	Chaos Faults
 
-	payloads *payloads
-	booted   time.Time
-	before   []gleak.Goroutine // on the wall clock: what ran before the boot
+	system system
+	booted time.Time
+	before []gleak.Goroutine // on the wall clock: what ran before the boot
 }
 
-var clusters atomic.Int64
-
-// Timeouts of Eventually, by clock: generous, since a spec that hangs has failed anyway.
-const (
-	patience    = 3 * time.Minute
-	pollVirtual = 50 * time.Millisecond
-	pollReal    = 20 * time.Millisecond
-)
+// patience is the timeout of Eventually: generous, since a spec that hangs has failed anyway.
+const patience = 3 * time.Minute
 
 // boot starts the local cluster of the demo and waits until it is ready, unless rules were armed before: then its start
 // is the story.
-func (c *Cluster) boot(ctx context.Context, arm Arm) {
+func (c *Cluster) boot(ctx context.Context, arm Arm, wishes []Wish) {
 	ginkgo.GinkgoHelper()
-	description, err := config.Load(filepath.Join(root(), "examples", "demo.yaml"))
-	gomega.Expect(err).NotTo(gomega.HaveOccurred())
-	description = cluster.MakeLocalConfig(description)
-	description.Name = ClusterName()
-
-	c.Chaos = chaos.In(description.Name)
-	c.Chaos.Seed(uint64(ginkgo.GinkgoRandomSeed()))
+	c.Client = nil
+	p := newPlan()
+	for _, wish := range wishes {
+		wish(&p)
+	}
+	c.system = c.Mode.system(p)
+	c.Chaos = c.system.Faults()
 	ginkgo.DeferCleanup(c.Chaos.Reset)
 	ginkgo.DeferOnFailure(c.explain)
 	if arm != nil {
@@ -63,36 +46,20 @@ func (c *Cluster) boot(ctx context.Context, arm Arm) {
 
 	gomega.EnforceDefaultTimeoutsWhenUsingContexts()
 	gomega.SetDefaultEventuallyTimeout(patience)
-	gomega.SetDefaultEventuallyPollingInterval(pollReal)
-	options := cluster.Options{Network: network.TCP{}, Log: slog.New(slog.NewTextHandler(ginkgo.GinkgoWriter, nil))}
-	c.payloads = newPayloads()
-	if c.Virtual {
-		gomega.SetDefaultEventuallyPollingInterval(pollVirtual)
-		options.Network, options.Functions = &network.Memory{}, c.payloads.functions()
-	} else {
+	gomega.SetDefaultEventuallyPollingInterval(c.poll)
+	if c.Mode != Virtual {
 		c.before = gleak.Goroutines()
 	}
-
 	c.booted = time.Now()
-	c.Manager, err = cluster.Start(description, options)
-	gomega.Expect(err).NotTo(gomega.HaveOccurred())
+	gomega.Expect(c.system.Start()).To(gomega.Succeed())
 	ginkgo.DeferCleanup(c.stop)
-	c.Client, err = c.Connect()
+	connection, err := c.system.Connect()
 	gomega.Expect(err).NotTo(gomega.HaveOccurred())
+	ginkgo.DeferCleanup(connection.Close)
+	c.Client = connection
 	if arm == nil {
-		gomega.Expect(c.Ready(ctx)).To(gomega.Succeed())
+		gomega.Expect(c.system.Ready(ctx)).To(gomega.Succeed())
 	}
-}
-
-// ClusterName is a new name: no two specs see each other's chaos rules.
-func ClusterName() string {
-	return fmt.Sprintf("spec-%d-%d", ginkgo.GinkgoParallelProcess(), clusters.Add(1))
-}
-
-// root is the repository's directory.
-func root() string {
-	_, file, _, _ := goruntime.Caller(0)
-	return filepath.Dir(filepath.Dir(file))
 }
 
 // settle ends a spec: its faults stop, and then what must hold after any story is checked (design §6).
@@ -104,7 +71,7 @@ func (c *Cluster) settle(ctx context.Context) {
 	gomega.Expect(c.Chaos.Verify()).To(gomega.Succeed(), "every armed rule must have fired")
 	c.Chaos.Reset()
 
-	gomega.Expect(c.Controller().Check(ctx)).To(gomega.Succeed(), "the invariants must hold")
+	gomega.Expect(c.system.Check(ctx)).To(gomega.Succeed(), "the invariants must hold")
 	jobs, err := c.Jobs(ctx, "")
 	gomega.Expect(err).NotTo(gomega.HaveOccurred())
 	for _, j := range jobs {
@@ -114,19 +81,42 @@ func (c *Cluster) settle(ctx context.Context) {
 		gomega.Expect(c.Job(j.JobId).Terminate(ctx)).To(gomega.Succeed())
 	}
 	gomega.Eventually(ctx, c.Workers).Should(gomega.HaveEach(BeEmptyWorker()), "ended attempts must be confirmed stopped")
-	gomega.Eventually(ctx, c.alive).WithArguments("").Should(gomega.BeZero(), "nothing may run that the controller ended")
-	gomega.Expect(c.Controller().Check(ctx)).To(gomega.Succeed(), "the invariants must hold at the end")
+	gomega.Eventually(ctx, c.system.Alive).WithArguments("").Should(gomega.BeZero(), "nothing may run that the controller ended")
+	gomega.Expect(c.system.Check(ctx)).To(gomega.Succeed(), "the invariants must hold at the end")
 }
 
 // stop ends the cluster and, on the wall clock, looks for what it left behind; in virtual time the bubble does.
 func (c *Cluster) stop() {
-	gomega.Expect(c.Client.Close()).To(gomega.Succeed())
-	gomega.Expect(c.Manager.Stop()).To(gomega.Succeed())
-	gomega.Expect(c.alive("")).To(gomega.BeZero(), "nothing may outlive the cluster")
-	if !c.Virtual {
+	gomega.Expect(c.system.Stop()).To(gomega.Succeed())
+	gomega.Expect(c.system.Alive("")).To(gomega.BeZero(), "nothing may outlive the cluster")
+	if c.Mode != Virtual {
 		gomega.Eventually(gleak.Goroutines).ShouldNot(gleak.HaveLeaked(c.before))
 	}
 }
+
+// ControllerIDs are those of the cluster's controllers: c-0, c-1 and so on.
+func (c *Cluster) ControllerIDs() []string { return c.system.Controllers() }
+
+// Leader is the id of the controller that leads; empty while none does.
+func (c *Cluster) Leader() string { return c.system.Leader() }
+
+// Dir is what a controller that lives in the process of the specs keeps on its disk.
+func (c *Cluster) Dir(controller string) string { return c.system.(*inProcess).Dir(controller) }
+
+// Kill ends a controller ("c-0") or a worker ("w-1") as abruptly as the end of its process would.
+func (c *Cluster) Kill(id string) {
+	ginkgo.GinkgoHelper()
+	gomega.Expect(c.system.Kill(id)).To(gomega.Succeed())
+}
+
+// Revive starts what was killed, on what it left on its disk.
+func (c *Cluster) Revive(id string) {
+	ginkgo.GinkgoHelper()
+	gomega.Expect(c.system.Revive(id)).To(gomega.Succeed())
+}
+
+// TryRevive is Revive of what may not start.
+func (c *Cluster) TryRevive(id string) error { return c.system.Revive(id) }
 
 // Submit launches a job of one CPU and 1 GiB, unless the spec says otherwise.
 func (c *Cluster) Submit(ctx context.Context, spec client.Spec) *client.Job {
@@ -134,6 +124,20 @@ func (c *Cluster) Submit(ctx context.Context, spec client.Spec) *client.Job {
 	job, err := c.Client.Submit(ctx, spec)
 	gomega.Expect(err).NotTo(gomega.HaveOccurred())
 	return job
+}
+
+// Worker is a worker as the controller sees it.
+func (c *Cluster) Worker(ctx context.Context, id string) *pb.WorkerStatus {
+	ginkgo.GinkgoHelper()
+	workers, err := c.Workers(ctx)
+	gomega.Expect(err).NotTo(gomega.HaveOccurred())
+	for _, w := range workers {
+		if w.WorkerId == id {
+			return w
+		}
+	}
+	ginkgo.Fail("there is no worker " + id)
+	return nil
 }
 
 // Works asserts that the cluster runs a new job on each of its workers, faults being over.
@@ -149,14 +153,6 @@ func (c *Cluster) Works(ctx context.Context) {
 		})
 		gomega.Eventually(ctx, job.Status).Should(HaveState(pb.JobState_JOB_STATE_SUCCEEDED))
 	}
-}
-
-// Enable arms a rule that must be valid.
-func (c *Cluster) Enable(key string, options ...chaos.Option) *chaos.Rule {
-	ginkgo.GinkgoHelper()
-	rule, err := c.Chaos.Enable(key, options...)
-	gomega.Expect(err).NotTo(gomega.HaveOccurred())
-	return rule
 }
 
 // Task is a getter of one task of a job.

@@ -1,17 +1,25 @@
 package acceptance
 
-// The labels specs may have. A label that is not here fails the run.
+// The labels specs may have, besides those of the modes. A label that is not known fails the run.
 const (
-	Chaos    = "chaos"    // injects faults, or is one of the scenarios
-	Fast     = "fast"     // milliseconds
-	Slow     = "slow"     // seconds and more
-	Virtual  = "virtual"  // runs in virtual time
-	Realtime = "realtime" // runs on the wall clock, over TCP, with real processes
+	Chaos = "chaos" // injects faults, or is one of the scenarios
+	Crash = "crash" // controllers crash at every point, in many specs
+	Kill  = "kill"  // daemons are killed with kill -9
+	Fast  = "fast"  // milliseconds: runs in virtual time
+	Slow  = "slow"  // as long as its story takes: runs on the wall clock
 
-	RPC       = "rpc"
-	Worker    = "worker"
-	Lifecycle = "lifecycle"
-	VM        = "vm"
+	RPC        = "rpc"
+	Worker     = "worker"
+	Controller = "controller"
+	Lifecycle  = "lifecycle"
+	VM         = "vm"
 )
 
-var knownLabels = []string{Chaos, Fast, Slow, Virtual, Realtime, RPC, Worker, Lifecycle, VM}
+// knownLabels are all labels, the modes' too.
+func knownLabels() []string {
+	known := []string{Chaos, Crash, Kill, Fast, Slow}
+	for _, m := range modes {
+		known = append(known, m.Label)
+	}
+	return append(known, RPC, Worker, Controller, Lifecycle, VM)
+}

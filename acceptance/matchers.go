@@ -9,6 +9,7 @@ import (
 	"github.com/onsi/gomega/format"
 	"github.com/onsi/gomega/gcustom"
 	"github.com/onsi/gomega/types"
+	"google.golang.org/protobuf/proto"
 
 	"iris/iris/client"
 	pb "iris/iris/proto"
@@ -23,6 +24,7 @@ const (
 	KILLED        = pb.JobState_JOB_STATE_KILLED
 	UNSCHEDULABLE = pb.JobState_JOB_STATE_UNSCHEDULABLE
 	WORKERFAILED  = pb.JobState_JOB_STATE_WORKER_FAILED
+	ASSIGNED      = pb.JobState(pb.TaskState_TASK_STATE_ASSIGNED) // of attempts
 	COSCHEDFAILED = pb.JobState(pb.TaskState_TASK_STATE_COSCHED_FAILED)
 )
 
@@ -96,6 +98,12 @@ func HaveAttemptError(attempt int, want types.GomegaMatcher) types.GomegaMatcher
 		}
 		return want.Match(task.Attempts[attempt].Error)
 	}).WithTemplate("Expected task\n{{.FormattedActual}}\n{{.To}} have the error\n{{format .Data 1}}", want)
+}
+
+// EqualProto matches a message that is the same in all fields.
+func EqualProto(want proto.Message) types.GomegaMatcher {
+	return gcustom.MakeMatcher(func(got proto.Message) (bool, error) { return proto.Equal(got, want), nil }).
+		WithTemplate("Expected\n{{.FormattedActual}}\n{{.To}} equal\n{{format .Data 1}}", want)
 }
 
 // HaveError matches a job's status by its error.

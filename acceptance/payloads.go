@@ -22,7 +22,7 @@ func (c *Cluster) Quick() *pb.Entrypoint { return c.Sleeping(0) }
 
 // Sleeping is an entrypoint that succeeds after d.
 func (c *Cluster) Sleeping(d time.Duration) *pb.Entrypoint {
-	if c.Virtual {
+	if c.Mode == Virtual {
 		return client.Function("sleep", d.String())
 	}
 	return client.Command("sleep", strconv.FormatFloat(d.Seconds(), 'f', -1, 64))
@@ -30,7 +30,7 @@ func (c *Cluster) Sleeping(d time.Duration) *pb.Entrypoint {
 
 // Exiting is an entrypoint that exits with a code at once.
 func (c *Cluster) Exiting(code int) *pb.Entrypoint {
-	if c.Virtual {
+	if c.Mode == Virtual {
 		return client.Function("exit", strconv.Itoa(code))
 	}
 	return client.Command("sh", "-c", fmt.Sprintf("exit %d", code))
@@ -38,21 +38,31 @@ func (c *Cluster) Exiting(code int) *pb.Entrypoint {
 
 // Reading is an entrypoint that succeeds if it finds a file of its workspace, which it logs.
 func (c *Cluster) Reading(file string) *pb.Entrypoint {
-	if c.Virtual {
+	if c.Mode == Virtual {
 		return client.Function("read", file)
 	}
 	return client.Command("cat", file)
 }
 
-// Alive is how many payloads of a job run.
-func (c *Cluster) Alive(job *client.Job) int { return c.alive(job.ID) }
+// Stubborn is an entrypoint that lasts d, whoever asks it to stop. Only functions can; a process would be killed.
+func (c *Cluster) Stubborn(d time.Duration) *pb.Entrypoint {
+	return client.Function("stubborn", d.String())
+}
 
-// alive counts what really runs of a job, or of all jobs: functions by what they say themselves, processes by asking the
-// kernel. A process belongs to this cluster if its environment says so.
-func (c *Cluster) alive(job string) int {
-	if c.Virtual {
-		return c.payloads.count(job)
+// Counting is an entrypoint that logs the numbers from 1 to n, a line each, and succeeds.
+func (c *Cluster) Counting(n int) *pb.Entrypoint {
+	if c.Mode == Virtual {
+		return client.Function("count", strconv.Itoa(n))
 	}
+	return client.Command("seq", strconv.Itoa(n))
+}
+
+// Alive is how many payloads of a job run: functions by what they say themselves, processes by asking the kernel.
+func (c *Cluster) Alive(job *client.Job) int { return c.system.Alive(job.ID) }
+
+// tasks counts the processes of a job, or of all jobs for "", of the cluster with the controller at this address. What a
+// process belongs to is in its environment.
+func tasks(controller, job string) int {
 	environments, err := filepath.Glob("/proc/[0-9]*/environ")
 	if err != nil {
 		panic(err) // the pattern is wrong
@@ -64,7 +74,7 @@ func (c *Cluster) alive(job string) int {
 			continue // it has ended since
 		}
 		variables := strings.Split(string(text), "\x00")
-		if slices.Contains(variables, "IRIS_CONTROLLER_ADDRESS="+c.Address()) &&
+		if slices.Contains(variables, "IRIS_CONTROLLER_ADDRESS="+controller) &&
 			(job == "" || slices.Contains(variables, "IRIS_JOB_ID="+job)) {
 			n++
 		}
@@ -72,13 +82,22 @@ func (c *Cluster) alive(job string) int {
 	return n
 }
 
-// payloads counts the functions that run.
+// Began is how many payloads of a job ever began. Only functions, which virtual time has, can tell.
+func (c *Cluster) Began(job *client.Job) int { return c.system.(*inProcess).payloads.began(job.ID) }
+
+// payloads counts the functions that run, and those that ever began.
 type payloads struct {
-	mu      sync.Mutex
-	running map[string]int // by job id
+	mu             sync.Mutex
+	running, begun map[string]int // by job id
 }
 
-func newPayloads() *payloads { return &payloads{running: map[string]int{}} }
+func newPayloads() *payloads { return &payloads{running: map[string]int{}, begun: map[string]int{}} }
+
+func (p *payloads) began(job string) int {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.begun[job]
+}
 
 func (p *payloads) count(job string) int {
 	p.mu.Lock()
@@ -114,6 +133,18 @@ func (p *payloads) functions() *runtime.Func {
 		}
 		return runtime.ExitError(code)
 	}))
+	f.Register("stubborn", p.counted(func(_ context.Context, t runtime.FuncTask) error {
+		d, err := time.ParseDuration(t.Args[0])
+		time.Sleep(d)
+		return err
+	}))
+	f.Register("count", p.counted(func(_ context.Context, t runtime.FuncTask) error {
+		n, err := strconv.Atoi(t.Args[0])
+		for i := range n {
+			t.Printf("%d", i+1)
+		}
+		return err
+	}))
 	f.Register("read", p.counted(func(_ context.Context, t runtime.FuncTask) error {
 		text, err := os.ReadFile(filepath.Join(t.Dir, t.Args[0]))
 		if err == nil && len(text) == 0 {
@@ -130,6 +161,7 @@ func (p *payloads) counted(f func(context.Context, runtime.FuncTask) error) func
 		p.mu.Lock()
 		defer p.mu.Unlock()
 		p.running[job] += n
+		p.begun[job] += max(n, 0)
 	}
 	return func(ctx context.Context, t runtime.FuncTask) error {
 		job := t.Env["IRIS_JOB_ID"]

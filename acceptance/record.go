@@ -17,7 +17,7 @@ const recordName = "scenario"
 
 // Record is what one spec did, as far as the report's reader wants to know.
 type Record struct {
-	Virtual  bool
+	Mode     string         // its label
 	Elapsed  time.Duration  // by the spec's own clock, from the boot on
 	Fired    map[string]int // by site
 	Attempts int            // over all jobs
@@ -25,7 +25,7 @@ type Record struct {
 
 // record notes what the spec did, before its rules go.
 func (c *Cluster) record(ctx context.Context) {
-	r := Record{Virtual: c.Virtual, Elapsed: time.Since(c.booted), Fired: fired(c.Chaos.Firings())}
+	r := Record{Mode: c.Label, Elapsed: time.Since(c.booted), Fired: fired(c.Chaos.Firings())}
 	if c.Client != nil && !ginkgo.CurrentSpecReport().Failed() {
 		jobs, err := c.Jobs(ctx, "")
 		if err != nil {
@@ -45,10 +45,10 @@ func (c *Cluster) record(ctx context.Context) {
 }
 
 // RecordBare notes, at the end of a spec without a cluster, what its rules did. Call it in a BeforeEach.
-func RecordBare(virtual bool, rules chaos.Scope) {
+func RecordBare(m *Mode, rules chaos.Scope) {
 	began := time.Now()
 	ginkgo.DeferCleanup(func() {
-		ginkgo.AddReportEntry(recordName, Record{Virtual: virtual, Elapsed: time.Since(began), Fired: fired(rules.Firings())},
+		ginkgo.AddReportEntry(recordName, Record{Mode: m.Label, Elapsed: time.Since(began), Fired: fired(rules.Firings())},
 			ginkgo.ReportEntryVisibilityNever)
 	})
 }
@@ -64,8 +64,8 @@ func fired(firings []chaos.Firing) map[string]int {
 // explain tells the story of a failed spec: the state of everything, the faults, and how to see it again.
 func (c *Cluster) explain(ctx context.Context) {
 	var b strings.Builder
-	if c.Manager != nil {
-		text, err := c.Controller().Describe(ctx, c.booted)
+	if c.Client != nil {
+		text, err := c.system.Describe(ctx, c.booted)
 		if err != nil {
 			text = fmt.Sprintf("the controller did not answer: %v\n", err)
 		}
@@ -79,13 +79,6 @@ func (c *Cluster) explain(ctx context.Context) {
 	}
 	report := ginkgo.CurrentSpecReport()
 	fmt.Fprintf(&b, "repeat it: go tool ginkgo --seed=%d --label-filter=%s --focus=%q\n",
-		ginkgo.GinkgoRandomSeed(), clockLabel(c.Virtual), regexp.QuoteMeta(report.LeafNodeText))
+		ginkgo.GinkgoRandomSeed(), c.Label, regexp.QuoteMeta(report.LeafNodeText))
 	ginkgo.AddReportEntry("the cluster when it failed", b.String(), ginkgo.ReportEntryVisibilityFailureOrVerbose)
-}
-
-func clockLabel(virtual bool) string {
-	if virtual {
-		return Virtual
-	}
-	return Realtime
 }

@@ -45,23 +45,3 @@ func (c *Cluster) WorkerOf(ctx context.Context, job *client.Job) string {
 	gomega.Expect(task.Attempts).NotTo(gomega.BeEmpty())
 	return task.Attempts[len(task.Attempts)-1].WorkerId
 }
-
-// FiredOn counts a site's firings by one of their labels.
-func (c *Cluster) FiredOn(site, label string) map[string]int {
-	n := map[string]int{}
-	for _, f := range c.Chaos.Firings() {
-		if f.Site == site {
-			n[f.Labels[label]]++
-		}
-	}
-	return n
-}
-
-// Heal ends all faults. What they were is kept for the record, and each must have fired.
-func (c *Cluster) Heal() {
-	ginkgo.GinkgoHelper()
-	gomega.Expect(c.Chaos.Verify()).To(gomega.Succeed(), "every armed rule must have fired")
-	for _, rule := range c.Chaos.Rules() {
-		rule.Disarm()
-	}
-}

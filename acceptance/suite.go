@@ -39,23 +39,26 @@ func Run(t *testing.T) {
 	selected := checkTree(t, ginkgo.PreviewSpecs("iris", suite))
 	if len(selected) == 0 {
 		t.Fatalf("no spec is selected by --label-filter=%q --focus=%q; labels are %s", suite.LabelFilter, suite.FocusStrings,
-			strings.Join(knownLabels, ", "))
+			strings.Join(knownLabels(), ", "))
 	}
 	chronos.Use(t) // not before the preview, which forgets all nodes outside of containers
+	if slices.ContainsFunc(selected, func(s types.SpecReport) bool { return slices.Contains(s.Labels(), Process.Label) }) {
+		buildBinary()
+	}
 	ginkgo.ReportAfterSuite("what the suite survived", func(report types.Report) { conclude(report) })
 	ginkgo.RunSpecs(t, "iris", suite, reporter)
 }
 
 // checkTree looks at all specs before any runs, and returns those that will.
 func checkTree(t *testing.T, preview types.Report) []types.SpecReport {
-	seen := map[string]bool{}
+	seen, known := map[string]bool{}, knownLabels()
 	var selected []types.SpecReport
 	for _, spec := range preview.SpecReports {
 		if !spec.LeafNodeType.Is(types.NodeTypeIt) {
 			continue
 		}
 		for _, label := range spec.Labels() {
-			if !slices.Contains(knownLabels, label) {
+			if !slices.Contains(known, label) {
 				t.Errorf("spec %q has the unknown label %q; labels are constants in acceptance/labels.go", spec.FullText(), label)
 			}
 		}
@@ -123,7 +126,11 @@ type result struct {
 func newResult(spec types.SpecReport) result {
 	name, text, _ := strings.Cut(spec.LeafNodeText, ": ")
 	r := result{name: name, text: text, spec: spec}
-	r.record.Virtual = slices.Contains(spec.Labels(), Virtual)
+	for _, label := range spec.Labels() {
+		if m, ok := modeOf(label); ok {
+			r.record.Mode = m.Label
+		}
+	}
 	for _, entry := range spec.ReportEntries {
 		if entry.Name != recordName {
 			continue

@@ -56,7 +56,7 @@ var fixtures = map[string]func(){
 		fires("most", func(site *chaos.Site) bool { return site != silent })
 	},
 	"leak": func() {
-		ginkgo.Describe("bubbles:", ginkgo.Label(Fast, Virtual), chronos.Virtual(), func() {
+		ginkgo.Describe("bubbles:", ginkgo.Label(Fast, Virtual.Label), chronos.Virtual(), func() {
 			ginkgo.It("leaks", func() {
 				chronos.Sleep(time.Hour)
 				go func() { <-make(chan int) }()
@@ -75,19 +75,20 @@ func it(text string, labels ...any) {
 
 // fires declares a spec that fires a fault at the sites of its choice.
 func fires(name string, choose func(*chaos.Site) bool) {
-	ginkgo.Describe("firing", ginkgo.Label(Chaos, Fast, Virtual), chronos.Virtual(), func() {
+	ginkgo.Describe("firing", ginkgo.Label(Chaos, Fast, Virtual.Label), chronos.Virtual(), func() {
 		ginkgo.It(name+": is fired", func(ctx ginkgo.SpecContext) {
 			labels := chaos.Labels{"cluster": ClusterName()}
 			rules := chaos.In(labels["cluster"])
 			ginkgo.DeferCleanup(rules.Reset)
-			RecordBare(true, rules)
+			RecordBare(Virtual, rules)
 			for _, site := range chaos.Sites() {
 				if !choose(site) {
 					continue
 				}
-				_, err := rules.Enable(site.Name(), chaos.Delay(time.Minute))
+				_, err := rules.Enable(site.Name())
 				gomega.Expect(err).NotTo(gomega.HaveOccurred())
-				gomega.Expect(site.Hit(ctx, labels)).To(gomega.Succeed())
+				gomega.Expect(site.Hit(ctx, labels)).To(gomega.MatchError(chaos.ErrInjected))
+				time.Sleep(time.Minute)
 			}
 		})
 	})
@@ -135,7 +136,7 @@ func TestFilterThatSelectsNothingFailsTheRun(t *testing.T) {
 	} {
 		o := run(t, "speeds", c.flag)
 		o.failed(t)
-		o.says(t, c.says+"; labels are chaos, fast, slow, virtual, realtime, rpc, worker, lifecycle, vm")
+		o.says(t, c.says+"; labels are chaos, crash, kill, fast, slow, virtual, realtime, process, rpc, worker, controller, lifecycle, vm")
 		o.ran(t)
 	}
 }

@@ -11,7 +11,7 @@ import (
 	"github.com/onsi/ginkgo/v2/types"
 )
 
-// scenarios are the twenty-one that Iris is measured by, in their order. Each is the name of a spec in both clocks.
+// scenarios are the twenty-one that Iris is measured by, in their order. Each is the name of a spec in every mode.
 var scenarios = []string{
 	"smoke",
 	"dispatch_intermittent_failure", "dispatch_permanent_failure", "heartbeat_temporary_failure",
@@ -23,12 +23,12 @@ var scenarios = []string{
 	"quota_exceeded_retry", "vm_init_stuck", "vm_preempted",
 }
 
-// row is one scenario in one clock: all specs of that name (one for each seed).
+// row is one scenario in one mode: all specs of that name (one for each seed).
 type row struct {
 	number   int // in scenarios; -1: not one of them
 	name     string
 	text     string
-	virtual  bool
+	mode     string // its label
 	specs    int
 	failed   int
 	fired    map[string]int
@@ -37,18 +37,17 @@ type row struct {
 	real     time.Duration // sum
 }
 
-// summarize gathers results into rows: the scenarios in order, virtual time first, then the other specs by name.
+// summarize gathers results into rows: the scenarios in order, each in the order of the modes, then the other specs by name.
 func summarize(results []result) []row {
 	type key struct {
-		name    string
-		virtual bool
+		name, mode string
 	}
 	rows := map[key]*row{}
 	for _, r := range results {
-		k := key{r.name, r.record.Virtual}
+		k := key{r.name, r.record.Mode}
 		if rows[k] == nil {
-			text, _, _ := strings.Cut(r.text, " (seed ")
-			rows[k] = &row{number: slices.Index(scenarios, r.name), name: r.name, text: text, virtual: r.record.Virtual,
+			text, _, _ := strings.Cut(r.text, " (") // one of several of that name
+			rows[k] = &row{number: slices.Index(scenarios, r.name), name: r.name, text: text, mode: r.record.Mode,
 				fired: map[string]int{}}
 		}
 		s := rows[k]
@@ -69,16 +68,13 @@ func summarize(results []result) []row {
 	}
 	slices.SortFunc(all, func(a, b row) int {
 		return cmp.Or(cmp.Compare(uint(a.number), uint(b.number)), cmp.Compare(a.name, b.name),
-			cmp.Compare(a.clock(), b.clock())*-1)
+			cmp.Compare(modeNumber(a.mode), modeNumber(b.mode)))
 	})
 	return all
 }
 
-func (s row) clock() string {
-	if s.virtual {
-		return "virtual"
-	}
-	return "real"
+func modeNumber(label string) int {
+	return slices.IndexFunc(modes, func(m *Mode) bool { return m.Label == label })
 }
 
 func (s row) verdict() string {
@@ -121,7 +117,7 @@ func table(rows []row) string {
 	}
 	var b strings.Builder
 	fmt.Fprintf(&b, "\n%3s  %-31s %-8s %5s %7s %9s %8s %8s  %s\n",
-		"#", "scenario", "clock", "specs", "faults", "attempts", "lasted", "real", "verdict")
+		"#", "scenario", "mode", "specs", "faults", "attempts", "lasted", "real", "verdict")
 	var named, further tally
 	for _, s := range rows {
 		faults := 0
@@ -129,7 +125,7 @@ func table(rows []row) string {
 			faults += n
 		}
 		fmt.Fprintf(&b, "%3s  %-31s %-8s %5d %7d %9d %8s %8s  %s\n",
-			s.id(), s.name, s.clock(), s.specs, faults, s.attempts, short(s.elapsed), short(s.real), s.verdict())
+			s.id(), s.name, s.mode, s.specs, faults, s.attempts, short(s.elapsed), short(s.real), s.verdict())
 		if s.number >= 0 {
 			named.add(s)
 		} else {
@@ -164,17 +160,17 @@ func markdown(rows []row, report types.Report) string {
 	var b strings.Builder
 	fmt.Fprintf(&b, "# What Iris survived\n\nWritten by the suite from its own results: seed %d, %s, %s of real time.\n\n",
 		report.SuiteConfig.RandomSeed, report.StartTime.UTC().Format("2006-01-02 15:04 MST"), short(report.RunTime))
-	b.WriteString("| # | scenario | clock | specs | faults fired | attempts | lasted | real | verdict |\n")
+	b.WriteString("| # | scenario | mode | specs | faults fired | attempts | lasted | real | verdict |\n")
 	b.WriteString("|---|---|---|---|---|---|---|---|---|\n")
 	for _, s := range rows {
 		fmt.Fprintf(&b, "| %s | %s | %s | %d | %s | %d | %s | %s | %s |\n",
-			s.id(), s.name, s.clock(), s.specs, s.faults(), s.attempts, short(s.elapsed), short(s.real), s.verdict())
+			s.id(), s.name, s.mode, s.specs, s.faults(), s.attempts, short(s.elapsed), short(s.real), s.verdict())
 	}
 	b.WriteString("\n\"Lasted\" is by the scenario's own clock, the longest of its specs; \"real\" is what all of them took.\n")
-	var handles, fails []string // a scenario that fails in one clock is not handled
+	var handles, fails []string // a scenario that fails in one mode is not handled
 	for _, s := range rows {
 		if s.failed > 0 {
-			fails = append(fails, fmt.Sprintf("* `%s` (%s): %s\n", s.name, s.clock(), s.text))
+			fails = append(fails, fmt.Sprintf("* `%s` (%s): %s\n", s.name, s.mode, s.text))
 		}
 		if !slices.ContainsFunc(rows, func(other row) bool { return other.name == s.name && other.failed > 0 }) {
 			handles = append(handles, fmt.Sprintf("* `%s`: %s\n", s.name, s.text))

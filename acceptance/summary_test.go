@@ -35,35 +35,32 @@ func golden(t *testing.T, name, got string) {
 
 // spec is the report of one spec.
 func spec(text string, state types.SpecState, took time.Duration, r Record) types.SpecReport {
-	clock := Realtime
-	if r.Virtual {
-		clock = Virtual
-	}
 	report := types.SpecReport{LeafNodeType: types.NodeTypeIt, LeafNodeText: text, State: state, RunTime: took,
-		LeafNodeLabels: []string{Chaos, clock}}
+		LeafNodeLabels: []string{Chaos, r.Mode}}
 	report.ReportEntries = types.ReportEntries{{Name: recordName, Value: types.WrapEntryValue(r)}}
 	return report
 }
 
 const passed, failed = types.SpecStatePassed, types.SpecStateFailed
 
-// story is a run in both clocks, in no order: seeds, a failed scenario, one that panicked, and specs that are none.
+// story is a run in every mode, in no order: seeds, a failed scenario, one that panicked, and specs that are none.
 func story() []result {
 	var results []result
 	for _, s := range []types.SpecReport{
-		spec("vm_preempted: a slice that is terminated is gone for good", passed, 400*time.Microsecond, Record{Virtual: true}),
-		spec("retry_late: is tried again", passed, time.Millisecond, Record{Virtual: true, Elapsed: time.Minute}),
-		spec("smoke: runs a job", passed, 1300*time.Millisecond, Record{Elapsed: 949 * time.Millisecond, Attempts: 1}),
+		spec("vm_preempted: a slice that is terminated is gone for good", passed, 400*time.Microsecond, Record{Mode: "virtual"}),
+		spec("retry_late: is tried again", passed, time.Millisecond, Record{Mode: "virtual", Elapsed: time.Minute}),
+		spec("smoke: runs a job", passed, 1300*time.Millisecond, Record{Mode: "realtime", Elapsed: 949 * time.Millisecond, Attempts: 1}),
 		spec("bundle_download_intermittent: costs attempts (seed 2)", passed, 30*time.Millisecond,
-			Record{Virtual: true, Elapsed: 9949 * time.Millisecond, Attempts: 2, Fired: map[string]int{"worker.bundle_download": 1}}),
+			Record{Mode: "virtual", Elapsed: 9949 * time.Millisecond, Attempts: 2, Fired: map[string]int{"worker.bundle_download": 1}}),
 		spec("dispatch_delayed: waits", types.SpecStatePanicked, 6*time.Second,
-			Record{Elapsed: 6049 * time.Millisecond, Attempts: 1, Fired: map[string]int{"controller.dispatch": 2}}),
+			Record{Mode: "realtime", Elapsed: 6049 * time.Millisecond, Attempts: 1, Fired: map[string]int{"controller.dispatch": 2}}),
 		spec("bundle_download_intermittent: costs attempts (seed 1)", failed, 45*time.Millisecond,
-			Record{Virtual: true, Elapsed: 90 * time.Second, Fired: map[string]int{"worker.bundle_download": 2, "worker.heartbeat": 12}}),
-		spec("smoke: runs a job", passed, 43*time.Millisecond, Record{Virtual: true, Elapsed: 50 * time.Millisecond, Attempts: 1}),
-		spec("exclusive_lease: ends what is lost", failed, 3*time.Millisecond, Record{Elapsed: time.Hour}),
+			Record{Mode: "virtual", Elapsed: 90 * time.Second, Fired: map[string]int{"worker.bundle_download": 2, "worker.heartbeat": 12}}),
+		spec("smoke: runs a job", passed, 43*time.Millisecond, Record{Mode: "virtual", Elapsed: 50 * time.Millisecond, Attempts: 1}),
+		spec("smoke: runs a job", passed, 1900*time.Millisecond, Record{Mode: "process", Elapsed: 1349 * time.Millisecond, Attempts: 1}),
+		spec("exclusive_lease: ends what is lost", failed, 3*time.Millisecond, Record{Mode: "process", Elapsed: time.Hour}),
 		spec("dispatch_delayed: waits", passed, 20*time.Millisecond,
-			Record{Virtual: true, Elapsed: 6049 * time.Millisecond, Attempts: 1, Fired: map[string]int{"controller.dispatch": 2}}),
+			Record{Mode: "virtual", Elapsed: 6049 * time.Millisecond, Attempts: 1, Fired: map[string]int{"controller.dispatch": 2}}),
 	} {
 		results = append(results, newResult(s))
 	}
@@ -95,14 +92,14 @@ func TestSummaryOfNothingIsEmpty(t *testing.T) {
 	}
 }
 
-func TestSummaryIsCompleteWithAllScenariosInAnyClock(t *testing.T) {
+func TestSummaryIsCompleteWithAllScenariosInAnyMode(t *testing.T) {
 	var results []result
 	for i, name := range scenarios {
 		if rows := summarize(results); complete(rows) {
 			t.Fatalf("complete without %s", name)
 		}
 		state := []types.SpecState{passed, failed}[i%2] // what became of it does not matter
-		results = append(results, newResult(spec(name+": holds", state, 0, Record{Virtual: i%3 > 0})))
+		results = append(results, newResult(spec(name+": holds", state, 0, Record{Mode: modes[i%len(modes)].Label})))
 	}
 	if !complete(summarize(results)) {
 		t.Error("incomplete with all scenarios")
@@ -120,7 +117,7 @@ func TestScenariosAreTwentyOneSpecs(t *testing.T) {
 }
 
 func TestRecordIsReadFromThisProcessAndFromAnother(t *testing.T) {
-	want := Record{Virtual: true, Elapsed: time.Minute, Attempts: 3, Fired: map[string]int{"worker.heartbeat": 12}}
+	want := Record{Mode: "virtual", Elapsed: time.Minute, Attempts: 3, Fired: map[string]int{"worker.heartbeat": 12}}
 	here := spec("smoke: runs", passed, 0, want)
 	text, err := json.Marshal(here)
 	if err != nil {
@@ -137,11 +134,11 @@ func TestRecordIsReadFromThisProcessAndFromAnother(t *testing.T) {
 	}
 }
 
-func TestSpecWithoutRecordHasItsClockFromItsLabels(t *testing.T) {
-	for label, virtual := range map[string]bool{Virtual: true, Realtime: false} {
-		report := types.SpecReport{LeafNodeText: "smoke: runs", LeafNodeLabels: []string{Chaos, label}}
-		if diff := cmp.Diff(Record{Virtual: virtual}, newResult(report).record); diff != "" {
-			t.Errorf("%s: %s", label, diff)
+func TestSpecWithoutRecordHasItsModeFromItsLabels(t *testing.T) {
+	for _, m := range modes {
+		report := types.SpecReport{LeafNodeText: "smoke: runs", LeafNodeLabels: []string{Chaos, m.Label, m.speed}}
+		if diff := cmp.Diff(Record{Mode: m.Label}, newResult(report).record); diff != "" {
+			t.Errorf("%s: %s", m.Label, diff)
 		}
 	}
 }

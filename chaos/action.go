@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/status"
 )
 
 // action is what a firing does.
@@ -41,6 +42,14 @@ func (r *Rule) act(ctx context.Context, labels Labels) error {
 	return injected(err, r.action.code)
 }
 
+// failsWith is the code that was chosen for a failure, or comes with its error; OK: neither.
+func (a *action) failsWith() codes.Code {
+	if st, ok := status.FromError(a.err); ok && a.code == codes.OK {
+		return st.Code() // OK for no error
+	}
+	return a.code
+}
+
 // String is the action in words, each preceded by a space, in the order in which they happen.
 func (a *action) String() string {
 	var text string
@@ -59,8 +68,8 @@ func (a *action) String() string {
 	if a.err != nil {
 		text += fmt.Sprintf(" err %q", a.err)
 	}
-	if a.code != codes.OK {
-		text += " code " + a.code.String()
+	if code := a.failsWith(); code != codes.OK {
+		text += " code " + code.String()
 	}
 	return text
 }

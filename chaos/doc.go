@@ -30,6 +30,42 @@
 // are tried in the order of arming: their delays add up, and the first that fails ends the hit, so that
 // later rules do not see it.
 //
+// # Rules as text
+//
+// [Rule.String] prints a rule, and [EnableText] and [EnableAll] arm what such a text says: from a command
+// line, the environment, or another process. A text has rules; a semicolon or the end of the line ends a
+// rule, and # begins a comment.
+//
+//	rule  =  site [ "[" label { "," label } "]" ] { clause }
+//	label =  key "=" value
+//
+//	worker.heartbeat                                     every beat is lost
+//	worker.heartbeat[worker=w-0] rate 0.5 max 3 delay 3s fail
+//	controller.dispatch[cluster=demo,job="a, b"] window 10s to 1m0s err "cable cut" code Aborted
+//
+// Keys and values are plain words, or texts in double quotes as in Go. These need quotes: the empty text,
+// and one that has white space, a control character, or any of " [ ] , = ; #. The label cluster names the
+// scope of the rule. The clauses may stand in any order, each at most once:
+//
+//	clause           option       operand
+//	rate 0.5         FailureRate  a number from 0 to 1
+//	skip 3           Skip         a whole number
+//	every 3          Every        a whole number, 1 or more
+//	window 0s to 1m  Window       two durations
+//	min 3            MinFailures  a whole number
+//	max 3            MaxFailures  a whole number
+//	seed 7           WithSeed     a whole number
+//	may-not-fire     MayNotFire
+//	delay 1m30s      Delay        a duration: numbers with the units ns, us, ms, s, m, h
+//	pause            Pause
+//	fail             Fail
+//	err "disk full"  Err          a text in double quotes, as in Go
+//	code Aborted     Code         a gRPC code: DeadlineExceeded, or DEADLINE_EXCEEDED
+//
+// Every rule without [Call] can be said. Not in the text are its [ID], and of an error anything but its text
+// and code. A seed that nobody chose is left out while it is 0, so that the text takes the default of where
+// it is read.
+//
 // # Guarantees
 //
 //   - An idle site costs one inlined atomic load and no allocation, whatever other sites are armed.
@@ -44,6 +80,7 @@
 //     is disarmed. A wait cut short by disarming lets the hit go on: the rest of the rule (its failure too)
 //     does not happen.
 //   - Once [Reset] or [Rule.Disarm] has returned, the rules concerned decide nothing any more.
+//   - A [Watch] costs a firing one atomic load while nobody watches, and never holds it up.
 //   - An injected failure is a new error each time, is [ErrInjected], and is a true gRPC status.
 //
 // # What to mind
@@ -53,6 +90,9 @@
 //     no channel, so a rule left over from a finished bubble may be reset from anywhere.
 //   - A rule keeps one small counter per cluster and target, and its last 1024 firings, until Reset drops
 //     the rule. Identify targets by labels with few values (worker), not by ever new ones (attempt).
+//   - A rule lives in one process and ends with it. Whoever arms a [Pause] from another process must be able
+//     to release or disarm it from there as well.
+//   - [Watch]: its reader belongs into the bubble whose goroutines fire, as waiters do.
 //   - Reset forgets: afterwards there is nothing left to verify. Disarm a rule to heal, [Verify], then
 //     Reset.
 //

@@ -56,9 +56,28 @@ func unknownSite(key string, sites map[string]*Site) error {
 		return fmt.Errorf("chaos: no site %q: this program declares none; import the packages that do", key)
 	}
 	names := slices.Sorted(maps.Keys(sites))
-	nearest := slices.MinFunc(names, func(a, b string) int {
-		return levenshtein.ComputeDistance(key, a) - levenshtein.ComputeDistance(key, b)
-	})
 	return fmt.Errorf("chaos: no site %q; did you mean %q? The sites are %s",
-		key, nearest, strings.Join(names, ", "))
+		key, nearest(key, names), strings.Join(names, ", "))
+}
+
+// want says which words there are, and which of them is like the one that was found.
+func want(found string, words []string) string {
+	text := "want " + words[0]
+	if last := len(words) - 1; last > 0 {
+		text = "want " + strings.Join(words[:last], ", ") + " or " + words[last]
+	}
+	if like := nearest(found, words); distance(found, like) <= max(2, len(like)/2) {
+		text += "; did you mean " + like + "?"
+	}
+	return text
+}
+
+// nearest is the word that takes the fewest changes to become.
+func nearest(found string, words []string) string {
+	return slices.MinFunc(words, func(a, b string) int { return distance(found, a) - distance(found, b) })
+}
+
+// distance is the number of changes, apart from those of case.
+func distance(a, b string) int {
+	return levenshtein.ComputeDistance(strings.ToLower(a), strings.ToLower(b))
 }

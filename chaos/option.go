@@ -2,7 +2,6 @@ package chaos
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"time"
 
@@ -13,57 +12,34 @@ import (
 // Enable.
 type Option func(*plan) error
 
-// plan is a rule in the making.
-type plan struct {
-	match    []label
-	trigger  trigger
-	action   action
-	mayIdle  bool // MayNotFire
-	demanded bool // MinFailures was given
+// ID names the rule for [Rule.ID]; default is a new id that no rule of any process has. It makes arming
+// repeatable: if the scope has an equal rule of this id already, armed or not, that one is the result and
+// nothing changes. If a different one has the id, the rule is refused. The rules of one text for
+// [EnableAll], if they are several, are called id.1, id.2 and so on.
+func ID(id string) Option {
+	return func(p *plan) error {
+		if id == "" {
+			return refuse("a name", "ID(%q)", id)
+		}
+		p.id = id
+		return nil
+	}
 }
 
-type label struct{ key, value string }
-
-func (l label) String() string { return l.key + "=" + l.value }
-
-// newPlan applies the options for a rule on site, and refuses what cannot work. Every mistake is reported,
-// not the first.
-func newPlan(site *Site, seed uint64, opts []Option) (*plan, error) {
-	p := &plan{trigger: always}
-	p.trigger.seed = seed
-	var errs []error
-	for _, opt := range opts {
-		errs = append(errs, opt(p))
-	}
-	if p.action.does == 0 {
-		p.action.does = CanFail
-	}
-	if p.trigger.floor > p.trigger.max {
-		errs = append(errs, fmt.Errorf("MinFailures(%d) with MaxFailures(%d): want a floor at most the maximum",
-			p.trigger.floor, p.trigger.max))
-	}
-	if lacks := p.action.does &^ site.can; lacks != 0 {
-		errs = append(errs, fmt.Errorf("action %v: this site can only %v", lacks, site.can))
-	}
-	switch {
-	case p.mayIdle:
-		p.trigger.demand = 0
-	case p.demanded:
-		p.trigger.demand = p.trigger.floor
-	}
-	return p, errors.Join(errs...)
-}
-
-// Match wants the label key of the hit to equal value. Several Match options must all hold.
+// Match wants the label key of the hit to equal value. Several Match options must all hold. A match of
+// "cluster" is the same as arming the rule in the [Scope] of that cluster.
 func Match(key, value string) Option {
 	return func(p *plan) error {
 		if key == "" {
-			return fmt.Errorf("Match(%q, %q): want the key of a label", key, value)
+			return refuse("the key of a label", "Match(%q, %q)", key, value)
 		}
 		for _, l := range p.match {
-			if l.key == key && l.value != value {
-				return fmt.Errorf("Match(%q, %q) with %v: want one value, as all matches must hold; "+
-					"arm a rule for each", key, value, l)
+			switch {
+			case l.key == key && l.value == value:
+				return nil
+			case l.key == key:
+				return refuse("one value, as all matches must hold; arm a rule for each",
+					"Match(%q, %q) with %v", key, value, l)
 			}
 		}
 		p.match = append(p.match, label{key, value})
@@ -76,7 +52,7 @@ func Match(key, value string) Option {
 func FailureRate(rate float64) Option {
 	return func(p *plan) error {
 		if !(rate >= 0 && rate <= 1) { // also NaN
-			return fmt.Errorf("FailureRate(%v): want a number from 0 to 1", rate)
+			return refuse("a number from 0 to 1", "FailureRate(%v)", rate)
 		}
 		p.trigger.rate = rate
 		return nil
@@ -116,7 +92,7 @@ func Every(n int) Option {
 func Window(from, to time.Duration) Option {
 	return func(p *plan) error {
 		if from < 0 || to <= from {
-			return fmt.Errorf("Window(%v, %v): want 0 or more, and an end after the beginning", from, to)
+			return refuse("0 or more, and an end after the beginning", "Window(%v, %v)", from, to)
 		}
 		p.trigger.windowed, p.trigger.from, p.trigger.to = true, from, to
 		return nil
@@ -125,14 +101,14 @@ func Window(from, to time.Duration) Option {
 
 // WithSeed sets the seed of FailureRate's draws; default is that of [Scope.Seed], else of [Seed], else 0.
 func WithSeed(seed uint64) Option {
-	return func(p *plan) error { p.trigger.seed = seed; return nil }
+	return func(p *plan) error { p.trigger.seed, p.trigger.seeded = seed, true; return nil }
 }
 
 // Delay holds the hit for d. Alone it does not fail; add Fail, Err or Code for a failure afterwards.
 func Delay(d time.Duration) Option {
 	return func(p *plan) error {
 		if d < 0 {
-			return fmt.Errorf("Delay(%v): want 0s or more", d)
+			return refuse("0s or more", "Delay(%v)", d)
 		}
 		p.action.does |= CanDelay
 		p.action.delay = d
@@ -152,7 +128,7 @@ func Pause() Option {
 func Call(f func(context.Context, Labels) error) Option {
 	return func(p *plan) error {
 		if f == nil {
-			return errors.New("Call(nil): want a function")
+			return refuse("a function", "Call(nil)")
 		}
 		p.action.does |= CanCall
 		p.action.call = f
@@ -170,7 +146,7 @@ func Fail() Option {
 func Err(err error) Option {
 	return func(p *plan) error {
 		if err == nil {
-			return errors.New("Err(nil): want an error; Fail has a default text")
+			return refuse("an error; Fail has a default text", "Err(nil)")
 		}
 		p.action.does |= CanFail
 		p.action.err = err
@@ -183,8 +159,8 @@ func Err(err error) Option {
 func Code(code codes.Code) Option {
 	return func(p *plan) error {
 		if code == codes.OK || code > codes.Unauthenticated {
-			return fmt.Errorf("Code(%v): want a gRPC code from %v (%d) to %v (%d)", code,
-				codes.Canceled, codes.Canceled, codes.Unauthenticated, codes.Unauthenticated)
+			return refuse(fmt.Sprintf("a gRPC code from %v (%d) to %v (%d)",
+				codes.Canceled, codes.Canceled, codes.Unauthenticated, codes.Unauthenticated), "Code(%v)", code)
 		}
 		p.action.does |= CanFail
 		p.action.code = code
@@ -196,7 +172,7 @@ func Code(code codes.Code) Option {
 func count(name string, n, least int, set func(*plan)) Option {
 	return func(p *plan) error {
 		if n < least {
-			return fmt.Errorf("%s(%d): want %d or more", name, n, least)
+			return refuse(fmt.Sprintf("%d or more", least), "%s(%d)", name, n)
 		}
 		set(p)
 		return nil

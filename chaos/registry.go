@@ -43,28 +43,79 @@ func find(key string) (*Site, error) {
 
 // arm makes a rule and puts it behind those already on the site.
 func arm(scope Scope, site *Site, opts []Option) (*Rule, error) {
+	p, err := newPlan(scope, site, opts)
+	if err != nil {
+		return nil, fmt.Errorf("chaos: %w", err)
+	}
+	rules, err := armAll(p)
+	if err != nil {
+		return nil, err
+	}
+	return rules[0], nil
+}
+
+// armAll makes a rule of each plan and arms them in this order: all of them, or none if one is refused.
+func armAll(plans ...*plan) ([]*Rule, error) {
 	registry.mu.Lock()
 	defer registry.mu.Unlock()
-	seed, ok := registry.seeds[scope]
+	rules := make([]*Rule, len(plans))
+	var errs []error
+	for i, p := range plans {
+		var err error
+		rules[i], err = prepare(p)
+		errs = append(errs, err)
+	}
+	if err := errors.Join(errs...); err != nil {
+		return nil, err
+	}
+	for _, r := range rules {
+		if !slices.Contains(registry.rules, r) {
+			registry.rules = append(registry.rules, r)
+			r.site.add(r)
+		}
+	}
+	return rules, nil
+}
+
+// prepare makes a rule and arms nothing yet, or finds the equal one that has its id already. The caller holds
+// registry.mu.
+func prepare(p *plan) (*Rule, error) {
+	p.seed()
+	r := &Rule{plan: *p, text: p.String(), armedAt: time.Now(), targets: map[targetKey]*Counts{}}
+	if r.id == "" {
+		r.id = NewID()
+		return r, nil
+	}
+	i := slices.IndexFunc(registry.rules, func(other *Rule) bool { return other.id == r.id && other.scope == r.scope })
+	if i < 0 {
+		return r, nil
+	}
+	other := registry.rules[i]
+	if other.text != r.text || r.action.call != nil {
+		return nil, fmt.Errorf("chaos: ID(%q): want an id of its own; the rule %v has this one", r.id, other)
+	}
+	return other, nil
+}
+
+// seed sets the default, unless the plan has a seed of its own. The caller holds registry.mu.
+func (p *plan) seed() {
+	if p.trigger.seeded {
+		return
+	}
+	seed, ok := registry.seeds[p.scope]
 	if !ok {
 		seed = registry.seeds[Scope{}]
 	}
-	p, err := newPlan(site, seed, opts)
-	if err != nil {
-		return nil, fmt.Errorf("chaos: %s: %w", site.name, err)
-	}
-	r := &Rule{
-		site: site, scope: scope, match: p.match, trigger: p.trigger, action: p.action,
-		armedAt: time.Now(), targets: map[targetKey]*Counts{},
-	}
-	r.text = r.describe()
-	registry.rules = append(registry.rules, r)
+	p.trigger.seed = seed
+}
+
+// add puts r behind the rules of the site. The caller holds registry.mu.
+func (s *Site) add(r *Rule) {
 	rules := []*Rule{r}
-	if before := site.rules.Load(); before != nil {
+	if before := s.rules.Load(); before != nil {
 		rules = append(slices.Clone(*before), r)
 	}
-	site.rules.Store(&rules)
-	return r, nil
+	s.rules.Store(&rules)
 }
 
 // drop takes r off the site. The caller holds registry.mu.
@@ -130,7 +181,7 @@ func (c Scope) Firings() []Firing {
 	slices.SortFunc(entries, func(a, b entry) int { return cmp.Compare(a.order, b.order) })
 	firings := make([]Firing, len(entries))
 	for i, e := range entries {
-		firings[i] = e.firing
+		firings[i] = e.event.Firing
 	}
 	return firings
 }
@@ -139,7 +190,7 @@ func (c Scope) Firings() []Firing {
 func (c Scope) Verify() error {
 	var errs []error
 	for _, r := range c.Rules() {
-		errs = append(errs, r.verify())
+		errs = append(errs, r.Verify())
 	}
 	return errors.Join(errs...)
 }

@@ -1,6 +1,7 @@
 package chaos
 
 import (
+	"crypto/rand"
 	"errors"
 	"fmt"
 	"maps"
@@ -19,11 +20,7 @@ const (
 // Rule is a fault armed on a site. Enable makes it; it lives until [Rule.Disarm] or Reset, whichever is
 // first.
 type Rule struct {
-	site    *Site
-	scope   Scope
-	match   []label
-	trigger trigger
-	action  action
+	plan
 	armedAt time.Time
 	text    string // what String returns
 
@@ -63,8 +60,8 @@ type Firing struct {
 
 // entry orders firings of different rules; times may be equal, or from different clocks.
 type entry struct {
-	order  uint64
-	firing Firing
+	order uint64
+	event Event
 }
 
 var firingOrder atomic.Uint64
@@ -73,22 +70,27 @@ var firingOrder atomic.Uint64
 func (r *Rule) Site() *Site { return r.site }
 
 // String is the rule as text: the site, what it matches, the trigger (defaults left out) and the action.
-// For example "worker.heartbeat[worker=w-0] rate 0.5 max 3 delay 3s".
+// For example "worker.heartbeat[worker=w-0] rate 0.5 max 3 delay 3s". [EnableText] arms an equal rule from
+// it, unless the rule has a callback. What remains of the error of [Err] are its text and code.
 func (r *Rule) String() string { return r.text }
 
-func (r *Rule) describe() string {
-	text := r.site.name
-	var labels []string
-	if r.scope.cluster != "" {
-		labels = append(labels, label{clusterKey, r.scope.cluster}.String())
-	}
-	for _, l := range r.match {
-		labels = append(labels, l.String())
-	}
-	if labels != nil {
-		text += "[" + strings.Join(labels, ",") + "]"
-	}
-	return text + r.trigger.String() + r.action.String()
+// mark tells the rules of this process from those of any other.
+var mark = strings.ToLower(rand.Text()[:6])
+
+var lastID atomic.Uint64
+
+// NewID is a name for a rule that no other rule of any process has, short enough to type.
+func NewID() string { return fmt.Sprintf("%s-%d", mark, lastID.Add(1)) }
+
+// ID is the rule's name, which no other rule of its scope has. Unless [ID] gave it, no other rule has it, in
+// this process or any other.
+func (r *Rule) ID() string { return r.id }
+
+// Armed reports whether the rule still decides: it has not been disarmed.
+func (r *Rule) Armed() bool {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return !r.over
 }
 
 // Counts is the sum over all targets.
@@ -149,12 +151,15 @@ func (r *Rule) decide(target string, labels Labels) bool {
 	if !r.trigger.fires(r.site.name, target, t.Matched, r.counts.Fired, now.Sub(r.armedAt)) {
 		return false
 	}
-	r.log(entry{firingOrder.Add(1), Firing{
+	fired := Event{By: r, Firing: Firing{
 		At: now, Site: r.site.name, Target: target, Nth: t.Matched, Labels: maps.Clone(labels),
 		Action: r.action.String()[1:], Rule: r.text,
-	}})
+	}}
+	r.log(entry{firingOrder.Add(1), fired})
 	r.counts.Fired++
 	t.Fired++
+	r.site.fired.Add(1)
+	tell(fired)
 	return true
 }
 
@@ -190,8 +195,8 @@ func (r *Rule) log(e entry) {
 	r.firings[r.counts.Fired%firingsKept] = e
 }
 
-// verify says what the rule has missed, or nil.
-func (r *Rule) verify() error {
+// Verify says what the rule has missed so far, or nil, as [Verify] does for all.
+func (r *Rule) Verify() error {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	c, demand := r.counts, r.trigger.demand

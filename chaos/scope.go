@@ -5,7 +5,7 @@ const clusterKey = "cluster"
 
 // Scope keeps the rules of one cluster to that cluster: they see only hits whose "cluster" label is its
 // name, and its methods see only them. Scopes are comparable; those of the same name are the same. The zero
-// Scope is every cluster, and its methods are the package's functions.
+// Scope is every cluster, and the package's functions are its methods.
 type Scope struct{ cluster string }
 
 // In is the scope of the named cluster. It panics on "", which would silently mean every cluster.

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"regexp"
+	"slices"
 	"strings"
 	"sync/atomic"
 )
@@ -51,6 +52,8 @@ type Site struct {
 	doc    string
 	can    Ability
 	target []string
+	labels []string // all that hits have, if it is known
+	fired  atomic.Uint64
 }
 
 var siteName = regexp.MustCompile(`^[a-z][a-z0-9_]*(\.[a-z][a-z0-9_]*)+$`)
@@ -73,6 +76,17 @@ func NewSite(name, doc string, can Ability, target ...string) *Site {
 	}
 	return s
 }
+
+// Carrying says which labels the hits of the site have besides its target keys and "cluster", and returns
+// the site: it is part of the declaration. A rule that matches any other label is refused from then on;
+// without Carrying it would only never match.
+func (s *Site) Carrying(labels ...string) *Site {
+	s.labels = slices.Concat([]string{clusterKey}, s.target, labels)
+	return s
+}
+
+// Labels are the labels that hits of the site have, "cluster" first; nil if its declaration does not say.
+func (s *Site) Labels() []string { return slices.Clone(s.labels) }
 
 // Name is the key of the site, as in "controller.dispatch".
 func (s *Site) Name() string { return s.name }

@@ -83,8 +83,8 @@ func TestSitesAreSortedByName(t *testing.T) {
 		names = append(names, s.Name())
 	}
 	want := []string{
-		"demo.beat", "test.beat", "test.bench_armed", "test.bench_idle",
-		"test.idle", "test.limited", "test.plain", "test.start",
+		"demo.beat", "test.beat", "test.bench_armed", "test.bench_idle", "test.closed",
+		"test.idle", "test.limited", "test.plain", "test.spoken", "test.start",
 	}
 	if !slices.Equal(names, want) {
 		t.Errorf("sites are %q, want %q", names, want)

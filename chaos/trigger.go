@@ -17,6 +17,7 @@ type trigger struct {
 	floor, max int // of firings, over the whole rule
 	demand     int // firings that Verify wants
 	seed       uint64
+	seeded     bool // the seed was chosen for this rule
 }
 
 // always is the trigger of a rule without options.
@@ -73,6 +74,7 @@ func (t *trigger) String() string {
 	say(t.windowed, "window %v to %v", t.from, t.to)
 	say(t.floor != 0, "min %d", t.floor)
 	say(t.max != math.MaxInt, "max %d", t.max)
-	say(t.seed != 0, "seed %d", t.seed)
+	say(t.seed != 0 || t.seeded, "seed %d", t.seed)
+	say(t.demand == 0, "may-not-fire")
 	return b.String()
 }

@@ -114,6 +114,19 @@ func (r *Rule) Await(ctx context.Context, n int) error {
 	return nil
 }
 
+// Held is how many hits are paused at the rule right now.
+func (r *Rule) Held() int {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	held := 0
+	for _, w := range r.waits {
+		if w.kind == paused {
+			held++
+		}
+	}
+	return held
+}
+
 // Release lets the n hits that have been paused longest go on, or all if there are fewer, and returns how
 // many that were. Hits that pause later are not affected: Await them first.
 func (r *Rule) Release(n int) int {

@@ -13,7 +13,7 @@ import (
 	"iris/iris/vm"
 )
 
-var _ = InBothClocks("a scale group's machines", []string{VM, Chaos}, func(virtual bool) {
+var _ = InEachMode("a scale group's machines", VM, Chaos, Without{Mode: Process, Why: "the cloud is a fake that the specs change while it runs"}, func(m *Mode) {
 	var on chaos.Labels
 	var rules chaos.Scope
 
@@ -21,7 +21,7 @@ var _ = InBothClocks("a scale group's machines", []string{VM, Chaos}, func(virtu
 		on = chaos.Labels{"cluster": ClusterName(), "group": "test"}
 		rules = chaos.In(on["cluster"])
 		DeferCleanup(rules.Reset)
-		RecordBare(virtual, rules)
+		RecordBare(m, rules)
 	})
 	cloud := func(config fakevm.Config) *fakevm.Manager {
 		GinkgoHelper()

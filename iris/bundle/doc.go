@@ -10,6 +10,7 @@
 //   - The same tree packs to the same bytes with the same build of Iris, so that it is stored and sent once.
 //   - A Store or Cache never holds bytes under a hash that is not theirs. What is incomplete or wrong is
 //     removed, and the error is ErrHashMismatch, ErrLimit, or what the other side said.
+//   - An archive that somebody puts, opens or asks for is not removed as idle at that moment.
 //   - Unpack writes nothing outside its directory, follows no link, makes no device and no setuid file, and
 //     stops at its limits, whatever the archive claims. It leaves a whole workspace or none.
 //

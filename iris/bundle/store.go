@@ -8,6 +8,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"sync"
 )
 
 // ErrNotFound is wrapped when a store has no archive of that hash.
@@ -18,6 +19,9 @@ var ErrNotFound = errors.New("no such bundle")
 type Store struct {
 	dir    string
 	limits Limits
+
+	mu     sync.Mutex // never held during I/O or a wait
+	claims claims
 }
 
 // NewStore opens the store in dir and makes dir if need be. Of the limits, Archive counts.
@@ -25,7 +29,7 @@ func NewStore(dir string, l Limits) (*Store, error) {
 	if _, err := sweep(dir); err != nil {
 		return nil, fmt.Errorf("opening bundle store: %w", err)
 	}
-	return &Store{dir: dir, limits: l}, nil
+	return &Store{dir: dir, limits: l, claims: claims{users: map[Hash]int{}, leaving: map[Hash]chan struct{}{}}}, nil
 }
 
 // Put keeps what r holds under the hash want, so that it survives a crash of the machine once Put has returned
@@ -43,7 +47,8 @@ func (s *Store) put(ctx context.Context, want Hash, r io.Reader) error {
 	if err := want.check(); err != nil {
 		return err
 	}
-	if s.Has(want) {
+	defer s.claim(want)()
+	if s.use(want) == nil {
 		return nil
 	}
 	file, _, err := intake(s.dir, want, s.limits.Archive, func(w io.Writer) error {
@@ -60,13 +65,17 @@ func (s *Store) put(ctx context.Context, want Hash, r io.Reader) error {
 	if err != nil {
 		return errors.Join(err, os.Remove(file))
 	}
-	return flush(s.dir)
+	return errors.Join(s.use(want), flush(s.dir))
 }
 
 // Open returns the archive and its size in bytes. The error wraps ErrNotFound if the store does not have it.
 func (s *Store) Open(h Hash) (io.ReadCloser, int64, error) {
 	if err := h.check(); err != nil {
 		return nil, 0, err
+	}
+	defer s.claim(h)()
+	if err := s.use(h); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return nil, 0, fmt.Errorf("opening bundle: %w", err)
 	}
 	f, err := os.Open(s.path(h))
 	if errors.Is(err, fs.ErrNotExist) {
@@ -87,8 +96,8 @@ func (s *Store) Has(h Hash) bool {
 	if h.check() != nil {
 		return false
 	}
-	_, err := os.Stat(s.path(h))
-	return err == nil
+	defer s.claim(h)()
+	return s.use(h) == nil
 }
 
 func (s *Store) path(h Hash) string { return filepath.Join(s.dir, string(h)) }

@@ -5,7 +5,8 @@
 //	status, err := job.Wait(ctx)
 //
 // A controller that cannot be reached for a while fails nobody: every call is repeated, with a growing pause, while it is
-// UNAVAILABLE (FM-82). Launching is idempotent, so that a repeated launch is harmless (FM-60).
+// UNAVAILABLE (FM-82), or while it answers that the client calls too often, after the pause it asks for. Launching is
+// idempotent, so that a repeated launch is harmless (FM-60).
 package client
 
 import (
@@ -14,6 +15,7 @@ import (
 	"time"
 
 	"github.com/cenkalti/backoff/v5"
+	"google.golang.org/genproto/googleapis/rpc/errdetails"
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/status"
@@ -27,7 +29,7 @@ type Client struct {
 	network  network.Network
 	patience time.Duration
 	dial     []grpc.DialOption
-	conn     *grpc.ClientConn
+	conn     *network.Controllers
 	rpc      pb.ControllerServiceClient
 }
 
@@ -46,15 +48,16 @@ func Dial(options ...grpc.DialOption) Option {
 // gives up after one try.
 func Patience(d time.Duration) Option { return func(c *Client) { c.patience = d } }
 
-// Connect prepares a connection to the controller at address ("host:port"). It does not wait for the controller.
-func Connect(address string, options ...Option) (*Client, error) {
+// Connect prepares a connection to the controller at an address ("host:port"), or to whichever leads of several that are
+// separated by commas. It does not wait for them.
+func Connect(addresses string, options ...Option) (*Client, error) {
 	c := &Client{network: network.TCP{}, patience: 10 * time.Minute}
 	for _, option := range options {
 		option(c)
 	}
-	conn, err := network.Client(c.network, address, c.dial...)
+	conn, err := network.ToControllers(c.network, addresses, c.dial...)
 	if err != nil {
-		return nil, fmt.Errorf("controller at %q: %w", address, err)
+		return nil, err
 	}
 	c.conn, c.rpc = conn, pb.NewControllerServiceClient(conn)
 	return c, nil
@@ -62,6 +65,9 @@ func Connect(address string, options ...Option) (*Client, error) {
 
 // Close ends the connection.
 func (c *Client) Close() error { return c.conn.Close() }
+
+// Conn is the connection, for services other than the client's own.
+func (c *Client) Conn() grpc.ClientConnInterface { return c.conn }
 
 // RPC is the bare service, without retries.
 func (c *Client) RPC() pb.ControllerServiceClient { return c.rpc }
@@ -82,21 +88,46 @@ func call[In, Out any](ctx context.Context, c *Client,
 
 func retry[Out any](ctx context.Context, c *Client, try func(context.Context) (Out, error)) (Out, error) {
 	var last error
+	pause := &pauses{ExponentialBackOff: backoff.ExponentialBackOff{
+		InitialInterval: 100 * time.Millisecond, Multiplier: 2, MaxInterval: 5 * time.Second, RandomizationFactor: 0.1,
+	}}
 	out, err := backoff.Retry(ctx, func() (Out, error) {
 		out, err := try(ctx)
 		last = err
-		code := status.Code(err)
-		if err != nil && (ctx.Err() != nil || code != codes.Unavailable && code != codes.DeadlineExceeded) {
+		code, limited := status.Code(err), false
+		pause.asked, limited = retryAfter(err)
+		passes := code == codes.Unavailable || code == codes.DeadlineExceeded || limited
+		if err != nil && (ctx.Err() != nil || !passes) {
 			return out, backoff.Permanent(err)
 		}
 		return out, err
-	}, backoff.WithMaxElapsedTime(max(c.patience, 1)), backoff.WithBackOff(&backoff.ExponentialBackOff{
-		InitialInterval: 100 * time.Millisecond, Multiplier: 2, MaxInterval: 5 * time.Second, RandomizationFactor: 0.1,
-	}))
+	}, backoff.WithMaxElapsedTime(max(c.patience, 1)), backoff.WithBackOff(pause))
 	if err != nil && ctx.Err() != nil {
 		return out, fmt.Errorf("%w; the last try: %w", ctx.Err(), last)
 	}
 	return out, err
+}
+
+// pauses grow, and are no shorter than the controller asked for.
+type pauses struct {
+	backoff.ExponentialBackOff
+	asked time.Duration
+}
+
+// NextBackOff is the pause before the next try.
+func (p *pauses) NextBackOff() time.Duration { return max(p.asked, p.ExponentialBackOff.NextBackOff()) }
+
+// retryAfter is the pause that a server asks for which is called too often. A message that is too large is
+// RESOURCE_EXHAUSTED as well, without such a request: trying again would not make it smaller.
+func retryAfter(err error) (time.Duration, bool) {
+	if status.Code(err) == codes.ResourceExhausted {
+		for _, detail := range status.Convert(err).Details() {
+			if info, ok := detail.(*errdetails.RetryInfo); ok {
+				return info.GetRetryDelay().AsDuration(), true
+			}
+		}
+	}
+	return 0, false
 }
 
 // Jobs lists all jobs whose name has the prefix, in the order of submission.

@@ -17,7 +17,7 @@ type Job struct {
 func (c *Client) Submit(ctx context.Context, spec Spec) (*Job, error) {
 	request := &pb.LaunchJobRequest{JobId: spec.ID}
 	if request.JobId == "" {
-		request.JobId = newID(spec.Name)
+		request.JobId = NewID(spec.Name)
 	}
 	if spec.Workspace == "" {
 		request.Spec = spec.proto("")
@@ -84,10 +84,20 @@ func (j *Job) Tasks(ctx context.Context) ([]*pb.TaskStatus, error) {
 
 // Logs are the lines that the last attempt of a task has written so far and its worker still has.
 func (j *Job) Logs(ctx context.Context, task int) ([]*pb.LogLine, error) {
+	return j.logs(ctx, task, nil)
+}
+
+// AttemptLogs are the same of any attempt, by its number.
+func (j *Job) AttemptLogs(ctx context.Context, task, attempt int) ([]*pb.LogLine, error) {
+	number := int32(attempt)
+	return j.logs(ctx, task, &number)
+}
+
+func (j *Job) logs(ctx context.Context, task int, attempt *int32) ([]*pb.LogLine, error) {
 	var all []*pb.LogLine
 	for start := int64(0); ; {
 		page, err := call(ctx, j.client, j.client.rpc.FetchTaskLogs,
-			&pb.FetchTaskLogsRequest{JobId: j.ID, TaskIndex: int32(task), StartLine: start})
+			&pb.FetchTaskLogsRequest{JobId: j.ID, TaskIndex: int32(task), AttemptId: attempt, StartLine: start})
 		if err != nil {
 			return nil, err
 		}
@@ -102,4 +112,11 @@ func (j *Job) Logs(ctx context.Context, task int) ([]*pb.LogLine, error) {
 func (j *Job) Terminate(ctx context.Context) error {
 	_, err := call(ctx, j.client, j.client.rpc.TerminateJob, &pb.TerminateJobRequest{JobId: j.ID})
 	return err
+}
+
+// LogPage asks once, without retries, for what an attempt of a task has written from a line on; nil is the last attempt.
+// FAILED_PRECONDITION and NOT_FOUND say that its worker and with it the log is gone; what is UNAVAILABLE may come back.
+func (j *Job) LogPage(ctx context.Context, task int, attempt *int32, line int64) (*pb.FetchTaskLogsResponse, error) {
+	return j.client.rpc.FetchTaskLogs(ctx,
+		&pb.FetchTaskLogsRequest{JobId: j.ID, TaskIndex: int32(task), AttemptId: attempt, StartLine: line})
 }

@@ -98,8 +98,8 @@ func (s Spec) proto(sum bundle.Hash) *pb.JobSpec {
 	return out
 }
 
-// newID makes a job id that people can read: the name, as far as an id can hold it, and something random.
-func newID(name string) string {
+// NewID makes a job id that people can read: the name, as far as an id can hold it, and something random.
+func NewID(name string) string {
 	slug := strings.Map(func(r rune) rune {
 		switch {
 		case 'a' <= r && r <= 'z', 'A' <= r && r <= 'Z', '0' <= r && r <= '9', r == '.', r == '_', r == '-':

@@ -18,22 +18,24 @@ func BenchmarkThroughput(b *testing.B) {
 	const tasks = 10_000
 	small := client.Spec{Entrypoint: client.Function("nothing"), CPU: 0.01, Memory: 1 << 20}
 	large := client.Spec{Entrypoint: client.Function("nothing"), CPU: 1, Memory: 1 << 20}
-	networks := []struct {
-		name string
-		make func() network.Network
+	for _, how := range []struct {
+		name    string
+		options func() cluster.Options
 	}{
-		{"tcp", func() network.Network { return network.TCP{} }},
-		{"memory", func() network.Network { return &network.Memory{} }},
-	}
-	for _, n := range networks {
-		b.Run("net="+n.name+"/jobs=1/slots=800", func(b *testing.B) { oneJob(b, n.make(), small, tasks) })
-		b.Run("net="+n.name+"/jobs=1/slots=8", func(b *testing.B) { oneJob(b, n.make(), large, tasks) })
-		b.Run("net="+n.name+"/jobs=10000/slots=800", func(b *testing.B) { manyJobs(b, n.make(), small, tasks) })
+		{"net=tcp", func() cluster.Options { return cluster.Options{Network: network.TCP{}} }},
+		{"net=memory", func() cluster.Options { return cluster.Options{Network: &network.Memory{}} }},
+		{"net=tcp/log=disk", func() cluster.Options { return cluster.Options{Network: network.TCP{}, Durable: true} }},
+		{"net=memory/log=disk", func() cluster.Options { return cluster.Options{Network: &network.Memory{}, Durable: true} }},
+	} {
+		b.Run(how.name+"/jobs=1/slots=800", func(b *testing.B) { oneJob(b, how.options(), small, tasks) })
+		b.Run(how.name+"/jobs=1/slots=8", func(b *testing.B) { oneJob(b, how.options(), large, tasks) })
+		b.Run(how.name+"/jobs=10000/slots=800", func(b *testing.B) { manyJobs(b, how.options(), small, tasks) })
 	}
 }
 
-func oneJob(b *testing.B, n network.Network, spec client.Spec, tasks int) {
-	_, c := booted(b, local(b, "bench"), cluster.Options{Network: n, Functions: functions()})
+func oneJob(b *testing.B, options cluster.Options, spec client.Spec, tasks int) {
+	options.Functions = functions()
+	_, c := booted(b, local(b, "bench"), options)
 	spec.Replicas = tasks
 	round := 0
 	for b.Loop() {
@@ -48,9 +50,10 @@ func oneJob(b *testing.B, n network.Network, spec client.Spec, tasks int) {
 }
 
 // manyJobs submits from 64 goroutines at once.
-func manyJobs(b *testing.B, n network.Network, spec client.Spec, tasks int) {
+func manyJobs(b *testing.B, options cluster.Options, spec client.Spec, tasks int) {
 	const clients = 64
-	_, c := booted(b, local(b, "bench"), cluster.Options{Network: n, Functions: functions()})
+	options.Functions = functions()
+	_, c := booted(b, local(b, "bench"), options)
 	round := 0
 	for b.Loop() {
 		round++

@@ -14,19 +14,19 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"maps"
 	"os"
-	"path/filepath"
+	"sync"
 	"time"
 
-	"iris/iris/bundle"
+	"github.com/prometheus/client_golang/prometheus"
+	"google.golang.org/grpc"
+
+	"iris/iris/auth"
 	"iris/iris/client"
 	"iris/iris/config"
-	"iris/iris/controller"
 	"iris/iris/network"
 	"iris/iris/runtime"
-	"iris/iris/state"
-	"iris/iris/worker"
+	"iris/iris/telemetry"
 )
 
 // MakeLocalConfig makes a description fit for one machine: the controller listens on a free loopback port, workers look
@@ -46,41 +46,67 @@ type Options struct {
 	Network network.Network
 	// Functions are what function entrypoints may name. Nil: workers run commands only.
 	Functions *runtime.Func
-	// Dir holds bundles and working directories. Empty: a temporary one, removed by Stop.
+	// Dir holds bundles, working directories and, if there is one, the log. Empty: a temporary one, removed by Stop.
 	Dir string
+	// Durable keeps the controllers' log on disk, so that they can be killed and started again. Several always do.
+	Durable bool
+	// SnapshotEntries is how far a log grows before a snapshot takes the place of all but its last quarter. 0: the journal's
+	// defaults.
+	SnapshotEntries int
+	// Controllers is how many there are. Default 1.
+	Controllers int
+	// Restart is the pause after which a controller that failed is started again. 0: it stays down.
+	Restart time.Duration
+	// Services are registered with the controllers' servers besides their own.
+	Services []func(grpc.ServiceRegistrar)
+	// Secrets is a directory that auth.Init filled, for the hosts that controllers listen at: everybody then has a
+	// certificate, and takes nobody who has none. Empty: everybody may do everything.
+	Secrets string
+	// Metrics is where measurements are registered, until Stop, each with the id of its participant (c-0, w-1) as a label.
+	// Nil: nothing is measured.
+	Metrics prometheus.Registerer
 	// Log defaults to slog.Default.
 	Log *slog.Logger
 }
 
+func (o Options) durable() bool { return o.Durable || o.Controllers > 1 }
+
 // Manager is a running cluster.
 type Manager struct {
-	Name       string // the cluster's; the label chaos rules tell it by
-	network    network.Network
-	dir        string // to remove at the end; empty: not ours
-	controller *controller.Controller
-	workers    []*worker.Worker
-	processes  *runtime.Process // all workers' commands
+	Name      string // the cluster's; the label chaos rules tell it by
+	options   Options
+	dir       string // to remove at the end; empty: not ours
+	members   []*member
+	machines  []*machine
+	processes *runtime.Process // all workers' commands
+	ctx       context.Context  // ends with the cluster
+	end       context.CancelFunc
+	watches   sync.WaitGroup
+	calls     []*telemetry.Calls // of all participants
 }
-
-const cacheBytes = 1 << 30 // of downloaded workspaces, for each worker
 
 // Start boots the controller, then the smallest number of slices of every group. Workers register in the background.
 func Start(c config.Cluster, options Options) (*Manager, error) {
 	if err := c.Validate(); err != nil {
 		return nil, fmt.Errorf("cluster: %w", err)
 	}
-	m := &Manager{Name: c.Name, network: options.Network, processes: runtime.NewProcess()}
-	if m.network == nil {
-		m.network = network.TCP{}
+	if options.Network == nil {
+		options.Network = network.TCP{}
 	}
-	if err := m.start(c, options); err != nil {
+	if options.Log == nil {
+		options.Log = slog.Default()
+	}
+	options.Controllers = max(options.Controllers, 1)
+	m := &Manager{Name: c.Name, options: options, processes: runtime.NewProcess()}
+	m.ctx, m.end = context.WithCancel(context.Background())
+	if err := m.start(c); err != nil {
 		return nil, errors.Join(fmt.Errorf("cluster %s: %w", c.Name, err), m.Stop())
 	}
 	return m, nil
 }
 
-func (m *Manager) start(c config.Cluster, options Options) error {
-	dir := options.Dir
+func (m *Manager) start(c config.Cluster) error {
+	dir := m.options.Dir
 	if dir == "" {
 		temporary, err := os.MkdirTemp("", "iris-"+c.Name+"-")
 		if err != nil {
@@ -88,19 +114,7 @@ func (m *Manager) start(c config.Cluster, options Options) error {
 		}
 		dir, m.dir = temporary, temporary
 	}
-	bundles, err := bundle.NewStore(filepath.Join(dir, "bundles"), bundle.DefaultLimits)
-	if err != nil {
-		return err
-	}
-	m.controller, err = controller.Start(controller.Config{
-		Cluster: c.Name, Network: m.network, Address: c.Controller.Address, Bundles: bundles,
-		WorkerTimeout: c.Controller.WorkerTimeout, Log: options.Log,
-		Policy: state.Policy{
-			NoWorkerGrace: c.Controller.NoWorkerGrace, DispatchRounds: c.Controller.DispatchRounds,
-			DispatchPause: c.Controller.DispatchPause,
-		},
-	})
-	if err != nil {
+	if err := m.startControllers(c, dir); err != nil {
 		return err
 	}
 	for _, g := range c.Groups {
@@ -110,7 +124,12 @@ func (m *Manager) start(c config.Cluster, options Options) error {
 		}
 		for slice := range g.MinSlices {
 			for range vms {
-				if err := m.startWorker(c, g, fmt.Sprintf("%s-%d", g.Name, slice), dir, options); err != nil {
+				machine, err := m.newMachine(c, g, fmt.Sprintf("%s-%d", g.Name, slice), dir)
+				if err != nil {
+					return err
+				}
+				m.machines = append(m.machines, machine)
+				if err := machine.start(); err != nil {
 					return err
 				}
 			}
@@ -119,75 +138,92 @@ func (m *Manager) start(c config.Cluster, options Options) error {
 	return nil
 }
 
-func (m *Manager) startWorker(c config.Cluster, g config.Group, slice, dir string, options Options) error {
-	id := fmt.Sprintf("w-%d", len(m.workers))
-	attributes := maps.Clone(g.Attributes)
-	if attributes == nil {
-		attributes = map[string]string{}
+// measured are the registerer of a participant and the measurement of its calls; none if nothing is measured.
+func (m *Manager) measured(id string) (prometheus.Registerer, *telemetry.Calls, error) {
+	if m.options.Metrics == nil {
+		return nil, nil, nil
 	}
-	attributes[state.AttributeSlice] = slice
-	cache, err := bundle.NewCache(filepath.Join(dir, id, "bundles"), cacheBytes)
+	r := prometheus.WrapRegistererWith(prometheus.Labels{"participant": id}, m.options.Metrics)
+	calls, err := telemetry.NewCalls(r)
 	if err != nil {
-		return err
+		return nil, nil, fmt.Errorf("%s: %w", id, err)
 	}
-	w, err := worker.Start(worker.Config{
-		Cluster: c.Name, ID: id, Controller: m.Address(), Network: m.network,
-		Capacity:   state.Resources{CPUMillis: state.Millis(g.CPU), MemoryBytes: int64(g.Memory)},
-		Attributes: attributes, Functions: functions(options), Processes: m.processes,
-		WorkDir: filepath.Join(dir, id, "tasks"), Bundles: cache,
-		HeartbeatInterval: c.Worker.HeartbeatInterval, PollInterval: c.Worker.PollInterval, KillGrace: c.Worker.KillGrace,
-		Log: options.Log,
-	})
-	if err != nil {
-		return err
-	}
-	m.workers = append(m.workers, w)
-	return nil
+	m.calls = append(m.calls, calls)
+	return r, calls, nil
 }
 
-// functions keeps a nil pointer from becoming a runtime.
-func functions(options Options) runtime.Runtime {
-	if options.Functions == nil {
-		return nil
-	}
-	return options.Functions
-}
-
-// Address is where clients reach the controller.
-func (m *Manager) Address() string { return m.controller.Address() }
-
-// Controller is the running controller.
-func (m *Manager) Controller() *controller.Controller { return m.controller }
-
-// Connect is a client of the cluster; the caller closes it.
+// Connect is a client of the cluster, an administrator's if it has credentials; the caller closes it.
 func (m *Manager) Connect() (*client.Client, error) {
-	return client.Connect(m.Address(), client.Network(m.network))
+	dialling, err := m.options.dialling(auth.Admin, "", auth.Controller)
+	if err != nil {
+		return nil, err
+	}
+	return client.Connect(m.Address(), client.Network(m.options.Network), client.Dial(dialling...))
 }
 
 // Ready waits until every worker has registered.
 func (m *Manager) Ready(ctx context.Context) error {
-	for i, w := range m.workers {
+	for _, machine := range m.machines {
+		w := machine.current()
+		if w == nil {
+			continue // it was killed
+		}
 		select {
 		case <-w.Registered():
 		case <-ctx.Done():
-			return fmt.Errorf("cluster %s: worker w-%d has not registered: %w", m.Name, i, ctx.Err())
+			return fmt.Errorf("cluster %s: worker %s has not registered: %w", m.Name, machine.config.ID, ctx.Err())
 		}
 	}
 	return nil
 }
 
-// Stop ends the workers, killing what they run, then the controller. It may be called once.
+// Stop ends the workers, killing what they run, then the controllers. It may be called once.
 func (m *Manager) Stop() error {
 	var errs []error
-	for _, w := range m.workers {
-		errs = append(errs, w.Stop())
+	m.end()
+	for _, w := range m.machines {
+		errs = append(errs, w.stop())
 	}
-	if m.controller != nil {
-		errs = append(errs, m.controller.Stop())
+	for _, c := range m.members {
+		errs = append(errs, c.stop())
+	}
+	m.watches.Wait()
+	for _, c := range m.calls {
+		c.Unregister()
 	}
 	errs = append(errs, m.processes.Close())
 	if m.dir != "" {
 		errs = append(errs, os.RemoveAll(m.dir))
 	}
 	return errors.Join(errs...)
+}
+
+// participant is a controller or a worker of the cluster.
+type participant interface {
+	start() error
+	stop() error
+}
+
+// Kill ends a controller or a worker ("c-0", "w-1") as abruptly as the end of its process would; what a worker runs ends
+// with it. It stays down until Revive.
+func (m *Manager) Kill(id string) error { return m.participant(id).stop() }
+
+// Revive starts a participant that is down again, on what it left on its disk: a worker as a new incarnation.
+func (m *Manager) Revive(id string) error { return m.participant(id).start() }
+
+func (m *Manager) participant(id string) participant {
+	var known []string
+	for _, c := range m.members {
+		if c.id == id {
+			return c
+		}
+		known = append(known, c.id)
+	}
+	for _, w := range m.machines {
+		if w.config.ID == id {
+			return w
+		}
+		known = append(known, w.config.ID)
+	}
+	panic(fmt.Sprintf("cluster %s: there is no %q; there are %v", m.Name, id, known))
 }

@@ -93,7 +93,7 @@ func TestADirectoryOfTheCallersStays(t *testing.T) {
 			t.Error(err)
 		}
 	})
-	if _, err := os.Stat(filepath.Join(dir, "bundles")); err != nil {
+	if _, err := os.Stat(filepath.Join(dir, "c-0", "bundles")); err != nil {
 		t.Error(err)
 	}
 	if left := temporary(t); len(left) != 0 {

@@ -35,6 +35,14 @@ type Controller struct {
 	NoWorkerGrace  time.Duration `yaml:"no_worker_grace"`
 	DispatchRounds int           `yaml:"dispatch_rounds"`
 	DispatchPause  time.Duration `yaml:"dispatch_pause"`
+	Retention      Retention     `yaml:"retention"`
+}
+
+// Retention says what a controller keeps of the past. Negative values are no limit.
+type Retention struct {
+	Jobs      int           `yaml:"jobs"`       // how many of those that are over
+	Age       time.Duration `yaml:"age"`        // of jobs, since they were over
+	WorkerAge time.Duration `yaml:"worker_age"` // since they were lost
 }
 
 // Worker are the settings all workers share (see package worker).
@@ -85,6 +93,11 @@ func Load(path string) (Cluster, error) {
 	if err != nil {
 		return Cluster{}, fmt.Errorf("read the cluster's description: %w", err)
 	}
+	return Parse(path, text)
+}
+
+// Parse checks the text of a file; the path is for its errors.
+func Parse(path string, text []byte) (Cluster, error) {
 	var c Cluster
 	if err := yaml.UnmarshalWithOptions(text, &c, yaml.Strict()); err != nil {
 		return Cluster{}, fmt.Errorf("%s: %s", path, yaml.FormatError(err, false, true))
@@ -107,7 +120,7 @@ func Load(path string) (Cluster, error) {
 // untold are the mistakes that YAML's types let pass: a fraction where a whole number is meant, and what follows the
 // first document.
 func untold(c Cluster, file *ast.File) []mistake {
-	whole := []string{"controller.dispatch_rounds"}
+	whole := []string{"controller.dispatch_rounds", "controller.retention.jobs"}
 	for i := range c.Groups {
 		for _, key := range []string{"min_slices", "max_slices", "vms_per_slice"} {
 			whole = append(whole, fmt.Sprintf("groups[%d].%s", i, key))
@@ -194,6 +207,10 @@ func (c Cluster) mistakes() []mistake {
 	if c.Controller.DispatchRounds < 0 {
 		fail("controller.dispatch_rounds", "controller.dispatch_rounds is %d; it cannot be negative", c.Controller.DispatchRounds)
 	}
+	if age := c.Controller.Retention.Age; age > 0 && age < minAge {
+		fail("controller.retention.age", "controller.retention.age is %v; jobs are kept for %v in any case, so that their "+
+			"clients hear how they ended: make it at least as long, or negative for ever", age, minAge)
+	}
 	timeout, beat := orDefault(c.Controller.WorkerTimeout, workerTimeout), orDefault(c.Worker.HeartbeatInterval, heartbeatInterval)
 	if timeout > 0 && beat > 0 && timeout < 2*beat {
 		fail("controller.worker_timeout", "controller.worker_timeout %v leaves no room for a lost heartbeat "+
@@ -224,6 +241,9 @@ const (
 	workerTimeout     = time.Minute
 	heartbeatInterval = 10 * time.Second
 )
+
+// minAge is how long a job is kept in any case (see package state).
+const minAge = time.Minute
 
 func orDefault(d, otherwise time.Duration) time.Duration {
 	if d == 0 {

@@ -76,6 +76,14 @@ func TestAMistakeIsRefusedWithItsLine(t *testing.T) {
 			"worker_timeout: 60s", "worker_timeout: 19999ms", "worker_timeout",
 			"controller.worker_timeout 19.999s leaves no room for a lost heartbeat (worker.heartbeat_interval 10s)",
 		},
+		"too short a memory": {
+			"dispatch_rounds: 5", "retention: {age: 59s}", "retention",
+			"controller.retention.age is 59s; jobs are kept for 1m0s in any case",
+		},
+		"half a job": {
+			"dispatch_rounds: 5", "retention: {jobs: 0.5}", "retention",
+			"controller.retention.jobs is 0.5; it must be a whole number",
+		},
 		"name of a path":  {"name: demo", "name: a/b", "name", `name is "a/b"; it must be`},
 		"second document": {"name: demo", "name: demo\n---\nname: other", "# A small", "more than one document"},
 	} {
@@ -125,6 +133,16 @@ func TestAnUnsetHeartbeatCountsAsItsDefault(t *testing.T) {
 	c = config.Cluster{Name: "c", Controller: config.Controller{WorkerTimeout: 20 * time.Second}}
 	if err := c.Validate(); err != nil {
 		t.Errorf("20s of silence with the default heartbeat: %v", err)
+	}
+}
+
+func TestRetentionIsReadAndMayBeForEver(t *testing.T) {
+	got, err := config.Load(write(t, replaced(t, "dispatch_rounds: 5", "retention: {jobs: -1, age: 48h, worker_age: -1s}")))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if want := (config.Retention{Jobs: -1, Age: 48 * time.Hour, WorkerAge: -time.Second}); got.Controller.Retention != want {
+		t.Errorf("it is %v, want %v", got.Controller.Retention, want)
 	}
 }
 

@@ -2,20 +2,22 @@ package controller
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"log/slog"
 	"net"
 	"sync"
 	"time"
 
+	"github.com/prometheus/client_golang/prometheus"
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/health"
 	"google.golang.org/grpc/health/grpc_health_v1"
 	"google.golang.org/grpc/reflection"
 
-	"iris/iris/bundle"
 	"iris/iris/journal"
 	"iris/iris/network"
+	"iris/iris/peers"
 	pb "iris/iris/proto"
 	"iris/iris/state"
 )
@@ -24,35 +26,55 @@ import (
 type Config struct {
 	// Cluster names the cluster: the label by which chaos rules tell clusters apart.
 	Cluster string
+	// ID names this controller among those of its cluster. Default: c-0.
+	ID string
 	// Network and Address are where it listens; an empty address picks one.
 	Network network.Network
 	Address string
-	// Journal is its log. Default: journal.Memory.
+	// Advertise is the address by which others reach it. Default: where it listens.
+	Advertise string
+	// Journal is its log, made with the same policy. Nil: one in memory, which is gone with the controller. Stop closes it.
 	Journal journal.Journal
 	// Bundles stores uploaded workspaces. Nil: uploads are refused.
-	Bundles *bundle.Store
+	Bundles *peers.Bundles
 	// WorkerTimeout is how long a worker may be silent before it is lost. Default 60 s.
 	WorkerTimeout time.Duration
-	// Policy: zero fields take their defaults: no-worker grace 10 min, 5 dispatch rounds, 10 s pause after the first, 15 s
-	// slack for timeouts.
+	// Policy: zero fields take their defaults, see [Policy].
 	Policy state.Policy
+	// Retention is what is kept of the past; see [Retention] for the defaults.
+	Retention state.Retention
 	// ServerOptions and DialOptions are added to its server and to its connections: credentials, limits, measurements.
 	ServerOptions []grpc.ServerOption
 	DialOptions   []grpc.DialOption
 	// Services are registered with its server besides its own.
 	Services []func(grpc.ServiceRegistrar)
+	// Metrics is where measurements are registered, until Stop. Nil: nothing is measured.
+	Metrics prometheus.Registerer
 	// Log defaults to slog.Default.
 	Log *slog.Logger
+
+	metrics *metrics // made by Start
+}
+
+// Policy sets the defaults of what is zero: no-worker grace 10 min, 5 dispatch rounds, 10 s pause after the first, 15 s
+// slack for timeouts.
+func Policy(p state.Policy) state.Policy {
+	setDefault(&p.NoWorkerGrace, 10*time.Minute)
+	setDefault(&p.DispatchRounds, 5)
+	setDefault(&p.DispatchPause, 10*time.Second)
+	setDefault(&p.TimeoutSlack, 15*time.Second)
+	return p
 }
 
 func (c *Config) setDefaults() {
+	setDefault(&c.ID, "c-0")
 	setDefault(&c.Network, network.Network(network.TCP{}))
-	setDefault(&c.Journal, journal.Journal(journal.Memory{}))
 	setDefault(&c.WorkerTimeout, time.Minute)
-	setDefault(&c.Policy.NoWorkerGrace, 10*time.Minute)
-	setDefault(&c.Policy.DispatchRounds, 5)
-	setDefault(&c.Policy.DispatchPause, 10*time.Second)
-	setDefault(&c.Policy.TimeoutSlack, 15*time.Second)
+	c.Policy = Policy(c.Policy)
+	c.Retention = Retention(c.Retention)
+	if c.Journal == nil {
+		c.Journal = journal.NewMemory(c.Policy)
+	}
 	setDefault(&c.Log, slog.Default())
 }
 
@@ -63,53 +85,136 @@ func setDefault[T comparable](field *T, value T) {
 	}
 }
 
-// Controller is a running controller.
+// Controller is a running controller. It decides while its journal leads, and refuses otherwise.
 type Controller struct {
-	config   Config
-	loop     *loop
-	server   *grpc.Server
-	health   *health.Server
-	listener net.Listener
-	running  sync.WaitGroup
+	config    Config
+	seat      *seat
+	server    *grpc.Server
+	health    *health.Server
+	listener  net.Listener
+	ctx       context.Context // ends when the controller stops
+	stop      context.CancelFunc
+	running   sync.WaitGroup
+	failed    chan struct{} // closed when it cannot go on
+	err       error         // why; written before failed is closed
+	close     func() error  // the journal, once
+	unmeasure func()
 }
 
-// Start opens the address, recovers the state from the journal and serves until Stop, which closes the journal. After an
-// error nothing runs, and the journal is still the caller's.
+// Start opens the address and serves until Stop, which closes the journal. After an error nothing runs, and the journal is
+// still the caller's.
 func Start(config Config) (*Controller, error) {
 	config.setDefaults()
 	listener, err := config.Network.Listen(config.Address)
 	if err != nil {
 		return nil, fmt.Errorf("controller: %w", err)
 	}
-	c := &Controller{config: config, loop: newLoop(config), server: network.Server(config.ServerOptions...), health: health.NewServer(), listener: listener}
-	if err := config.Journal.Replay(c.loop.replay); err != nil {
-		_ = listener.Close() // the first error is the one that matters
-		return nil, fmt.Errorf("controller: replay the journal: %w", err)
+	setDefault(&config.Advertise, listener.Addr().String())
+	seat := newSeat(config.Journal, config.Advertise)
+	unmeasure, err := config.measure(seat)
+	if err != nil {
+		return nil, errors.Join(fmt.Errorf("controller: %w", err), listener.Close())
 	}
-	pb.RegisterControllerServiceServer(c.server, &jobService{loop: c.loop, bundles: config.Bundles})
-	pb.RegisterRegistryServiceServer(c.server, &registryService{loop: c.loop, bundles: config.Bundles})
+	ctx, stop := context.WithCancel(context.Background())
+	c := &Controller{
+		config: config, seat: seat, server: network.Server(config.ServerOptions...),
+		health: health.NewServer(), listener: listener, ctx: ctx, stop: stop, failed: make(chan struct{}),
+		close: sync.OnceValue(config.Journal.Close), unmeasure: unmeasure,
+	}
+	pb.RegisterControllerServiceServer(c.server, &jobService{seat: c.seat, bundles: config.Bundles})
+	pb.RegisterRegistryServiceServer(c.server, &registryService{seat: c.seat, bundles: config.Bundles, log: config.Log})
+	pb.RegisterClusterServiceServer(c.server, &clusterService{controller: c})
 	grpc_health_v1.RegisterHealthServer(c.server, c.health)
 	reflection.Register(c.server)
 	for _, register := range config.Services {
 		register(c.server)
 	}
 
-	c.running.Go(c.loop.run)
+	c.running.Go(c.lead)
+	c.running.Go(c.watch)
+	if config.Bundles != nil {
+		config.Bundles.Answer(c.unused)
+		c.running.Go(c.prune)
+	}
 	c.running.Go(func() {
 		if err := c.server.Serve(listener); err != nil {
 			config.Log.Error("controller server ended", "error", err)
 		}
 	})
-	config.Log.Info("controller serves", "cluster", config.Cluster, "address", c.Address())
+	config.Log.Info("controller serves", "cluster", config.Cluster, "controller", config.ID, "address", c.Address())
 	return c, nil
 }
 
+// lead decides whenever the journal lets it, one term after the other.
+func (c *Controller) lead() {
+	for {
+		term, err := c.config.Journal.Lead(c.ctx)
+		if err != nil {
+			if c.ctx.Err() == nil {
+				c.fail(err)
+			}
+			return
+		}
+		l := newLoop(c.config, c.seat, term)
+		c.seat.take(l)
+		c.config.metrics.term()
+		stopped := context.AfterFunc(c.ctx, l.stop)
+		c.config.Log.Info("controller leads", "cluster", c.config.Cluster, "controller", c.config.ID)
+		l.run()
+		stopped()
+		l.stop()
+		why := l.ended
+		c.seat.leave(why, c.ctx.Err() != nil)
+		term.End()
+		switch {
+		case errors.Is(why, journal.ErrCrashed):
+			c.fail(why)
+			return
+		case c.ctx.Err() == nil:
+			c.config.Log.Warn("controller leads no more", "controller", c.config.ID, "reason", why)
+		}
+	}
+}
+
+// fail ends what the controller does for others: it cannot go on. Stop must still be called.
+func (c *Controller) fail(err error) {
+	c.config.Log.Error("controller cannot go on", "controller", c.config.ID, "error", err)
+	c.err = err
+	c.seat.leave(err, true)
+	close(c.failed)
+	c.running.Go(func() {
+		c.server.Stop()
+		if err := c.close(); err != nil {
+			c.config.Log.Error("journal of a failed controller not closed", "controller", c.config.ID, "error", err)
+		}
+	})
+}
+
+// Failed is closed when the controller cannot go on: its journal is of no use any more, or chaos crashed it. Err says why.
+func (c *Controller) Failed() <-chan struct{} { return c.failed }
+
+// Err is why the controller failed; nil while it has not.
+func (c *Controller) Err() error {
+	select {
+	case <-c.failed:
+		return c.err
+	default:
+		return nil
+	}
+}
+
 // Address is where clients and workers reach it.
-func (c *Controller) Address() string { return c.listener.Addr().String() }
+func (c *Controller) Address() string { return c.config.Advertise }
+
+// Leads reports whether this controller decides now.
+func (c *Controller) Leads() bool {
+	l, _, _ := c.seat.look()
+	return l != nil
+}
 
 // Check verifies every invariant of the state (see [state.Cluster.Check]); for tests and for operators in doubt.
 func (c *Controller) Check(ctx context.Context) error {
-	wrong, err := ask(ctx, c.loop, nil, func(s *state.Cluster, _ []error) error { return s.Check() })
+	wrong, err := ask(ctx, c.seat, nil, func(l *loop, _ []error) error { return l.cluster.Check() })
 	if err != nil {
 		return err
 	}
@@ -118,14 +223,16 @@ func (c *Controller) Check(ctx context.Context) error {
 
 // Describe writes the whole state as text, times as seconds since the given instant.
 func (c *Controller) Describe(ctx context.Context, since time.Time) (string, error) {
-	return ask(ctx, c.loop, nil, func(s *state.Cluster, _ []error) string { return s.Describe(since) })
+	return ask(ctx, c.seat, nil, func(l *loop, _ []error) string { return l.cluster.Describe(since) })
 }
 
 // Stop ends the controller: calls under way fail with UNAVAILABLE, and nothing of it runs once Stop returns.
 func (c *Controller) Stop() error {
 	c.health.Shutdown()
+	c.seat.leave(nil, true)
+	c.stop()
 	c.server.Stop()
-	c.loop.stop()
 	c.running.Wait()
-	return c.config.Journal.Close()
+	c.unmeasure()
+	return c.close()
 }

@@ -19,13 +19,14 @@ import (
 	"iris/iris/journal"
 	"iris/iris/network"
 	pb "iris/iris/proto"
+	"iris/iris/state"
 )
 
 func TestAfterStopEverythingIsUnavailable(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		closed := false
 		c, err := controller.Start(controller.Config{
-			Network: &network.Memory{}, Journal: closing{closed: &closed}, Log: slog.New(slog.DiscardHandler),
+			Network: &network.Memory{}, Journal: closing{journal.NewMemory(controller.Policy(state.Policy{})), &closed}, Log: slog.New(slog.DiscardHandler),
 		})
 		if err != nil {
 			t.Fatal(err)
@@ -44,7 +45,7 @@ func TestAfterStopEverythingIsUnavailable(t *testing.T) {
 }
 
 type closing struct {
-	journal.Memory
+	journal.Journal
 	closed *bool
 }
 
@@ -55,7 +56,7 @@ func (j closing) Close() error {
 
 // A question to a loop that is busy ends with its context.
 func TestAQuestionEndsWithItsContext(t *testing.T) {
-	slow := &slowJournal{}
+	slow := newSlowJournal()
 	inBubble(t, controller.Config{Journal: slow}, func(b *bench) {
 		slow.pause = time.Minute
 		defer b.launchMeanwhile("j")()
@@ -84,11 +85,6 @@ func TestStartFailsWhole(t *testing.T) {
 		if err := l.Close(); err != nil {
 			t.Fatal(err)
 		}
-		config.Journal = unreadable{}
-		if _, err := controller.Start(config); err == nil || err.Error() != "controller: replay the journal: torn page" {
-			t.Errorf("an unreadable journal: %v", err)
-		}
-		config.Journal = nil
 		c, err := controller.Start(config)
 		if err != nil {
 			t.Fatalf("the address is not free after a failed start: %v", err)
@@ -99,42 +95,63 @@ func TestStartFailsWhole(t *testing.T) {
 	})
 }
 
-type unreadable struct{ journal.Memory }
+// A controller whose journal is of no use any more serves nobody, and says so to whoever runs it.
+func TestAControllerFailsWithItsJournal(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		closed := 0
+		c, err := controller.Start(controller.Config{
+			Network: &network.Memory{}, Journal: useless{&closed}, Log: slog.New(slog.DiscardHandler),
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+		<-c.Failed()
+		if c.Err() == nil || c.Err().Error() != "torn page" {
+			t.Errorf("it failed with %v", c.Err())
+		}
+		wantCode(t, c.Check(t.Context()), codes.Unavailable, "the controller is stopping; try again")
+		if err := c.Stop(); err != nil || closed != 1 {
+			t.Errorf("stopped with %v, the journal closed %d times", err, closed)
+		}
+	})
+}
 
-func (unreadable) Replay(func(journal.Entry)) error { return errors.New("torn page") }
+type useless struct{ closed *int }
+
+func (useless) Lead(context.Context) (journal.Term, error) { return nil, errors.New("torn page") }
+func (useless) Leader() string                             { return "" }
+func (u useless) Close() error                             { *u.closed++; return nil }
 
 // A controller that cannot go on must not seem to: its process ends, and its log says why (FM-31).
 func TestAPanicOfTheLoopEndsTheProcess(t *testing.T) {
 	const child = "IRIS_TEST_BROKEN_JOURNAL"
-	if how := os.Getenv(child); how != "" {
-		dieOfJournal(t, how)
+	if os.Getenv(child) != "" {
+		dieOfJournal(t)
 		return
 	}
-	for _, how := range []string{"error", "panic"} {
-		t.Run(how, func(t *testing.T) {
-			ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
-			defer cancel()
-			cmd := exec.CommandContext(ctx, os.Args[0], "-test.run=^"+strings.Split(t.Name(), "/")[0]+"$")
-			cmd.Env = append(os.Environ(), child+"="+how)
-			var out bytes.Buffer
-			cmd.Stdout, cmd.Stderr = &out, &out
-			err := cmd.Run()
-			var exit *exec.ExitError
-			if !errors.As(err, &exit) || exit.ExitCode() != 2 { // that of a panic
-				t.Errorf("the process ended with %v", err)
-			}
-			for _, want := range []string{"controller loop panicked; ending the process", "disk on fire", "controller.(*loop)"} {
-				if !strings.Contains(out.String(), want) {
-					t.Errorf("the log does not say %q: %s", want, out.String())
-				}
-			}
-		})
+	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+	defer cancel()
+	cmd := exec.CommandContext(ctx, os.Args[0], "-test.run=^"+t.Name()+"$")
+	cmd.Env = append(os.Environ(), child+"=yes")
+	var out bytes.Buffer
+	cmd.Stdout, cmd.Stderr = &out, &out
+	err := cmd.Run()
+	var exit *exec.ExitError
+	if !errors.As(err, &exit) || exit.ExitCode() != 2 { // that of a panic
+		t.Errorf("the process ended with %v", err)
+	}
+	for _, want := range []string{"controller loop panicked; ending the process", "disk on fire", "controller.(*loop)"} {
+		if !strings.Contains(out.String(), want) {
+			t.Errorf("the log does not say %q: %s", want, out.String())
+		}
 	}
 }
 
 // dieOfJournal runs a controller whose journal breaks when it is first used.
-func dieOfJournal(t *testing.T, how string) {
-	c, err := controller.Start(controller.Config{Journal: burning(how), Log: slog.New(slog.NewTextHandler(os.Stderr, nil))})
+func dieOfJournal(t *testing.T) {
+	burning := newSlowJournal()
+	burning.propose = func() { panic("disk on fire") }
+	c, err := controller.Start(controller.Config{Journal: burning, Log: slog.New(slog.NewTextHandler(os.Stderr, nil))})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -146,15 +163,3 @@ func dieOfJournal(t *testing.T, how string) {
 	t.Logf("the process goes on after %v", err)
 	select {}
 }
-
-type burning string
-
-func (how burning) Commit(journal.Entry) error {
-	if how == "panic" {
-		panic("disk on fire")
-	}
-	return errors.New("disk on fire")
-}
-
-func (burning) Replay(func(journal.Entry)) error { return nil }
-func (burning) Close() error                     { return nil }

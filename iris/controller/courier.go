@@ -24,6 +24,7 @@ const (
 	dispatchTimeout = 5 * time.Second // of one RunTask or StopTask call
 	dispatchBatch   = 1000            // attempts in one call at the most
 	dispatchBytes   = 8 << 20         // of their jobs' specs in one call, half of what a message may hold
+	idle            = time.Hour       // between two looks at a queue when nothing is due
 )
 
 // courier delivers orders to one incarnation of one worker. Everything that is due goes in one call; each attempt has
@@ -45,14 +46,15 @@ type courier struct {
 
 // parcel is one attempt on its way.
 type parcel struct {
-	task    *pb.TaskRun
-	spec    *pb.JobSpec
-	tries   int
-	due     time.Time // of the next try
-	began   time.Time // the try under way; its backoff counts from here, as in gRPC's own connection backoff
-	backoff *backoff.ExponentialBackOff
-	passed  bool // this try has passed the chaos site
-	stopped bool // it is not to run any more; the courier's mu guards it
+	task     *pb.TaskRun
+	spec     *pb.JobSpec
+	assigned time.Time
+	tries    int
+	due      time.Time // of the next try
+	began    time.Time // the try under way; its backoff counts from here, as in gRPC's own connection backoff
+	backoff  *backoff.ExponentialBackOff
+	passed   bool // this try has passed the chaos site
+	stopped  bool // it is not to run any more; the courier's mu guards it
 }
 
 func newCourier(owner *couriers, w *state.Worker, conn *grpc.ClientConn) *courier {
@@ -70,7 +72,7 @@ func (c *courier) runTask(a *state.Attempt) {
 			NumTasks: int32(len(j.Tasks)), AttemptId: int32(a.Number()),
 		},
 		spec: j.Spec,
-		due:  a.Assigned,
+		due:  a.Assigned, assigned: a.Assigned,
 	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -233,6 +235,10 @@ func (c *courier) send(due []*parcel) {
 		}
 		return r != nil
 	})
+	c.owner.config.metrics.tried(len(delivered), 0)
+	for _, p := range delivered {
+		c.owner.config.metrics.arrived(p.assigned)
+	}
 	c.done(delivered...)
 }
 
@@ -242,6 +248,7 @@ func (c *courier) failed(p *parcel, err error) {
 		return // the worker is gone or the controller stops: the attempt's fate is decided elsewhere
 	}
 	p.tries++
+	c.owner.config.metrics.tried(0, 1)
 	code := status.Code(err)
 	retry := code == codes.Unavailable || code == codes.DeadlineExceeded
 	if retry && p.tries < dispatchTries {
@@ -255,6 +262,7 @@ func (c *courier) failed(p *parcel, err error) {
 		return
 	}
 	c.done(p)
+	c.owner.config.metrics.gaveUp()
 	times := "times"
 	if p.tries == 1 {
 		times = "time"
@@ -263,12 +271,28 @@ func (c *courier) failed(p *parcel, err error) {
 		c.worker, p.tries, times, code, status.Convert(err).Message())})
 }
 
+// greet asks the worker for a sign of life: an order to stop nothing, which no other worker or incarnation takes.
+func (c *courier) greet() {
+	ctx, cancel := context.WithTimeout(c.ctx, dispatchTimeout)
+	defer cancel()
+	_, err := pb.NewWorkerServiceClient(c.conn).StopTask(ctx, &pb.StopTaskRequest{WorkerId: c.worker, Incarnation: c.incarnation})
+	if err == nil {
+		c.owner.heard(c.ctx, c.worker)
+	} else if c.ctx.Err() == nil {
+		c.owner.config.Log.Warn("worker does not answer the new leader; it gets nothing new before its next heartbeat",
+			"worker", c.worker, "error", err)
+	}
+}
+
 // sendStops is the fast path of a stop. Losing it is harmless: the next heartbeat's answer repeats it (FM-8).
 func (c *courier) sendStops(uids []string) {
 	ctx, cancel := context.WithTimeout(c.ctx, dispatchTimeout)
 	defer cancel()
-	_, err := pb.NewWorkerServiceClient(c.conn).StopTask(ctx,
-		&pb.StopTaskRequest{WorkerId: c.worker, Incarnation: c.incarnation, AttemptUids: uids})
+	err := stopSite.Hit(ctx, chaos.Labels{"cluster": c.owner.config.Cluster, "worker": c.worker})
+	if err == nil {
+		_, err = pb.NewWorkerServiceClient(c.conn).StopTask(ctx,
+			&pb.StopTaskRequest{WorkerId: c.worker, Incarnation: c.incarnation, AttemptUids: uids})
+	}
 	if err != nil && c.ctx.Err() == nil {
 		c.owner.config.Log.Warn("stop not delivered; the next heartbeat repeats it", "worker", c.worker, "attempts", len(uids), "error", err)
 	}

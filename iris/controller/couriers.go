@@ -12,22 +12,37 @@ import (
 )
 
 var dispatchSite = chaos.NewSite("controller.dispatch",
-	"inside the retry loop, before RunTask: this try fails with UNAVAILABLE", chaos.CanAll, "worker", "job", "task", "attempt")
+	"inside the retry loop, before RunTask: this try fails with UNAVAILABLE", chaos.CanAll,
+	"worker", "job", "task", "attempt").Carrying()
+
+var stopSite = chaos.NewSite("controller.stop",
+	"before StopTask: this order is lost; the worker hears of it in the answer to its next heartbeat", chaos.CanAll,
+	"worker").Carrying()
 
 // couriers are the senders to all live workers, one each. The loop owns the map; the couriers' goroutines are joined by
 // close.
 type couriers struct {
 	config  Config
 	post    func(context.Context, state.Command)
+	heard   func(ctx context.Context, worker string)
 	ctx     context.Context
 	stop    context.CancelFunc
 	running sync.WaitGroup
 	all     map[string]*courier
 }
 
-func newCouriers(config Config, post func(context.Context, state.Command)) *couriers {
+func newCouriers(config Config, post func(context.Context, state.Command), heard func(context.Context, string)) *couriers {
 	ctx, stop := context.WithCancel(context.Background())
-	return &couriers{config: config, post: post, ctx: ctx, stop: stop, all: map[string]*courier{}}
+	return &couriers{config: config, post: post, heard: heard, ctx: ctx, stop: stop, all: map[string]*courier{}}
+}
+
+// greet opens the first couriers of a term. Each asks its worker for a sign of life, since nobody knows yet which of the
+// workers in the log are still there (FM-23).
+func (cs *couriers) greet(cluster *state.Cluster) {
+	cs.follow(cluster)
+	for _, c := range cs.all {
+		cs.running.Go(c.greet)
+	}
 }
 
 // follow opens a courier for each live worker and closes those of workers that are lost or came back as another

@@ -3,7 +3,6 @@ package controller
 import (
 	"context"
 	"errors"
-	"fmt"
 	"io"
 	"slices"
 	"strconv"
@@ -15,6 +14,7 @@ import (
 	"google.golang.org/protobuf/types/known/durationpb"
 
 	"iris/iris/bundle"
+	"iris/iris/peers"
 	pb "iris/iris/proto"
 	"iris/iris/state"
 )
@@ -25,8 +25,8 @@ const maxPage = 1000
 // jobService is what clients call.
 type jobService struct {
 	pb.UnimplementedControllerServiceServer
-	loop    *loop
-	bundles *bundle.Store
+	seat    *seat
+	bundles *peers.Bundles
 }
 
 // LaunchJob validates, then launches.
@@ -34,7 +34,7 @@ func (s *jobService) LaunchJob(ctx context.Context, in *pb.LaunchJobRequest) (*p
 	if err := state.Validate(in.JobId, in.Spec); err != nil {
 		return nil, wire(err)
 	}
-	if sum := in.Spec.BundleSha256; sum != "" && (s.bundles == nil || !s.bundles.Has(bundle.Hash(sum))) {
+	if sum := in.Spec.BundleSha256; sum != "" && (s.bundles == nil || !s.bundles.Has(ctx, bundle.Hash(sum))) {
 		return nil, status.Errorf(codes.NotFound, "bundle %s is not stored here; upload it before the job", sum)
 	}
 	submit := state.SubmitJob{ID: in.JobId, Spec: in.Spec}
@@ -54,9 +54,9 @@ func (s *jobService) TerminateJob(ctx context.Context, in *pb.TerminateJobReques
 
 // change has the loop carry out one command.
 func (s *jobService) change(ctx context.Context, command state.Command) error {
-	refused, err := ask(ctx, s.loop,
-		func(*state.Cluster) []state.Command { return []state.Command{command} },
-		func(_ *state.Cluster, errs []error) error { return errs[0] })
+	refused, err := ask(ctx, s.seat,
+		func(*loop) []state.Command { return []state.Command{command} },
+		func(_ *loop, errs []error) error { return errs[0] })
 	if err != nil {
 		return err
 	}
@@ -64,13 +64,13 @@ func (s *jobService) change(ctx context.Context, command state.Command) error {
 }
 
 // read has the loop answer a question about one job.
-func read[T any](ctx context.Context, l *loop, id string, answer func(*picture, *state.Job) (T, error)) (T, error) {
+func read[T any](ctx context.Context, s *seat, id string, answer func(*picture, *state.Job) (T, error)) (T, error) {
 	type result struct {
 		value T
 		err   error
 	}
-	r, err := ask(ctx, l, nil, func(c *state.Cluster, _ []error) result {
-		j := c.Job(id)
+	r, err := ask(ctx, s, nil, func(l *loop, _ []error) result {
+		j := l.cluster.Job(id)
 		if j == nil {
 			return result{err: status.Errorf(codes.NotFound, "job %q is unknown", id)}
 		}
@@ -85,27 +85,27 @@ func read[T any](ctx context.Context, l *loop, id string, answer func(*picture, 
 
 // GetJobStatus describes one job.
 func (s *jobService) GetJobStatus(ctx context.Context, in *pb.GetJobStatusRequest) (*pb.GetJobStatusResponse, error) {
-	return read(ctx, s.loop, in.JobId, func(p *picture, j *state.Job) (*pb.GetJobStatusResponse, error) {
+	return read(ctx, s.seat, in.JobId, func(p *picture, j *state.Job) (*pb.GetJobStatusResponse, error) {
 		return &pb.GetJobStatusResponse{Job: p.job(j)}, nil
 	})
 }
 
-// ListJobs describes a page of jobs.
+// ListJobs describes a page of jobs. A page begins at a job's number, so that it stays where it is when others are
+// forgotten.
 func (s *jobService) ListJobs(ctx context.Context, in *pb.ListJobsRequest) (*pb.ListJobsResponse, error) {
 	from, size, err := page(in.PageToken, in.PageSize)
 	if err != nil {
 		return nil, err
 	}
-	return ask(ctx, s.loop, nil, func(c *state.Cluster, _ []error) *pb.ListJobsResponse {
-		out, p, jobs := &pb.ListJobsResponse{}, newPicture(s.loop), c.Jobs()
-		for i := min(from, len(jobs)); i < len(jobs); i++ {
-			j := jobs[i]
+	return ask(ctx, s.seat, nil, func(l *loop, _ []error) *pb.ListJobsResponse {
+		out, p := &pb.ListJobsResponse{}, newPicture(l)
+		for _, j := range l.cluster.JobsFrom(uint64(from)) {
 			if !strings.HasPrefix(j.Spec.Name, in.NamePrefix) ||
 				len(in.States) > 0 && !slices.Contains(in.States, pb.JobState(j.State)) {
 				continue
 			}
 			if len(out.Jobs) == size {
-				out.NextPageToken = strconv.Itoa(i)
+				out.NextPageToken = strconv.FormatUint(j.Seq, 10)
 				break
 			}
 			out.Jobs = append(out.Jobs, p.job(j))
@@ -116,7 +116,7 @@ func (s *jobService) ListJobs(ctx context.Context, in *pb.ListJobsRequest) (*pb.
 
 // GetTaskStatus describes one task with all its attempts.
 func (s *jobService) GetTaskStatus(ctx context.Context, in *pb.GetTaskStatusRequest) (*pb.GetTaskStatusResponse, error) {
-	return read(ctx, s.loop, in.JobId, func(p *picture, j *state.Job) (*pb.GetTaskStatusResponse, error) {
+	return read(ctx, s.seat, in.JobId, func(p *picture, j *state.Job) (*pb.GetTaskStatusResponse, error) {
 		if err := checkTask(j, in.TaskIndex); err != nil {
 			return nil, err
 		}
@@ -137,7 +137,7 @@ func (s *jobService) ListTasks(ctx context.Context, in *pb.ListTasksRequest) (*p
 	if err != nil {
 		return nil, err
 	}
-	return read(ctx, s.loop, in.JobId, func(p *picture, j *state.Job) (*pb.ListTasksResponse, error) {
+	return read(ctx, s.seat, in.JobId, func(p *picture, j *state.Job) (*pb.ListTasksResponse, error) {
 		out := &pb.ListTasksResponse{}
 		from, to := min(from, len(j.Tasks)), min(from+size, len(j.Tasks))
 		for i := from; i < to; i++ {
@@ -152,10 +152,10 @@ func (s *jobService) ListTasks(ctx context.Context, in *pb.ListTasksRequest) (*p
 
 // ListWorkers describes all workers.
 func (s *jobService) ListWorkers(ctx context.Context, _ *pb.ListWorkersRequest) (*pb.ListWorkersResponse, error) {
-	return ask(ctx, s.loop, nil, func(c *state.Cluster, _ []error) *pb.ListWorkersResponse {
+	return ask(ctx, s.seat, nil, func(l *loop, _ []error) *pb.ListWorkersResponse {
 		out := &pb.ListWorkersResponse{}
-		for _, w := range c.Workers() {
-			out.Workers = append(out.Workers, workerProto(w, s.loop.liveness.last(w.ID)))
+		for _, w := range l.cluster.Workers() {
+			out.Workers = append(out.Workers, workerProto(w, l.liveness.last(w.ID)))
 		}
 		return out
 	})
@@ -229,7 +229,7 @@ type logSource struct {
 
 // logsOf finds the worker of an attempt.
 func (s *jobService) logsOf(ctx context.Context, in *pb.FetchTaskLogsRequest) (*logSource, error) {
-	return read(ctx, s.loop, in.JobId, func(p *picture, j *state.Job) (*logSource, error) {
+	return read(ctx, s.seat, in.JobId, func(p *picture, j *state.Job) (*logSource, error) {
 		if err := checkTask(j, in.TaskIndex); err != nil {
 			return nil, err
 		}
@@ -246,7 +246,7 @@ func (s *jobService) logsOf(ctx context.Context, in *pb.FetchTaskLogsRequest) (*
 				j.TaskID(int(in.TaskIndex)), n, len(attempts))
 		}
 		a := attempts[n]
-		conn := s.loop.couriers.conn(a.Worker)
+		conn := p.loop.couriers.conn(a.Worker)
 		if conn == nil {
 			return nil, status.Errorf(codes.FailedPrecondition, "worker %s, which has the logs of attempt %s, is lost", a.Worker, a.UID)
 		}
@@ -279,43 +279,15 @@ func (s *jobService) UploadBundle(stream pb.ControllerService_UploadBundleServer
 	if s.bundles == nil {
 		return status.Error(codes.FailedPrecondition, "this controller stores no bundles")
 	}
-	first, err := stream.Recv()
-	if err != nil {
+	if _, err := s.seat.current(stream.Context()); err != nil {
 		return err
 	}
-	want, err := bundle.ParseHash(first.Sha256)
-	if err != nil {
-		return status.Error(codes.InvalidArgument, err.Error())
-	}
-	err = s.bundles.Put(stream.Context(), want, &uploadReader{stream: stream, rest: first.Data})
-	switch {
-	case errors.Is(err, bundle.ErrHashMismatch), errors.Is(err, bundle.ErrLimit):
-		return status.Error(codes.InvalidArgument, err.Error())
-	case err != nil:
-		return status.Errorf(codes.Internal, "store bundle %s: %v", want, err)
+	if err := peers.Receive(stream, func(hash bundle.Hash, from io.Reader) error {
+		return s.bundles.Put(stream.Context(), hash, from)
+	}); err != nil {
+		return err
 	}
 	return stream.SendAndClose(&pb.UploadBundleResponse{})
-}
-
-type uploadReader struct {
-	stream pb.ControllerService_UploadBundleServer
-	rest   []byte
-}
-
-func (r *uploadReader) Read(p []byte) (int, error) {
-	for len(r.rest) == 0 {
-		next, err := r.stream.Recv()
-		if errors.Is(err, io.EOF) {
-			return 0, io.EOF
-		}
-		if err != nil {
-			return 0, fmt.Errorf("receive: %w", err)
-		}
-		r.rest = next.Data
-	}
-	n := copy(p, r.rest)
-	r.rest = r.rest[n:]
-	return n, nil
 }
 
 // wire gives a refusal its gRPC code.

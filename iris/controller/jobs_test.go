@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"io"
 	"slices"
+	"strings"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -22,6 +23,8 @@ import (
 
 	"iris/iris/bundle"
 	"iris/iris/controller"
+	"iris/iris/network"
+	"iris/iris/peers"
 	pb "iris/iris/proto"
 )
 
@@ -350,7 +353,8 @@ func TestABundleComesBackAsItWasUploaded(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	inBubble(t, controller.Config{Bundles: store}, func(b *bench) {
+	others := peers.New(&network.Memory{}, store)
+	inBubble(t, controller.Config{Bundles: others.Bundles(nil)}, func(b *bench) {
 		data := bytes.Repeat([]byte("0123456789"), 100_000) // several chunks
 		hash := sha256.Sum256(data)
 		sum := hex.EncodeToString(hash[:])
@@ -459,6 +463,23 @@ func TestTheServerTellsItsHealthAndItsServices(t *testing.T) {
 			if !slices.Contains(names, want) {
 				b.Errorf("reflection knows %v, not %s", names, want)
 			}
+		}
+	})
+}
+
+// What a task says of its end goes into the log and into every answer about it.
+func TestALongErrorIsCut(t *testing.T) {
+	inBubble(t, controller.Config{}, func(b *bench) {
+		w := b.puppet("w-0")
+		b.launch("j")
+		w.told()
+		if _, err := w.report(&pb.AttemptReport{
+			AttemptUid: "j/0/0", State: pb.TaskState_TASK_STATE_FAILED, Error: strings.Repeat("ä", 1<<20),
+		}); err != nil {
+			b.Fatal(err)
+		}
+		if got := b.job("j").Error; got != strings.Repeat("ä", 2048)+"…" {
+			b.Errorf("it has %d bytes", len(got))
 		}
 	})
 }

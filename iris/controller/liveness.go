@@ -12,31 +12,44 @@ import (
 type liveness struct {
 	timeout time.Duration
 	heard   map[string]time.Time
-	check   time.Time // no worker can be lost before; zero: nobody is known
+	unheard map[string]bool // those that the log knows and this controller has not heard of yet
+	check   time.Time       // no worker can be lost before; zero: nobody is known
 }
 
 // stall is how late the loop may be before the delay is taken as its own and not the workers' (FM-22).
 const stall = 2 * time.Second
 
 func newLiveness(timeout time.Duration) liveness {
-	return liveness{timeout: timeout, heard: map[string]time.Time{}}
+	return liveness{timeout: timeout, heard: map[string]time.Time{}, unheard: map[string]bool{}}
+}
+
+// begin starts the watch over workers that the log knows. Their silence counts from here, and none of them counts as
+// healthy before it is heard of (FM-23).
+func (l *liveness) begin(now time.Time, c *state.Cluster) {
+	l.check = now
+	for _, w := range c.Workers() {
+		if !w.Lost {
+			l.heard[w.ID], l.unheard[w.ID] = now, true
+		}
+	}
 }
 
 // hear notes a heartbeat or a registration. It returns true if the worker had been silent until now.
 func (l *liveness) hear(worker string, now time.Time) (returned bool) {
 	returned = l.silent(worker, now)
 	l.heard[worker] = now
+	delete(l.unheard, worker)
 	if l.check.IsZero() {
 		l.check = now.Add(l.timeout)
 	}
 	return returned
 }
 
-// silent reports whether a worker has not been heard of for more than half the timeout. It keeps what it runs, and gets
-// nothing new: it may be about to be lost.
+// silent reports whether a worker has not been heard of for more than half the timeout, or never since the watch
+// began. It keeps what it runs, and gets nothing new: it may be about to be lost.
 func (l *liveness) silent(worker string, now time.Time) bool {
 	at, known := l.heard[worker]
-	return known && now.Sub(at) > l.timeout/2
+	return known && now.Sub(at) > l.timeout/2 || l.unheard[worker]
 }
 
 // last is when the worker was last heard of.
@@ -69,14 +82,14 @@ func (l *liveness) lost(now time.Time, c *state.Cluster) []state.Command {
 	var commands []state.Command
 	l.check = time.Time{}
 	for _, w := range c.Workers() {
-		at, known := l.heard[w.ID]
+		at := l.heard[w.ID]
 		switch due := at.Add(l.timeout); {
 		case w.Lost:
 			delete(l.heard, w.ID)
-		case !known: // replayed from the journal
-			l.hear(w.ID, now)
+			delete(l.unheard, w.ID)
 		case !due.After(now):
 			delete(l.heard, w.ID)
+			delete(l.unheard, w.ID)
 			commands = append(commands, state.LoseWorker{ID: w.ID, Incarnation: w.Incarnation,
 				Cause: fmt.Sprintf("no heartbeat for %v", text(l.timeout))})
 		case l.check.IsZero() || due.Before(l.check):

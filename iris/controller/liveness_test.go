@@ -1,6 +1,7 @@
 package controller_test
 
 import (
+	"context"
 	"fmt"
 	"testing"
 	"time"
@@ -66,30 +67,48 @@ func TestAReportIsNoSignOfLife(t *testing.T) {
 	})
 }
 
-// slowJournal holds the loop for as long as a test says.
+// slowJournal holds up the loop for as long as a test says, as a machine that has stopped the process would.
 type slowJournal struct {
-	journal.Memory
-	pause time.Duration
-	old   []journal.Entry
+	journal.Journal
+	pause   time.Duration
+	propose func()          // called for each entry
+	old     []journal.Entry // what the log has at the start
 }
 
-func (j *slowJournal) Commit(journal.Entry) error {
-	pause := j.pause
-	j.pause = 0
-	time.Sleep(pause)
-	return nil
-}
-
-func (j *slowJournal) Replay(apply func(journal.Entry)) error {
-	for _, e := range j.old {
-		apply(e)
+func newSlowJournal(old ...journal.Entry) *slowJournal {
+	j := &slowJournal{Journal: journal.NewMemory(controller.Policy(state.Policy{})), old: old}
+	j.propose = func() {
+		pause := j.pause
+		j.pause = 0
+		time.Sleep(pause)
 	}
-	return nil
+	return j
+}
+
+func (j *slowJournal) Lead(ctx context.Context) (journal.Term, error) {
+	term, err := j.Journal.Lead(ctx)
+	if err != nil {
+		return nil, err
+	}
+	for _, e := range j.old {
+		e.Apply(term.State())
+	}
+	return slowTerm{term, j}, nil
+}
+
+type slowTerm struct {
+	journal.Term
+	journal *slowJournal
+}
+
+func (t slowTerm) Propose(e journal.Entry) {
+	t.journal.propose()
+	t.Term.Propose(e)
 }
 
 // While the loop is held up nobody's heartbeat is taken (FM-22).
 func TestAStallOfTheLoopLosesNobody(t *testing.T) {
-	slow := &slowJournal{}
+	slow := newSlowJournal()
 	inBubble(t, controller.Config{Journal: slow}, func(b *bench) {
 		beating, silent := b.puppet("w-0"), b.puppet("w-1")
 		time.Sleep(45 * time.Second)
@@ -122,7 +141,7 @@ func TestAStallOfTheLoopLosesNobody(t *testing.T) {
 
 // A heartbeat that waits when its worker's time runs out counts.
 func TestAHeartbeatThatWaitsIsHeardFirst(t *testing.T) {
-	slow := &slowJournal{}
+	slow := newSlowJournal()
 	inBubble(t, controller.Config{Journal: slow}, func(b *bench) {
 		w := b.puppet("w-0")
 		for round := range 20 { // chance decides what a loop with two things to do does first
@@ -142,7 +161,7 @@ func TestAHeartbeatThatWaitsIsHeardFirst(t *testing.T) {
 
 // A stall that is over before the timeout counts as well.
 func TestAShortStallIsMadeUpFor(t *testing.T) {
-	slow := &slowJournal{}
+	slow := newSlowJournal()
 	inBubble(t, controller.Config{Journal: slow}, func(b *bench) {
 		b.puppet("w-0")
 		time.Sleep(10 * time.Second)
@@ -162,11 +181,11 @@ func TestAShortStallIsMadeUpFor(t *testing.T) {
 // What the journal knows has the whole timeout from the start of the controller on, even if nobody ever calls.
 func TestAReplayedWorkerIsLostAfterTheTimeout(t *testing.T) {
 	long := time.Date(1999, 1, 1, 0, 0, 0, 0, time.UTC)
-	old := []journal.Entry{{At: long, Commands: []state.Command{
+	old := journal.Entry{At: long, Commands: []state.Command{
 		state.RegisterWorker{ID: "w-0", Incarnation: "1", Address: "w-0", Capacity: state.Resources{CPUMillis: 1, MemoryBytes: 1}},
 		state.SubmitJob{ID: "j", Spec: spec("j")},
-	}}}
-	inBubble(t, controller.Config{Journal: &slowJournal{old: old}}, func(b *bench) {
+	}}
+	inBubble(t, controller.Config{Journal: newSlowJournal(old)}, func(b *bench) {
 		if got := b.job("j").SubmittedAt.AsTime(); !got.Equal(long) {
 			b.Errorf("the replayed job was submitted at %v", got)
 		}
@@ -194,7 +213,7 @@ func TestAnUnknownWorkerIsToRegisterAgain(t *testing.T) {
 		if w.beat().RegisterAgain {
 			b.Error("a registered worker is told to register")
 		}
-		time.Sleep(time.Minute)
+		time.Sleep(time.Minute + time.Nanosecond)
 		if !w.beat().RegisterAgain {
 			b.Error("a lost worker is not told to register")
 		}

@@ -2,9 +2,9 @@ package controller
 
 import (
 	"context"
+	"fmt"
 	"time"
 
-	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/status"
 
 	"iris/iris/journal"
@@ -13,61 +13,91 @@ import (
 
 const (
 	inboxSize = 4096 // requests that may wait for the loop; posting more waits
-	batchSize = 1024 // requests that one commit answers at the most
+	batchSize = 1024 // requests that one entry of the log answers at the most
 )
 
-// loop owns the cluster's state. Only run touches the fields below the line.
+// loop owns the cluster's state for one term. It decides, proposes what it decided to the journal and changes its state
+// at once; whatever others would see of that (answers, orders to workers) is held back until the journal has committed
+// it. So it never waits for a disk. Only run touches the fields below the line.
 type loop struct {
 	config Config
+	seat   *seat
+	term   journal.Term
 	inbox  chan request
 	done   chan struct{} // closed when run has ended
+	ended  error         // why; written before done is closed
 	ctx    context.Context
 	stop   context.CancelFunc
 
 	cluster  *state.Cluster
 	liveness liveness
 	couriers *couriers
-	returned bool      // a silent worker was heard of: there may be room
-	wake     time.Time // when the timer was to fire
+	past     retention
+	proposed uint64 // entries
+	held     []turn // not committed yet, in order
+	replan   bool   // there may be room though no command says so
+	crashed  error  // chaos ended this controller
+	wake     time.Time
 }
 
-// request is one message to the loop. decide (may be nil) turns it into commands before the batch is committed; answer
-// gets one error for each of them after they were applied.
+// request is one message to the loop. decide (may be nil) turns it into commands; answer gets one error for each of them
+// after they were applied, and returns what reveals the answer.
 type request struct {
-	decide func(*state.Cluster) []state.Command
-	answer func(*state.Cluster, []error)
+	decide func(*loop) []state.Command
+	answer func(*loop, []error) (reveal func())
 }
 
-func newLoop(config Config) *loop {
+// turn is what others are to see of one turn of the loop, once its entry is committed.
+type turn struct {
+	entry   uint64    // how many of the term's entries must be committed
+	decided bool      // the last of them is this turn's own
+	at      time.Time // when that was proposed, if it is measured
+	fleet   bool      // the set of workers changed
+	effects []state.Effect
+	answers []func()
+}
+
+func newLoop(config Config, s *seat, term journal.Term) *loop {
 	ctx, stop := context.WithCancel(context.Background())
 	l := &loop{
-		config: config, inbox: make(chan request, inboxSize), done: make(chan struct{}), ctx: ctx, stop: stop,
-		cluster: state.New(config.Policy), liveness: newLiveness(config.WorkerTimeout),
+		config: config, seat: s, term: term, inbox: make(chan request, inboxSize), done: make(chan struct{}), ctx: ctx, stop: stop,
+		cluster: term.State(), liveness: newLiveness(config.WorkerTimeout),
+		past: retention{keep: config.Retention},
 	}
-	l.couriers = newCouriers(config, l.post)
+	l.couriers = newCouriers(config, l.post, l.heard)
 	return l
 }
 
-// errStopping is what requests get that the loop can no longer serve.
-var errStopping = status.Error(codes.Unavailable, "the controller is stopping; try again")
-
-// ask posts a request and waits for its answer, which is computed inside the loop.
-func ask[T any](ctx context.Context, l *loop, decide func(*state.Cluster) []state.Command,
-	answer func(*state.Cluster, []error) T) (T, error) {
-	answered := make(chan T, 1)
+// ask posts a request to the loop that decides now and waits for its answer, which is computed inside the loop and
+// revealed once everything it may have seen is committed.
+func ask[T any](ctx context.Context, s *seat, decide func(*loop) []state.Command, answer func(*loop, []error) T) (T, error) {
 	var zero T
+	l, err := s.current(ctx)
+	if err != nil {
+		return zero, err
+	}
+	answered := make(chan T, 1)
+	r := request{decide, func(l *loop, errs []error) func() {
+		value := answer(l, errs)
+		return func() { answered <- value }
+	}}
 	select {
-	case l.inbox <- request{decide, func(c *state.Cluster, errs []error) { answered <- answer(c, errs) }}:
+	case l.inbox <- r:
 	case <-l.done:
-		return zero, errStopping
+		return zero, s.refusal(l.ended)
 	case <-ctx.Done():
 		return zero, status.FromContextError(ctx.Err()).Err()
 	}
 	select {
-	case answer := <-answered:
-		return answer, nil
+	case value := <-answered:
+		return value, nil
 	case <-l.done:
-		return zero, errStopping
+		select {
+		case value := <-answered: // it was revealed just before
+			return value, nil
+		default:
+			return zero, s.refusal(l.ended)
+		}
 	case <-ctx.Done():
 		return zero, status.FromContextError(ctx.Err()).Err()
 	}
@@ -77,20 +107,16 @@ func ask[T any](ctx context.Context, l *loop, decide func(*state.Cluster) []stat
 func (l *loop) post(ctx context.Context, command state.Command) {
 	commands := []state.Command{command}
 	select {
-	case l.inbox <- request{decide: func(*state.Cluster) []state.Command { return commands }}:
+	case l.inbox <- request{decide: func(*loop) []state.Command { return commands }}:
 	case <-ctx.Done():
 	case <-l.done:
 	}
 }
 
-func (l *loop) replay(e journal.Entry) {
-	for _, command := range e.Commands {
-		_, _ = l.cluster.Apply(e.At, command) // refused then, refused again: the log has no other effect
-	}
-}
-
+// run decides until the term is over, the controller stops, or chaos crashes it.
 func (l *loop) run() {
 	defer close(l.done)
+	defer func() { l.ended = l.why() }()
 	defer l.couriers.close()
 	defer func() {
 		if p := recover(); p != nil {
@@ -98,16 +124,25 @@ func (l *loop) run() {
 			panic(p)
 		}
 	}()
-	l.liveness.check = time.Now() // the silence of workers that the journal knows counts from here
+	l.begin(time.Now())
 	timer := time.NewTimer(0)
 	defer timer.Stop()
-	for {
+	for l.crashed == nil {
+		inbox, due := l.inbox, timer.C
+		if l.proposed-l.term.Committed() >= journal.MaxOutstanding-1 {
+			inbox, due = nil, nil // the log is behind: what would be decided now has to wait anyway
+		}
 		var batch []request
 		select {
-		case r := <-l.inbox:
+		case <-l.term.News():
+			l.reveal()
+			continue
+		case r := <-inbox:
 			batch = l.drain(r)
-		case <-timer.C:
+		case <-due:
 			batch = l.drain() // what waits may be the very sign of life that nobody is to be declared lost without
+		case <-l.term.Over():
+			return
 		case <-l.ctx.Done():
 			return
 		}
@@ -116,11 +151,34 @@ func (l *loop) run() {
 	}
 }
 
+// begin takes over from the term before, whoever led it. Orders that may not have left are given again: a worker that
+// has an attempt already starts no second one. The silence of workers counts from here.
+func (l *loop) begin(now time.Time) {
+	l.liveness.begin(now, l.cluster)
+	l.replan = true
+	l.couriers.greet(l.cluster)
+	l.couriers.act(l.cluster.Outstanding())
+}
+
+// heard notes that a worker answered a call that was meant for it and none other.
+func (l *loop) heard(ctx context.Context, worker string) {
+	hear := func(l *loop) []state.Command {
+		l.replan = l.liveness.hear(worker, time.Now()) || l.replan
+		return nil
+	}
+	select {
+	case l.inbox <- request{decide: hear}:
+	case <-ctx.Done():
+	case <-l.done:
+	}
+}
+
 // turn is a step, and the making up for what it, or the wait before it, took too long.
 func (l *loop) turn(now time.Time, batch []request) {
 	l.liveness.forgive(l.wake, now)
 	l.step(now, batch)
-	l.liveness.forgive(now, time.Now()) // a slow journal holds up everybody's heartbeats
+	l.reveal()
+	l.liveness.forgive(now, time.Now()) // what held up the loop held up everybody's heartbeats
 	l.wake = l.next()
 }
 
@@ -137,12 +195,16 @@ func (l *loop) drain(batch ...request) []request {
 	return batch
 }
 
-// step is: decide, commit, apply, plan, answer.
+// step is: decide, apply, plan, answer, propose. All that is decided at one instant is one entry of the log.
 func (l *loop) step(now time.Time, batch []request) {
 	commands, counts := []state.Command{}, make([]int, len(batch))
+	if l.cluster.Policy() != l.config.Policy { // it was set by a controller that was configured otherwise
+		commands = append(commands, state.SetPolicy{Policy: l.config.Policy})
+	}
+	own := len(commands)
 	for i, r := range batch {
 		if r.decide != nil {
-			decided := r.decide(l.cluster)
+			decided := r.decide(l)
 			counts[i] = len(decided)
 			commands = append(commands, decided...)
 		}
@@ -151,51 +213,86 @@ func (l *loop) step(now time.Time, batch []request) {
 	due := l.cluster.Due(now)
 	commands = append(commands, l.expirations(now, due)...)
 
-	errs := l.commit(now, commands)
-	if len(commands) > 0 || len(due) > 0 || l.returned {
-		l.returned = false
-		if placements := plan(now, l.cluster, l.silent(now)); len(placements) > 0 {
-			l.commit(now, []state.Command{state.Assign{Placements: placements}})
+	t, before := turn{}, l.cluster.Counts()
+	errs := t.apply(now, l.cluster, commands)[own:]
+	l.config.metrics.ended(before, l.cluster.Counts())
+	if past := l.past.expired(now, l.cluster); len(past) > 0 {
+		t.apply(now, l.cluster, past)
+		commands = append(commands, past...)
+	}
+	if len(commands) > 0 || len(due) > 0 || l.replan {
+		l.replan = false
+		planned := l.config.metrics.plan()
+		placements := plan(now, l.cluster, l.silent(now))
+		planned()
+		if len(placements) > 0 {
+			assign, done := state.Assign{Placements: placements}, len(t.effects)
+			t.apply(now, l.cluster, []state.Command{assign})
+			l.config.metrics.assigned(now, t.effects[done:])
+			commands = append(commands, assign)
 		}
 	}
 	for i, r := range batch {
 		if r.answer != nil {
-			r.answer(l.cluster, errs[:counts[i]])
+			t.answers = append(t.answers, r.answer(l, errs[:counts[i]]))
 		}
 		errs = errs[counts[i]:]
+	}
+	if t.decided = len(commands) > 0; t.decided {
+		l.proposed++
+		t.at = l.config.metrics.propose(len(commands))
+		l.term.Propose(journal.Entry{At: now, Commands: commands})
+	}
+	t.entry = l.proposed // an answer without a command may have seen what is not committed yet
+	l.held = append(l.held, t)
+}
+
+// apply changes the cluster and notes what is to be done about it. It returns one error for each command.
+func (t *turn) apply(now time.Time, c *state.Cluster, commands []state.Command) []error {
+	errs := make([]error, len(commands))
+	for i, command := range commands {
+		effects, err := c.Apply(now, command)
+		t.effects, errs[i] = append(t.effects, effects...), err
+		switch command.(type) {
+		case state.RegisterWorker, state.LoseWorker:
+			t.fleet = true
+		}
+	}
+	return errs
+}
+
+// reveal lets the world see all turns whose entries are committed.
+func (l *loop) reveal() {
+	committed := l.term.Committed()
+	for len(l.held) > 0 && l.held[0].entry <= committed {
+		t := l.held[0]
+		l.held = l.held[1:]
+		if t.decided {
+			l.config.metrics.committed(t.at)
+		}
+		if t.fleet {
+			l.couriers.follow(l.cluster) // before the effects: a courier must exist, or be gone
+		}
+		if len(t.effects) > 0 {
+			if l.crashed = l.crash(effectSite); l.crashed != nil {
+				return
+			}
+			l.couriers.act(t.effects)
+		}
+		if t.decided && len(t.answers) > 0 {
+			if l.crashed = l.crash(answerSite); l.crashed != nil {
+				return
+			}
+		}
+		for _, answer := range t.answers {
+			answer()
+		}
 	}
 }
 
 // silent tells the workers that get nothing new.
 func (l *loop) silent(now time.Time) func(worker string) bool {
 	return func(worker string) bool { return l.liveness.silent(worker, now) }
-}
-
-// commit makes a batch of commands durable, applies it and acts on its effects. It returns one error for each command.
-func (l *loop) commit(now time.Time, commands []state.Command) []error {
-	if len(commands) == 0 {
-		return nil
-	}
-	if err := l.config.Journal.Commit(journal.Entry{At: now, Commands: commands}); err != nil {
-		panic(err) // what was decided may or may not be in the log: only a restart can tell
-	}
-	errs := make([]error, len(commands))
-	var effects []state.Effect
-	fleet := false // it changed
-	for i, command := range commands {
-		var more []state.Effect
-		more, errs[i] = l.cluster.Apply(now, command)
-		effects = append(effects, more...)
-		switch command.(type) {
-		case state.RegisterWorker, state.LoseWorker:
-			fleet = true
-		}
-	}
-	if fleet {
-		l.couriers.follow(l.cluster) // before the effects: a courier must exist, or be gone
-	}
-	l.couriers.act(effects)
-	return errs
 }
 
 // expirations answers the deadlines that are due.
@@ -213,17 +310,32 @@ func (l *loop) expirations(now time.Time, due []state.Deadline) []state.Command 
 	return commands
 }
 
-// idle is how long the loop sleeps when nothing is due.
-const idle = time.Hour
-
+// next is when the loop has something to do if nobody asks for anything.
 func (l *loop) next() time.Time {
 	now := time.Now()
-	next := now.Add(idle)
+	if l.replan {
+		return now
+	}
+	next := l.past.due
 	if at, ok := l.cluster.Next(); ok && at.Before(next) {
 		next = at
 	}
 	if at, ok := l.liveness.next(now); ok && at.Before(next) {
 		next = at
 	}
+	if next.Before(now) {
+		return now // it became due during this turn, whose length is made up for already
+	}
 	return next
+}
+
+// why says why the loop ended.
+func (l *loop) why() error {
+	switch {
+	case l.crashed != nil:
+		return l.crashed
+	case l.ctx.Err() != nil:
+		return fmt.Errorf("stopped: %w", l.ctx.Err())
+	}
+	return l.term.Err()
 }

@@ -2,8 +2,9 @@ package controller
 
 import (
 	"context"
-	"errors"
 	"io"
+	"log/slog"
+	"strings"
 	"time"
 
 	"google.golang.org/grpc/codes"
@@ -11,7 +12,7 @@ import (
 	"google.golang.org/protobuf/types/known/durationpb"
 
 	"iris/iris/bundle"
-	"iris/iris/network"
+	"iris/iris/peers"
 	pb "iris/iris/proto"
 	"iris/iris/state"
 )
@@ -19,8 +20,9 @@ import (
 // registryService is what workers call.
 type registryService struct {
 	pb.UnimplementedRegistryServiceServer
-	loop    *loop
-	bundles *bundle.Store
+	seat    *seat
+	bundles *peers.Bundles
+	log     *slog.Logger
 }
 
 // Register makes a worker known.
@@ -41,22 +43,22 @@ func (s *registryService) Register(ctx context.Context, in *pb.RegisterRequest) 
 		out *pb.RegisterResponse
 		err error
 	}
-	r, err := ask(ctx, s.loop,
-		func(*state.Cluster) []state.Command { return []state.Command{command} },
-		func(c *state.Cluster, errs []error) result {
+	r, err := ask(ctx, s.seat,
+		func(*loop) []state.Command { return []state.Command{command} },
+		func(l *loop, errs []error) result {
 			if errs[0] != nil {
 				return result{err: wire(errs[0])}
 			}
-			s.loop.liveness.hear(in.WorkerId, time.Now())
-			out := &pb.RegisterResponse{Lease: durationpb.New(s.loop.config.WorkerTimeout)}
-			out.Ack, out.Stop = c.Answer(in.WorkerId, in.Incarnation, reports)
+			l.replan = l.liveness.hear(in.WorkerId, time.Now()) || l.replan
+			out := &pb.RegisterResponse{Lease: durationpb.New(l.config.WorkerTimeout)}
+			out.Ack, out.Stop = l.cluster.Answer(in.WorkerId, in.Incarnation, reports)
 			return result{out: out}
 		})
 	if err != nil {
 		return nil, err
 	}
 	if r.err == nil {
-		s.loop.config.Log.Info("worker registered", "worker", in.WorkerId, "address", in.Address, "capacity", capacity.String())
+		s.log.Info("worker registered", "worker", in.WorkerId, "address", in.Address, "capacity", capacity.String())
 	}
 	return r.out, r.err
 }
@@ -87,17 +89,19 @@ func (s *registryService) ReportTaskState(ctx context.Context, in *pb.ReportTask
 func (s *registryService) observe(ctx context.Context, worker, incarnation string, attempts []*pb.AttemptReport,
 	alive bool) (*pb.ReportTaskStateResponse, bool, error) {
 	reports := readReports(attempts)
-	out, err := ask(ctx, s.loop,
-		func(c *state.Cluster) []state.Command {
+	out, err := ask(ctx, s.seat,
+		func(l *loop) []state.Command {
+			c := l.cluster
 			if w := c.Worker(worker); alive && w != nil && w.Incarnation == incarnation && !w.Lost {
-				s.loop.returned = s.loop.liveness.hear(worker, time.Now()) || s.loop.returned
+				l.replan = l.liveness.hear(worker, time.Now()) || l.replan
 			}
 			if news := c.News(worker, incarnation, reports); len(news) > 0 {
 				return []state.Command{state.Observe{Worker: worker, Incarnation: incarnation, Reports: news}}
 			}
 			return nil
 		},
-		func(c *state.Cluster, _ []error) *pb.ReportTaskStateResponse {
+		func(l *loop, _ []error) *pb.ReportTaskStateResponse {
+			c := l.cluster
 			if w := c.Worker(worker); w == nil || w.Lost || w.Incarnation != incarnation {
 				return nil
 			}
@@ -111,47 +115,33 @@ func (s *registryService) observe(ctx context.Context, worker, incarnation strin
 	return out, true, err
 }
 
+// maxErrorBytes is how much of an error text is kept: it is in the log, and in every answer about the job.
+const maxErrorBytes = 4 << 10
+
+func clipped(text string) string {
+	if len(text) <= maxErrorBytes {
+		return text
+	}
+	return strings.ToValidUTF8(text[:maxErrorBytes], "") + "…"
+}
+
 func readReports(in []*pb.AttemptReport) []state.Report {
 	reports := make([]state.Report, 0, len(in))
 	for _, r := range in {
 		switch s := state.State(r.State); s {
 		case state.Building, state.Running, state.Succeeded, state.Failed, state.Killed:
-			reports = append(reports, state.Report{UID: r.AttemptUid, State: s, Error: r.Error, ExitCode: r.ExitCode})
+			reports = append(reports, state.Report{UID: r.AttemptUid, State: s, Error: clipped(r.Error), ExitCode: r.ExitCode, Ports: r.Ports})
 		}
 	}
 	return reports
 }
 
-// DownloadBundle streams a stored workspace.
+// DownloadBundle streams a stored workspace. Any controller may be asked.
 func (s *registryService) DownloadBundle(in *pb.DownloadBundleRequest, stream pb.RegistryService_DownloadBundleServer) error {
-	hash, err := bundle.ParseHash(in.Sha256)
-	if err != nil {
-		return status.Error(codes.InvalidArgument, err.Error())
-	}
 	if s.bundles == nil {
-		return status.Errorf(codes.NotFound, "bundle %s: this controller stores no bundles", hash)
+		return status.Errorf(codes.NotFound, "bundle %s: this controller stores no bundles", in.Sha256)
 	}
-	file, _, err := s.bundles.Open(hash)
-	switch {
-	case errors.Is(err, bundle.ErrNotFound):
-		return status.Error(codes.NotFound, err.Error())
-	case err != nil:
-		return status.Errorf(codes.Internal, "open bundle %s: %v", hash, err)
-	}
-	defer func() { _ = file.Close() }() // it was only read
-	buffer := make([]byte, network.Chunk)
-	for {
-		n, err := file.Read(buffer)
-		if n > 0 {
-			if err := stream.Send(&pb.DownloadBundleResponse{Data: buffer[:n]}); err != nil {
-				return err
-			}
-		}
-		if errors.Is(err, io.EOF) {
-			return nil
-		}
-		if err != nil {
-			return status.Errorf(codes.Internal, "read bundle %s: %v", hash, err)
-		}
-	}
+	return peers.Send(in.Sha256, stream, func(hash bundle.Hash) (io.ReadCloser, int64, error) {
+		return s.bundles.Open(stream.Context(), hash)
+	})
 }

@@ -156,7 +156,7 @@ func (k *attempts) start(order *pb.StartOrder) {
 func (k *attempts) run(a *attempt, order *pb.StartOrder) {
 	log := k.logs.open(a.uid)
 	task, err := k.runtime.Start(context.Background(), runtime.Spec{ // a stop that comes too early is followed below
-		UID: a.uid, Argv: order.Argv, Env: order.Env, Dir: order.Dir, Log: log.add,
+		UID: a.uid, Argv: order.Argv, Env: order.Env, Inherited: order.Inherited, Dir: order.Dir, Log: log.add,
 	})
 	k.mu.Lock()
 	if err != nil {

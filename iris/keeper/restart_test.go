@@ -6,6 +6,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -56,6 +57,12 @@ func TestACommandThatCannotBeStartedIsRefused(t *testing.T) {
 		{runtime.Spec{UID: "a", Argv: []string{"/no/such/file"}}, `attempt a: cannot start ["/no/such/file"]: fork/exec ` +
 			`/no/such/file: no such file or directory`},
 		{runtime.Spec{UID: "b", Argv: []string{"x\xff"}}, `attempt b: not started: "x\xff" is not valid UTF-8`},
+		{runtime.Spec{UID: "b", Argv: []string{"x"}, Env: map[string]string{"A": "secret\xff"}},
+			`attempt b: not started: its environment variable "A" is not valid UTF-8`},
+		{runtime.Spec{UID: "b", Argv: []string{"x"}, Env: map[string]string{"A": strings.Repeat("x", 48<<20)}},
+			"attempt b: not started: its command line, environment and note have 50331668 bytes, more than 50331648"},
+		{runtime.Spec{UID: "b", Argv: []string{"nope"}}, `attempt b: cannot start ["nope"]: "nope": executable file not found ` +
+			`in $PATH (PATH is ` + strconv.Quote(os.Getenv("PATH")) + `)`},
 	} {
 		_, err := c.Start(t.Context(), spec.Spec)
 		if err == nil || err.Error() != spec.says || errors.Is(err, keeper.ErrLost) {

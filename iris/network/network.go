@@ -9,11 +9,7 @@ import (
 	"fmt"
 	"net"
 	"sync"
-	"time"
 
-	"google.golang.org/grpc"
-	"google.golang.org/grpc/backoff"
-	"google.golang.org/grpc/credentials/insecure"
 	"google.golang.org/grpc/test/bufconn"
 )
 
@@ -26,14 +22,24 @@ type Network interface {
 }
 
 // TCP is the real network.
-type TCP struct{}
+type TCP struct {
+	// MaxConnections is how many connections a listener holds at once; see Limit. Default: MaxConnections.
+	MaxConnections int
+}
 
 // Listen opens a TCP address; an empty one is a free port on loopback.
-func (TCP) Listen(address string) (net.Listener, error) {
+func (t TCP) Listen(address string) (net.Listener, error) {
 	if address == "" {
 		address = "127.0.0.1:0"
 	}
-	return net.Listen("tcp", address)
+	l, err := net.Listen("tcp", address)
+	if err != nil {
+		return nil, err
+	}
+	if t.MaxConnections == 0 {
+		t.MaxConnections = MaxConnections
+	}
+	return Limit(l, t.MaxConnections), nil
 }
 
 // Dial connects over TCP.
@@ -104,31 +110,3 @@ type memoryAddr string
 
 func (memoryAddr) Network() string  { return "memory" }
 func (a memoryAddr) String() string { return string(a) }
-
-// Client is a gRPC connection to an address. It connects when first used and reconnects by itself, pausing 0.1 s to 5 s
-// between tries; calls on it fail with UNAVAILABLE meanwhile. Options come on top, credentials for example; without any
-// the connection is in the clear.
-func Client(n Network, address string, options ...grpc.DialOption) (*grpc.ClientConn, error) {
-	return grpc.NewClient("passthrough:///"+address, append([]grpc.DialOption{
-		grpc.WithContextDialer(n.Dial),
-		grpc.WithTransportCredentials(insecure.NewCredentials()),
-		grpc.WithConnectParams(grpc.ConnectParams{
-			Backoff:           backoff.Config{BaseDelay: 100 * time.Millisecond, Multiplier: 1.6, Jitter: 0.2, MaxDelay: 5 * time.Second},
-			MinConnectTimeout: 5 * time.Second,
-		}),
-		grpc.WithDefaultCallOptions(grpc.MaxCallRecvMsgSize(MaxMessage), grpc.MaxCallSendMsgSize(MaxMessage)),
-	}, options...)...)
-}
-
-// MaxMessage is the largest message either side takes, in bytes; a larger one is RESOURCE_EXHAUSTED.
-const MaxMessage = 16 << 20
-
-// Chunk is how much of a stream of bytes, such as a bundle, one message carries.
-const Chunk = 256 << 10
-
-// Server is a gRPC server with the limits that Client expects; options come on top. Its Stop waits for the handlers.
-func Server(options ...grpc.ServerOption) *grpc.Server {
-	return grpc.NewServer(append([]grpc.ServerOption{
-		grpc.MaxRecvMsgSize(MaxMessage), grpc.MaxSendMsgSize(MaxMessage), grpc.WaitForHandlers(true),
-	}, options...)...)
-}

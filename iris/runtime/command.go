@@ -34,13 +34,16 @@ func newCommand(s Spec) (*command, error) {
 			return nil, fmt.Errorf("its working directory %s is a file", s.Dir)
 		}
 	}
-	env, err := environment(s.Env)
+	env, err := environment(s)
 	if err != nil {
 		return nil, err
 	}
 	path, err := find(s.Argv[0], s.Dir, env["PATH"])
+	if _, own := s.Env["PATH"]; errors.Is(err, exec.ErrNotFound) && !own {
+		return nil, fmt.Errorf("%w (PATH is %q)", err, env["PATH"])
+	}
 	if err != nil {
-		return nil, err
+		return nil, err // the task's own PATH is not shown, nor is any other value of its environment (FM-86)
 	}
 	c := &command{path: path, argv: s.Argv, env: make([]string, 0, len(env)), dir: s.Dir}
 	for _, name := range slices.Sorted(maps.Keys(env)) {
@@ -49,10 +52,14 @@ func newCommand(s Spec) (*command, error) {
 	return c, nil
 }
 
-func environment(task map[string]string) (map[string]string, error) {
-	env := Inherited()
-	for name, value := range task {
+func environment(s Spec) (map[string]string, error) {
+	env := maps.Clone(s.Inherited)
+	if env == nil {
+		env = Inherited()
+	}
+	for name, value := range s.Env {
 		if name == "" || strings.ContainsAny(name, "=\x00") || strings.Contains(value, "\x00") {
+			name, _, _ = strings.Cut(strings.ReplaceAll(name, "\x00", "="), "=") // what follows may be a value in the wrong place (FM-86)
 			return nil, fmt.Errorf("its environment variable %q: a name must not be empty or contain '=', "+
 				"nor name or value a NUL byte", name)
 		}
@@ -96,7 +103,7 @@ func find(name, dir, path string) (string, error) {
 	if denied != nil {
 		return "", denied
 	}
-	return "", fmt.Errorf("%q: %w (PATH is %q)", name, exec.ErrNotFound, path)
+	return "", fmt.Errorf("%q: %w", name, exec.ErrNotFound)
 }
 
 func inDir(dir, file string) string {

@@ -221,8 +221,9 @@ func TestProcessThatCannotStartSaysWhichAndWhy(t *testing.T) {
 		{"no command", Spec{},
 			`attempt u-1: cannot start []: the command line is empty`},
 		{"not in PATH", Spec{Argv: []string{"nope", "-x"}, Env: env},
-			`attempt u-1: cannot start ["nope" "-x"]: "nope": executable file not found in $PATH ` +
-				`(PATH is "` + dir + `")`},
+			`attempt u-1: cannot start ["nope" "-x"]: "nope": executable file not found in $PATH`},
+		{"not in the worker's PATH", Spec{Argv: []string{"nope"}},
+			`attempt u-1: cannot start ["nope"]: "nope": executable file not found in $PATH (PATH is ` + strconv.Quote(os.Getenv("PATH")) + `)`},
 		{"no such file", Spec{Argv: []string{"./nope"}, Dir: dir},
 			`attempt u-1: cannot start ["./nope"]: fork/exec ./nope: no such file or directory`},
 		{"not executable", Spec{Argv: []string{"notes"}, Env: env},
@@ -239,7 +240,7 @@ func TestProcessThatCannotStartSaysWhichAndWhy(t *testing.T) {
 		{"a file as directory", Spec{Argv: []string{"true"}, Dir: dir + "/notes"},
 			`attempt u-1: cannot start ["true"]: its working directory ` + dir + `/notes is a file`},
 		{"a variable that is two", Spec{Argv: []string{"true"}, Env: map[string]string{"A=1\nB": "2"}},
-			`attempt u-1: cannot start ["true"]: its environment variable "A=1\nB": a name must not be empty or ` +
+			`attempt u-1: cannot start ["true"]: its environment variable "A": a name must not be empty or ` +
 				`contain '=', nor name or value a NUL byte`},
 	} {
 		t.Run(c.name, func(t *testing.T) {

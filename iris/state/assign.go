@@ -69,6 +69,7 @@ func (c *Cluster) place(now time.Time, j *Job, p Placement) {
 		j.untried--
 	}
 	t.Attempts = append(t.Attempts, a)
+	c.counts.Attempts[Assigned]++
 	w.hold(a)
 	c.moveTask(now, j, p.Task, Assigned)
 	c.effects = append(c.effects, Run{a})

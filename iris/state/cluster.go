@@ -1,6 +1,7 @@
 package state
 
 import (
+	"cmp"
 	"fmt"
 	"maps"
 	"slices"
@@ -13,12 +14,16 @@ type Cluster struct {
 	policy  Policy
 	jobs    map[string]*Job
 	order   []*Job            // by submission
+	next    uint64            // number of the next job
 	names   map[string]string // name (below its parent) to the id of the job that has it, while it is not over
 	workers map[string]*Worker
 	live    map[string]*Worker // those that are not lost; no two have one address
 	queue   []*Job             // jobs with waiting tasks, in scheduling order; may hold jobs that left, see Queue
+	over    []*Job             // those of families that are over, in the order in which they may be forgotten
 	times   deadlines
-	sweepAt int // length of times at which to sweep it
+	counts  Counts                     // but for the workers, see Counts
+	bundles map[string]int             // how many jobs have each workspace
+	sweepAt struct{ queue, times int } // lengths at which to sweep them
 	effects []Effect
 }
 
@@ -26,14 +31,14 @@ type Cluster struct {
 func New(policy Policy) *Cluster {
 	return &Cluster{
 		policy: policy, jobs: map[string]*Job{}, names: map[string]string{},
-		workers: map[string]*Worker{}, live: map[string]*Worker{},
+		workers: map[string]*Worker{}, live: map[string]*Worker{}, bundles: map[string]int{},
 	}
 }
 
 // Apply carries out one command at one instant and returns what must now be done. An error is an *Error: the command
-// was refused and nothing changed.
+// was refused and nothing changed. Of the instant only the wall time counts.
 func (c *Cluster) Apply(now time.Time, command Command) ([]Effect, error) {
-	c.effects = nil
+	now, c.effects = wall(now), nil
 	var err error
 	switch cmd := command.(type) {
 	case SubmitJob:
@@ -52,22 +57,37 @@ func (c *Cluster) Apply(now time.Time, command Command) ([]Effect, error) {
 		c.failDispatch(now, cmd)
 	case Expire:
 		c.expire(now, cmd)
+	case SetPolicy:
+		c.policy = cmd.Policy
+	case ForgetJobs:
+		c.forgetJobs(cmd)
+	case ForgetWorkers:
+		c.forgetWorkers(cmd)
 	default:
 		panic(fmt.Sprintf("state: unknown command %T", command))
 	}
 	return c.effects, err
 }
 
+// Policy are the rules of now.
+func (c *Cluster) Policy() Policy { return c.policy }
+
 // Job is the job with this id, or nil.
 func (c *Cluster) Job(id string) *Job { return c.jobs[id] }
 
-// Jobs are all jobs in the order of submission. The caller must not change the slice.
+// Jobs are all jobs in the order of submission. The caller must not keep or change the slice.
 func (c *Cluster) Jobs() []*Job { return c.order }
+
+// JobsFrom are those of [Cluster.Jobs] whose Seq is this one or greater.
+func (c *Cluster) JobsFrom(seq uint64) []*Job {
+	first, _ := slices.BinarySearchFunc(c.order, seq, func(j *Job, seq uint64) int { return cmp.Compare(j.Seq, seq) })
+	return c.order[first:]
+}
 
 // Worker is the worker with this id, or nil.
 func (c *Cluster) Worker(id string) *Worker { return c.workers[id] }
 
-// Workers are all workers ever registered, by id.
+// Workers are all workers that are not forgotten, by id.
 func (c *Cluster) Workers() []*Worker {
 	all := make([]*Worker, 0, len(c.workers))
 	for _, id := range slices.Sorted(maps.Keys(c.workers)) {

@@ -63,6 +63,7 @@ type Report struct {
 	State    State // Building, Running, Succeeded, Failed, or Killed: stopped, or never ran
 	Error    string
 	ExitCode *int32
+	Ports    map[string]int32 // its named ports, if it is Running
 }
 
 // FailDispatch ends an attempt whose delivery was given up. An attempt its worker has reported meanwhile goes on (FM-3).
@@ -77,6 +78,22 @@ type Expire struct {
 	Reason   string
 }
 
+// SetPolicy changes the rules from now on. A deadline that was set under the old ones stands.
+type SetPolicy struct {
+	Policy Policy
+}
+
+// ForgetJobs drops jobs as if they had never been launched: those that are over together with all their family, whose
+// attempts have all been released, and whose children are dropped with them or were before. Others stay.
+type ForgetJobs struct {
+	IDs []string
+}
+
+// ForgetWorkers drops lost workers that hold nothing (FM-27). Others stay. One that comes back is new.
+type ForgetWorkers struct {
+	IDs []string
+}
+
 func (SubmitJob) command()      {}
 func (CancelJob) command()      {}
 func (RegisterWorker) command() {}
@@ -85,6 +102,9 @@ func (Assign) command()         {}
 func (Observe) command()        {}
 func (FailDispatch) command()   {}
 func (Expire) command()         {}
+func (SetPolicy) command()      {}
+func (ForgetJobs) command()     {}
+func (ForgetWorkers) command()  {}
 
 // Effect is something to do now that a command has been applied.
 type Effect interface{ effect() }
@@ -118,7 +138,7 @@ type Error struct {
 // Error is the text, which says what was refused and what to do.
 func (e *Error) Error() string { return e.Text }
 
-// Policy are the rules that a cluster's configuration sets. Every copy of the log is applied under the same policy.
+// Policy are the rules that a cluster's configuration sets. They are part of its state: see [SetPolicy].
 type Policy struct {
 	// NoWorkerGrace is how long a task that lost its worker waits while no live worker could ever run it.
 	NoWorkerGrace time.Duration

@@ -62,18 +62,26 @@ func (c *Cluster) pending(d Deadline) bool {
 	}
 	switch d.Kind {
 	case SchedulingDeadline:
-		return j.untried > 0
+		return j.untried > 0 && d.At.Equal(j.schedulingDeadline())
 	case TimeoutDeadline:
 		a := c.Attempt(d.UID)
-		return a != nil && !a.State.Terminal() && !a.Done
+		return a != nil && !a.State.Terminal() && !a.Done && d.At.Equal(a.timeout)
 	case StrandedDeadline:
-		return !j.stranded.IsZero() && d.At.Equal(j.stranded.Add(c.policy.NoWorkerGrace))
+		return !j.stranded.IsZero() && d.At.Equal(j.stranded)
 	}
 	return true
 }
 
+// schedulingDeadline is when the wait for a task's first attempt has been too long; zero: never.
+func (j *Job) schedulingDeadline() time.Time {
+	if limit := j.Spec.SchedulingTimeout; limit != nil {
+		return after(j.Submitted, limit.AsDuration())
+	}
+	return time.Time{}
+}
+
 func (c *Cluster) expire(now time.Time, cmd Expire) {
-	d := cmd.Deadline
+	d, reason := cmd.Deadline, valid(cmd.Reason)
 	if !c.pending(d) || now.Before(d.At) {
 		return
 	}
@@ -82,12 +90,13 @@ func (c *Cluster) expire(now time.Time, cmd Expire) {
 	case SchedulingDeadline:
 		first := slices.IndexFunc(j.Tasks, func(t Task) bool { return len(t.Attempts) == 0 })
 		c.endTask(now, j, int32(first), Unschedulable, fmt.Sprintf(
-			"not scheduled within %v: %s", j.Spec.SchedulingTimeout.AsDuration(), cmd.Reason))
+			"not scheduled within %v: %s", j.Spec.SchedulingTimeout.AsDuration(), reason))
 	case TimeoutDeadline:
 		a := c.Attempt(d.UID)
 		c.endAttempt(now, a, Failed, TimeoutText(j.Spec.Timeout.AsDuration()))
 		c.settle(now, a)
 	case StrandedDeadline:
+		j.stranded = time.Time{}
 		cause := c.lostText(j) + "no worker left to run it"
 		for i := range j.Tasks {
 			if t := &j.Tasks[i]; t.State == Pending && t.lostWorker() {
@@ -115,8 +124,8 @@ func (c *Cluster) grace(now time.Time, j *Job, feasible bool) {
 	case !hopeless:
 		j.stranded = time.Time{}
 	case j.stranded.IsZero():
-		j.stranded = now
-		c.schedule(Deadline{At: now.Add(c.policy.NoWorkerGrace), Kind: StrandedDeadline, Job: j.ID})
+		j.stranded = after(now, c.policy.NoWorkerGrace)
+		c.schedule(Deadline{At: j.stranded, Kind: StrandedDeadline, Job: j.ID})
 	}
 }
 
@@ -141,10 +150,10 @@ func (c *Cluster) reviewAll(now time.Time) {
 
 // schedule adds a deadline. Those that no longer stand are swept out whenever they may be half of all.
 func (c *Cluster) schedule(d Deadline) {
-	if len(c.times) >= c.sweepAt {
+	if len(c.times) >= c.sweepAt.times {
 		c.times = slices.DeleteFunc(c.times, func(d Deadline) bool { return !c.pending(d) })
 		heap.Init(&c.times)
-		c.sweepAt = 2*len(c.times) + 1024
+		c.sweepAt.times = 2*len(c.times) + 1024
 	}
 	heap.Push(&c.times, d)
 }
@@ -160,7 +169,8 @@ func (d *deadlines) Pop() any {
 	*d = (*d)[:len(*d)-1]
 	return last
 }
-func (d deadlines) Less(i, j int) bool {
-	return cmp.Or(d[i].At.Compare(d[j].At), cmp.Compare(d[i].Kind, d[j].Kind),
-		cmp.Compare(d[i].Job, d[j].Job), cmp.Compare(d[i].UID, d[j].UID)) < 0
+func (d deadlines) Less(i, j int) bool { return compareDeadlines(d[i], d[j]) < 0 }
+
+func compareDeadlines(a, b Deadline) int {
+	return cmp.Or(a.At.Compare(b.At), cmp.Compare(a.Kind, b.Kind), cmp.Compare(a.Job, b.Job), cmp.Compare(a.UID, b.UID))
 }

@@ -11,12 +11,12 @@ import (
 
 // endAttempt ends an attempt and charges its task's budget. settle must follow.
 func (c *Cluster) endAttempt(now time.Time, a *Attempt, to State, cause string) {
-	AttemptMoves.move(&a.State, to, a.what)
+	c.moveAttempt(a, to)
 	j, t := a.job, &a.job.Tasks[a.task]
 	if a.Done {
 		j.done--
 	}
-	a.Finished, a.Error, a.Done = now, cause, false
+	a.Finished, a.Error, a.Done, a.Ports = now, cause, false, nil
 	switch {
 	case to == Failed:
 		t.Failures++
@@ -34,7 +34,7 @@ func (c *Cluster) endAttempt(now time.Time, a *Attempt, to State, cause string) 
 func (c *Cluster) succeed(now time.Time, a *Attempt) {
 	j := a.job
 	if !j.Gang() {
-		AttemptMoves.move(&a.State, Succeeded, a.what)
+		c.moveAttempt(a, Succeeded)
 		c.moveTask(now, j, a.task, Succeeded)
 		c.rollUp(now, j, a.task)
 		return
@@ -46,7 +46,7 @@ func (c *Cluster) succeed(now time.Time, a *Attempt) {
 	j.done = 0
 	for i := range j.Tasks {
 		live := j.Tasks[i].live()
-		AttemptMoves.move(&live.State, Succeeded, live.what)
+		c.moveAttempt(live, Succeeded)
 		live.Done = false
 		c.moveTask(now, j, int32(i), Succeeded)
 	}
@@ -140,7 +140,7 @@ func (c *Cluster) finishJob(now time.Time, j *Job, to State, cause string) {
 	if j.State.Terminal() {
 		return
 	}
-	JobMoves.move(&j.State, to, func() string { return "job " + j.ID })
+	c.moveJob(j, to)
 	j.Finished, j.Error = now, cause
 	delete(c.names, nameKey(j.Spec.ParentJobId, j.Spec.Name))
 
@@ -166,29 +166,38 @@ func (c *Cluster) finishJob(now time.Time, j *Job, to State, cause string) {
 	for _, child := range j.children {
 		c.finishJob(now, child, Killed, fmt.Sprintf("its parent job %s ended %v", j.ID, to))
 	}
+	if j.parent == nil {
+		c.retire(j)
+	}
 }
 
-// moveTask moves a task, keeps the job's counts and queue, and lets a live job follow its furthest task.
+// moveTask moves a task, keeps the counts and the queue, and lets a live job follow its furthest task.
 func (c *Cluster) moveTask(now time.Time, j *Job, task int32, to State) {
 	t := &j.Tasks[task]
 	from := t.State
 	TaskMoves.move(&t.State, to, func() string { return "task " + j.TaskID(int(task)) })
 	j.counts[from]--
 	j.counts[to]++
+	c.counts.Tasks[from]--
+	c.counts.Tasks[to]++
 	if to == Pending {
 		c.wait(j, task)
 	}
 	if j.State.Terminal() {
 		return
 	}
-	furthest := Pending
+	c.moveJob(j, j.follows())
+}
+
+// follows is the state of the furthest task, which a job follows until it ends.
+func (j *Job) follows() State {
 	switch {
 	case j.Count(Running)+j.Count(Succeeded)+j.Count(Failed) > 0:
-		furthest = Running
+		return Running
 	case j.Count(Building) > 0:
-		furthest = Building
+		return Building
 	}
-	JobMoves.move(&j.State, furthest, func() string { return "job " + j.ID })
+	return Pending
 }
 
 // failDispatch ends an attempt that could not be delivered. It is free of charge; the task goes elsewhere until every
@@ -199,7 +208,7 @@ func (c *Cluster) failDispatch(now time.Time, cmd FailDispatch) {
 		return
 	}
 	j, t := a.job, &a.job.Tasks[a.task]
-	c.endAttempt(now, a, WorkerFailed, cmd.Cause)
+	c.endAttempt(now, a, WorkerFailed, valid(cmd.Cause))
 	if t.avoid == nil && !j.Gang() {
 		t.avoid = &avoidance{}
 	}
@@ -220,7 +229,7 @@ func (c *Cluster) failDispatch(now time.Time, cmd FailDispatch) {
 		return
 	}
 	round.workers = nil
-	round.notBefore = now.Add(c.policy.DispatchPause << min(round.rounds-1, 4))
+	round.notBefore = after(now, c.policy.DispatchPause<<min(round.rounds-1, 4))
 	c.schedule(Deadline{At: round.notBefore, Kind: BackoffDeadline, Job: j.ID})
 	c.settle(now, a)
 }

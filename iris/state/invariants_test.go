@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+	"strings"
 )
 
 // hindered are the placements of an Assign that something else than room forbids.
@@ -22,7 +23,7 @@ func (w *world) hindered(cmd Command) map[Placement]bool {
 // verifySource: a report ends attempts of the worker that sends it and no others, except through their job.
 func (w *world) verifySource(cmd Observe, fail func(string, ...any)) {
 	for _, a := range w.attempts() {
-		mine := a.Worker == cmd.Worker && w.c.Worker(a.Worker).Incarnation == cmd.Incarnation
+		mine := a.Worker == cmd.Worker && w.incarnation(a.Worker) == cmd.Incarnation
 		byJob := a.State == CoschedFailed || a.State == Killed || a.State == Succeeded && a.job.Gang()
 		if ended := a.State.Terminal() && w.final[a.UID] == ""; ended && !mine && !byJob {
 			fail("a report of %s, incarnation %s, ended %s as %v", cmd.Worker, cmd.Incarnation, a.UID, a.State)
@@ -49,6 +50,26 @@ func (w *world) verifyStops(effects []Effect, fail func(string, ...any)) {
 		if ended := a.State.Terminal() && w.final[a.UID] == ""; ended && !a.Released && !stopped {
 			fail("%s ended and is not stopped", a.UID)
 		}
+	}
+}
+
+// verifyOutstanding: a new leader sends again each attempt that its worker may not know, and each stop that is not
+// confirmed.
+func (w *world) verifyOutstanding(fail func(string, ...any)) {
+	var want []string
+	for _, worker := range w.c.Workers() {
+		for _, a := range worker.Held() {
+			switch {
+			case worker.Lost:
+			case a.State == Assigned:
+				want = append(want, fmt.Sprintf("run %s on %s", a.UID, worker.ID))
+			case a.State != Building && a.State != Running:
+				want = append(want, fmt.Sprintf("stop %s on %s", a.UID, worker.ID))
+			}
+		}
+	}
+	if got := effectTexts(w.c.Outstanding()); !slices.Equal(got, want) {
+		fail("outstanding are %v, not %v", got, want)
 	}
 }
 
@@ -94,6 +115,11 @@ func (w *world) verifyFinal(fail func(string, ...any)) {
 			w.final[id] = text
 		}
 	}
+	for id := range w.final {
+		if job, _, _ := strings.Cut(id, "/"); w.c.Job(job) == nil {
+			delete(w.final, id) // forgotten: the id may be used again
+		}
+	}
 	for _, j := range w.c.Jobs() {
 		verify(j.ID, j.State.Terminal(), "%v %q %v %v %d %d",
 			j.State, j.Error, j.Started, j.Finished, j.Failures, j.Preemptions)
@@ -107,7 +133,7 @@ func (w *world) verifyFinal(fail func(string, ...any)) {
 					fail("attempt %d of %s is %s", n, j.TaskID(i), a.UID)
 				}
 				verify(a.UID, a.State.Terminal(), "%v %q %v %v %v %v",
-					a.State, a.Error, a.ExitCode, a.Assigned, a.Started, a.Finished)
+					a.State, a.Error, orDefault(a.ExitCode, -1), a.Assigned, a.Started, a.Finished)
 				if !a.State.Terminal() {
 					live++
 				}

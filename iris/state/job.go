@@ -24,7 +24,9 @@ const MaxNeverBegan = 100
 
 // Job is a launched job.
 type Job struct {
-	ID    string
+	ID string
+	// Seq is its number in the order of submission. None is used twice.
+	Seq   uint64
 	Spec  *pb.JobSpec // never changes
 	Need  Resources   // of each task
 	State State
@@ -42,16 +44,42 @@ type Job struct {
 	parent   *Job
 	children []*Job
 	depth    int
-	seq      uint64 // order of submission
 	counts   [numStates]int32
 	untried  int       // tasks that have had no attempt
+	held     int       // attempts that are not released
 	done     int       // a gang's tasks whose attempt is Done
 	waiting  []int32   // indexes of pending tasks, ascending; may hold tasks that left, see Waiting
 	queued   bool      // in Cluster.queue
 	lost     bool      // some attempt ended with its worker
 	avoiding bool      // some dispatch failed
-	stranded time.Time // since when no live worker could run what lost its worker
+	dropped  bool      // it was forgotten
+	stranded time.Time // when what lost its worker and no live worker could run is given up; zero: never
 	avoid    avoidance // a gang's; other jobs have one for each task
+}
+
+// newJob is one of which nothing was tried, known to its parent, if it has one, and to nobody else.
+func newJob(id string, spec *pb.JobSpec, parent *Job) *Job {
+	j := &Job{
+		ID: id, Spec: spec, Need: ResourcesOf(spec.Resources), State: Pending, Tasks: make([]Task, replicas(spec)),
+		parent: parent,
+	}
+	if parent != nil {
+		j.depth = parent.depth + 1
+		parent.children = append(parent.children, j)
+	}
+	for i := range j.Tasks {
+		j.Tasks[i].State = Pending
+	}
+	j.counts[Pending], j.untried = int32(len(j.Tasks)), len(j.Tasks)
+	return j
+}
+
+// replicas is how many tasks a job has.
+func replicas(spec *pb.JobSpec) int {
+	if spec == nil {
+		return DefaultReplicas
+	}
+	return orDefault(spec.Replicas, DefaultReplicas)
 }
 
 // Task is one of a job's equal parts.
@@ -75,6 +103,8 @@ type Attempt struct {
 	State       State
 	Error       string
 	ExitCode    *int32
+	// Ports are its named ports while it runs (FM-61). The map never changes.
+	Ports map[string]int32
 	// Assigned, Started (BUILDING or RUNNING was reported) and Finished are zero until they happen.
 	Assigned, Started, Finished time.Time
 	// Done: it succeeded, but a gang's success counts only when the whole gang has succeeded (FM-55).
@@ -82,9 +112,10 @@ type Attempt struct {
 	// Released: its worker confirmed that it stopped, or is lost; its capacity is free again (FM-9).
 	Released bool
 
-	job  *Job
-	task int32
-	lost bool // it ended with its worker
+	job     *Job
+	task    int32
+	lost    bool      // it ended with its worker
+	timeout time.Time // when the controller ends it itself; zero: never
 }
 
 // avoidance is where dispatch failed in this round, and how many rounds there were (design §3).
@@ -92,6 +123,14 @@ type avoidance struct {
 	workers   []string
 	rounds    int
 	notBefore time.Time
+}
+
+// root is the first of the job's ancestors, or itself.
+func (j *Job) root() *Job {
+	for j.parent != nil {
+		j = j.parent
+	}
+	return j
 }
 
 // TaskID is "job/index".
@@ -176,6 +215,14 @@ func (a *Attempt) Task() int { return int(a.task) }
 func (a *Attempt) Number() int {
 	_, _, n, _ := splitUID(a.UID)
 	return n
+}
+
+// Waited is since when its task had been waiting for it: since the submission, or the end of the attempt before.
+func (a *Attempt) Waited() time.Time {
+	if n := a.Number(); n > 0 {
+		return a.job.Tasks[a.task].Attempts[n-1].Finished
+	}
+	return a.job.Submitted
 }
 
 func newUID(job string, task int32, attempt int) string {

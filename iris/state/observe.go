@@ -87,7 +87,7 @@ func (c *Cluster) register(now time.Time, cmd RegisterWorker) error {
 	}
 	restarted, before := w.Incarnation != cmd.Incarnation, w.Attributes
 	w.Address, w.Capacity, w.Attributes = cmd.Address, cmd.Capacity, attributes
-	w.Incarnation, w.Lost, w.LostCause = cmd.Incarnation, false, ""
+	w.Incarnation, w.Lost, w.LostCause, w.LostAt = cmd.Incarnation, false, "", time.Time{}
 	c.live[w.ID] = w
 	if restarted {
 		var gone []*Attempt
@@ -114,12 +114,12 @@ func (j *Job) stays(before, after map[string]string) bool {
 
 func (c *Cluster) lose(now time.Time, cmd LoseWorker) {
 	if w := c.workers[cmd.ID]; w != nil && !w.Lost && w.Incarnation == cmd.Incarnation {
-		c.loseWorker(now, w, cmd.Cause)
+		c.loseWorker(now, w, valid(cmd.Cause))
 	}
 }
 
 func (c *Cluster) loseWorker(now time.Time, w *Worker, cause string) {
-	w.Lost, w.LostCause = true, cause
+	w.Lost, w.LostCause, w.LostAt = true, cause, now
 	w.TimesLost++
 	delete(c.live, w.ID)
 	c.loseAttempts(now, w, w.Held(), fmt.Sprintf("lost worker %s: %s", w.ID, cause))
@@ -156,6 +156,9 @@ func (c *Cluster) observe(now time.Time, cmd Observe) {
 		case a == nil:
 		case !r.State.Terminal():
 			c.advance(now, a, r.State)
+			if r.State == Running {
+				a.Ports = r.Ports
+			}
 		default:
 			c.workers[a.Worker].release(a)
 			c.finish(now, a, r)
@@ -165,7 +168,7 @@ func (c *Cluster) observe(now time.Time, cmd Observe) {
 
 // advance follows an attempt through its phases.
 func (c *Cluster) advance(now time.Time, a *Attempt, to State) {
-	AttemptMoves.move(&a.State, to, a.what)
+	c.moveAttempt(a, to)
 	j := a.job
 	if a.Started.IsZero() {
 		a.Started = now
@@ -174,8 +177,8 @@ func (c *Cluster) advance(now time.Time, a *Attempt, to State) {
 		j.Started = now
 	}
 	if limit := j.Spec.Timeout; limit != nil && to == Running {
-		at := now.Add(limit.AsDuration()).Add(c.policy.TimeoutSlack) // the sum of both may overflow
-		c.schedule(Deadline{At: at, Kind: TimeoutDeadline, Job: j.ID, UID: a.UID})
+		a.timeout = after(after(now, limit.AsDuration()), c.policy.TimeoutSlack) // the sum of both may overflow
+		c.schedule(Deadline{At: a.timeout, Kind: TimeoutDeadline, Job: j.ID, UID: a.UID})
 	}
 	c.moveTask(now, j, a.task, to)
 }
@@ -185,7 +188,7 @@ func (c *Cluster) finish(now time.Time, a *Attempt, r Report) {
 	if a.State.Terminal() {
 		return // the controller ended it: only its capacity came back
 	}
-	a.ExitCode = r.ExitCode
+	a.ExitCode, a.Ports = r.ExitCode, nil
 	if a.State == Assigned { // the report of its start was lost or coalesced with this one
 		c.advance(now, a, Running)
 	}
@@ -195,9 +198,9 @@ func (c *Cluster) finish(now time.Time, a *Attempt, r Report) {
 		c.succeed(now, a)
 		return
 	case Failed:
-		c.endAttempt(now, a, Failed, r.Error)
+		c.endAttempt(now, a, Failed, valid(r.Error))
 	default: // stopped, though nobody here asked for it: the worker's doing, not the user's (FM-52)
-		c.endAttempt(now, a, WorkerFailed, orElse(r.Error, "stopped by its worker"))
+		c.endAttempt(now, a, WorkerFailed, orElse(valid(r.Error), "stopped by its worker"))
 	}
 	c.settle(now, a)
 }

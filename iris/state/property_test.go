@@ -3,7 +3,6 @@ package state
 import (
 	"fmt"
 	"slices"
-	"strings"
 	"testing"
 	"time"
 
@@ -12,19 +11,14 @@ import (
 
 // A world is a cluster under random commands, with what must stay true of it.
 type world struct {
-	t       *rapid.T
-	c       *Cluster
-	now     time.Time
-	log     []entry
-	final   map[string]string // what has ended, by id, as it was when it ended
-	expired []Deadline        // all that were ever due
-}
-
-// An entry is a line of the log: a command, its instant, and what came of it.
-type entry struct {
-	at      time.Time
-	command Command
-	outcome string
+	t        *rapid.T
+	c        *Cluster
+	now      time.Time
+	follower *Cluster          // made of the log alone, as it comes back from a disk
+	lines    int               // of the log
+	final    map[string]string // what has ended, by id, as it was when it ended
+	due      []Deadline        // those that are being answered
+	expired  []Deadline        // all that were ever due
 }
 
 var worldPolicy = Policy{
@@ -33,37 +27,51 @@ var worldPolicy = Policy{
 
 func TestRandomHistoriesKeepEveryPromise(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
-		w := &world{t: t, c: New(worldPolicy), now: epoch, final: map[string]string{}}
-		for i := range rapid.IntRange(0, 3).Draw(t, "first workers") {
-			w.apply(w.registration(i, 1))
-		}
-		t.Repeat(map[string]func(*rapid.T){
-			"submit":        func(*rapid.T) { w.submit() },
-			"register":      func(*rapid.T) { w.register() },
-			"lose":          func(*rapid.T) { w.lose() },
-			"schedule":      func(*rapid.T) { w.schedule() },
-			"assign":        func(*rapid.T) { w.assignAnything() },
-			"assign gang":   func(*rapid.T) { w.assignGang() },
-			"progress":      func(*rapid.T) { w.progress() },
-			"more progress": func(*rapid.T) { w.schedule(); w.progress(); w.progress() },
-			"heartbeat":     func(*rapid.T) { w.heartbeat() },
-			"observe":       func(*rapid.T) { w.observeAnything() },
-			"fail dispatch": func(*rapid.T) { w.failDispatch() },
-			"cancel":        func(*rapid.T) { w.cancel() },
-			"tick":          func(*rapid.T) { w.tick(w.seconds("tick", 1, 8)) },
-			"expire":        func(*rapid.T) { w.expireAnything() },
-		})
+		w := newWorld(t)
+		t.Repeat(w.actions())
 		w.drain()
-		w.replay()
+		w.forgetAll()
 	})
+}
+
+func newWorld(t *rapid.T) *world {
+	w := &world{t: t, c: New(worldPolicy), follower: New(worldPolicy), now: epoch, final: map[string]string{}}
+	for i := range rapid.IntRange(0, 3).Draw(t, "first workers") {
+		w.apply(w.registration(i, 1))
+	}
+	return w
+}
+
+// actions are all that may happen in a world.
+func (w *world) actions() map[string]func(*rapid.T) {
+	return map[string]func(*rapid.T){
+		"submit":        func(*rapid.T) { w.submit() },
+		"register":      func(*rapid.T) { w.register() },
+		"lose":          func(*rapid.T) { w.lose() },
+		"schedule":      func(*rapid.T) { w.schedule() },
+		"assign":        func(*rapid.T) { w.assignAnything() },
+		"assign gang":   func(*rapid.T) { w.assignGang() },
+		"progress":      func(*rapid.T) { w.progress() },
+		"more progress": func(*rapid.T) { w.schedule(); w.progress(); w.progress() },
+		"heartbeat":     func(*rapid.T) { w.heartbeat() },
+		"observe":       func(*rapid.T) { w.observeAnything() },
+		"fail dispatch": func(*rapid.T) { w.failDispatch() },
+		"cancel":        func(*rapid.T) { w.cancel() },
+		"tick":          func(*rapid.T) { w.tick(w.seconds("tick", 1, 8)) },
+		"expire":        func(*rapid.T) { w.expireAnything() },
+		"set policy":    func(*rapid.T) { w.setPolicy() },
+		"forget":        func(*rapid.T) { w.forget() },
+		"retain":        func(*rapid.T) { w.retain() },
+		"restore":       func(*rapid.T) { w.restore(0) },
+		"slow clock":    func(*rapid.T) { w.restore(w.seconds("slower by", 1, 3)) },
+	}
 }
 
 // apply applies a command and verifies everything that holds after each.
 func (w *world) apply(cmd Command) {
-	before, hindered := w.c.Describe(epoch), w.hindered(cmd)
+	before, hindered, needs := w.c.Describe(epoch), w.hindered(cmd), w.needs()
 	effects, err := w.c.Apply(w.now, cmd)
-	outcome := fmt.Sprint(effectTexts(effects), err)
-	w.log = append(w.log, entry{w.now, cmd, outcome})
+	w.lines++
 	fail := func(format string, args ...any) {
 		w.t.Helper()
 		w.t.Fatalf("%+v at %v\n%s\nfrom\n%sto\n%s", cmd, w.now.Sub(epoch), fmt.Sprintf(format, args...), before,
@@ -72,6 +80,7 @@ func (w *world) apply(cmd Command) {
 	if broken := w.c.Check(); broken != nil {
 		fail("%v", broken)
 	}
+	w.follow(cmd, fmt.Sprint(effectTexts(effects), err))
 	if err != nil && (len(effects) > 0 || w.c.Describe(epoch) != before) {
 		fail("was refused (%v) and changed something", err)
 	}
@@ -91,7 +100,9 @@ func (w *world) apply(cmd Command) {
 	if observed, ok := cmd.(Observe); ok {
 		w.verifySource(observed, fail)
 	}
+	w.verifyForgotten(cmd, needs, fail)
 	w.verifyStops(effects, fail)
+	w.verifyOutstanding(fail)
 	w.verifyQueue(fail)
 	w.verifyFinal(fail)
 	if at, ok := w.c.Next(); ok && !at.After(w.now) {
@@ -102,8 +113,9 @@ func (w *world) apply(cmd Command) {
 // tick lets time go by and answers all deadlines that have come meanwhile, late as they may be.
 func (w *world) tick(d time.Duration) {
 	w.now = w.now.Add(d)
-	for _, due := range w.c.Due(w.now) {
-		w.expired = append(w.expired, due)
+	for w.due = w.c.Due(w.now); len(w.due) > 0; {
+		due := w.due[0]
+		w.due, w.expired = w.due[1:], append(w.expired, due)
 		if due.Kind != BackoffDeadline {
 			w.apply(Expire{Deadline: due, Reason: "nothing is free"})
 		}
@@ -133,7 +145,7 @@ func (w *world) tell(worker *Worker, reports ...Report) (ack, stop []string) {
 // drain stops all faults: what is placed succeeds, what must stop stops. Then every job ends, or cannot fit.
 func (w *world) drain() {
 	for range 300 {
-		before := len(w.log)
+		before := w.lines
 		for _, worker := range w.c.Workers() {
 			for _, a := range worker.Held() {
 				to := Succeeded
@@ -151,7 +163,7 @@ func (w *world) drain() {
 				}
 			}
 		}
-		if len(w.log) > before {
+		if w.lines > before {
 			continue
 		}
 		at, ok := w.c.Next()
@@ -195,28 +207,4 @@ func (w *world) couldFit(j *Job) bool {
 		}
 	}
 	return false
-}
-
-// replay applies the log to another cluster: the same comes of it, byte for byte.
-func (w *world) replay() {
-	twin := New(worldPolicy)
-	for i, e := range w.log {
-		effects, err := twin.Apply(e.at, e.command)
-		if outcome := fmt.Sprint(effectTexts(effects), err); outcome != e.outcome {
-			w.t.Fatalf("line %d of the log, %+v, gave %s and now %s", i, e.command, e.outcome, outcome)
-		}
-	}
-	if got, want := twin.Describe(epoch), w.c.Describe(epoch); got != want {
-		w.t.Fatalf("a replay gives\n%snot\n%s", got, want)
-	}
-	ids := func(c *Cluster) string {
-		var all []string
-		for _, j := range c.Queue() {
-			all = append(all, fmt.Sprint(j.ID, j.Waiting()))
-		}
-		return strings.Join(all, " ")
-	}
-	if got, want := ids(twin), ids(w.c); got != want {
-		w.t.Fatalf("a replay queues %s, not %s", got, want)
-	}
 }

@@ -25,6 +25,9 @@ func (c *Cluster) wait(j *Job, task int32) {
 	if j.queued {
 		return
 	}
+	if len(c.queue) >= c.sweepAt.queue { // who only follows the log never looks at the queue
+		c.sweepAt.queue = 2*len(c.Queue()) + 1024
+	}
 	j.queued = true
 	// A job that left the queue may still stand in it until the next Queue: then it is where it belongs.
 	if at, found := slices.BinarySearchFunc(c.queue, j, order); !found {
@@ -33,7 +36,7 @@ func (c *Cluster) wait(j *Job, task int32) {
 }
 
 func order(a, b *Job) int {
-	return cmp.Or(cmp.Compare(band(a), band(b)), cmp.Compare(b.depth, a.depth), cmp.Compare(a.seq, b.seq))
+	return cmp.Or(cmp.Compare(band(a), band(b)), cmp.Compare(b.depth, a.depth), cmp.Compare(a.Seq, b.Seq))
 }
 
 func band(j *Job) pb.PriorityBand {

@@ -3,6 +3,7 @@ package state
 import (
 	"fmt"
 	"slices"
+	"strings"
 	"time"
 
 	"google.golang.org/protobuf/proto"
@@ -58,6 +59,9 @@ func (w *world) submit() {
 	}
 	if w.rarely("scheduling timeout") || w.rarely("other scheduling timeout") {
 		schedulingTimeout(w.seconds("scheduling timeout", 1, 20))(spec)
+	}
+	if w.rarely("workspace") {
+		bundled(strings.Repeat(pick(w, "sum", "a", "b"), 64))(spec)
 	}
 	if w.rarely("child") || w.rarely("other child") {
 		spec.ParentJobId = w.jobID("parent")
@@ -168,7 +172,7 @@ func (w *world) observeAnything() {
 		return
 	}
 	a := pick(w, "attempt", all...)
-	cmd := Observe{Worker: a.Worker, Incarnation: w.c.Worker(a.Worker).Incarnation}
+	cmd := Observe{Worker: a.Worker, Incarnation: w.incarnation(a.Worker)}
 	if w.rarely("stale") {
 		cmd.Incarnation = "0"
 	}
@@ -217,6 +221,14 @@ func (w *world) assignGang() {
 		cmd.Placements = append(cmd.Placements, Placement{j.ID, int32(i), pick(w, "worker", known...).ID})
 	}
 	w.apply(cmd)
+}
+
+// incarnation is the worker's present one; none if it is forgotten.
+func (w *world) incarnation(worker string) string {
+	if known := w.c.Worker(worker); known != nil {
+		return known.Incarnation
+	}
+	return ""
 }
 
 func (w *world) failDispatch() {

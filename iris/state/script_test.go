@@ -30,6 +30,11 @@ import (
 //	fail-dispatch j/0/0                   its cause below
 //	tick +5s                              lets time go by
 //	expire                                answers what is due, its reason below
+//	set-policy [grace=20s rounds=2 pause=5s slack=1s]   what is not given stays
+//	forget j k, forget-workers w-0        prints how many stay
+//	retain [jobs=1 age=1h worker-age=1h]  forgets what the cluster proposes, and prints it
+//	outstanding                           prints what a new leader sends again
+//	restore                               goes on with what is restored from a snapshot
 //	queue, describe                       print
 func TestLogs(t *testing.T) {
 	paths, err := filepath.Glob("testdata/*.txt")
@@ -81,6 +86,22 @@ func (r script) run() {
 		r.now = r.now.Add(r.duration(strings.TrimPrefix(r.word(0), "+")))
 	case "expire":
 		r.expire()
+	case "set-policy":
+		r.do(SetPolicy{r.policy()})
+	case "forget", "forget-workers":
+		r.forget()
+	case "retain":
+		r.retain()
+	case "outstanding":
+		for _, e := range effectTexts(r.c.Outstanding()) {
+			r.printf("%s\n", e)
+		}
+	case "restore":
+		restored, err := Restore(throughBytes(r.tb(), r.c.Snapshot()))
+		if err != nil {
+			r.d.Fatalf(r.tb(), "%v", err)
+		}
+		r.story.c = restored
 	case "queue":
 		for _, j := range r.c.Queue() {
 			r.printf("%s %v\n", j.ID, j.Waiting())
@@ -157,6 +178,68 @@ func (r script) expire() {
 	}
 	if at, ok := r.c.Next(); ok {
 		r.printf("next at %v\n", at.Sub(r.start))
+	}
+}
+
+func (r script) policy() Policy {
+	p := r.c.Policy()
+	for _, arg := range r.d.CmdArgs {
+		value := strings.Join(arg.Vals, ",")
+		switch arg.Key {
+		case "grace":
+			p.NoWorkerGrace = r.duration(value)
+		case "rounds":
+			p.DispatchRounds = int(r.number(value))
+		case "pause":
+			p.DispatchPause = r.duration(value)
+		case "slack":
+			p.TimeoutSlack = r.duration(value)
+		default:
+			r.d.Fatalf(r.tb(), "a policy has no %s", arg.Key)
+		}
+	}
+	return p
+}
+
+func (r script) forget() {
+	var ids []string
+	for _, arg := range r.d.CmdArgs {
+		ids = append(ids, arg.Key)
+	}
+	var cmd Command = ForgetJobs{ids}
+	if r.d.Cmd == "forget-workers" {
+		cmd = ForgetWorkers{ids}
+	}
+	r.do(cmd)
+	stay := slices.DeleteFunc(ids, func(id string) bool { return r.c.Job(id) == nil && r.c.Worker(id) == nil })
+	if len(stay) > 0 {
+		r.printf("stays: %s\n", strings.Join(stay, " "))
+	}
+}
+
+func (r script) retain() {
+	var keep Retention
+	for _, arg := range r.d.CmdArgs {
+		value := strings.Join(arg.Vals, ",")
+		switch arg.Key {
+		case "jobs":
+			keep.Jobs = int(r.number(value))
+		case "age":
+			keep.Age = r.duration(value)
+		case "worker-age":
+			keep.WorkerAge = r.duration(value)
+		default:
+			r.d.Fatalf(r.tb(), "nothing is kept by %s", arg.Key)
+		}
+	}
+	for _, cmd := range r.c.Expired(r.now, keep) {
+		switch cmd := cmd.(type) {
+		case ForgetJobs:
+			r.printf("forget jobs %s\n", strings.Join(cmd.IDs, " "))
+		case ForgetWorkers:
+			r.printf("forget workers %s\n", strings.Join(cmd.IDs, " "))
+		}
+		r.do(cmd)
 	}
 }
 

@@ -87,6 +87,24 @@ func (e *IllegalMoveError) Error() string {
 	return fmt.Sprintf("illegal move of %s: %v to %v", e.What, e.From, e.To)
 }
 
+// A stateSet tells which states there are, by number.
+type stateSet [numStates]bool
+
+var jobStates, taskStates, attemptStates = JobMoves.states(), TaskMoves.states(), AttemptMoves.states()
+
+// states are all that the table has.
+func (m Moves) states() (all stateSet) {
+	for from, tos := range m {
+		all[from] = true
+		for _, to := range tos {
+			all[to] = true
+		}
+	}
+	return all
+}
+
+func (s *stateSet) know(number int32) bool { return number >= 0 && number < int32(len(s)) && s[number] }
+
 // move changes *s. It panics with an IllegalMoveError: going on would corrupt the log's meaning.
 func (m Moves) move(s *State, to State, what func() string) {
 	if *s == to {

@@ -29,25 +29,18 @@ func (c *Cluster) submit(now time.Time, cmd SubmitJob) error {
 			holder, cmd.Spec.Name)}
 	}
 
-	j := &Job{
-		ID: cmd.ID, Spec: cmd.Spec, Need: ResourcesOf(cmd.Spec.Resources), State: Pending, Submitted: now,
-		Tasks:  make([]Task, orDefault(cmd.Spec.Replicas, DefaultReplicas)),
-		parent: parent, seq: uint64(len(c.order)),
-	}
-	if parent != nil {
-		j.depth = parent.depth + 1
-		parent.children = append(parent.children, j)
-	}
-	j.counts[Pending], j.untried = int32(len(j.Tasks)), len(j.Tasks)
+	j := newJob(cmd.ID, cmd.Spec, parent)
+	j.Seq, j.Submitted = c.next, now
 	j.waiting = make([]int32, 0, len(j.Tasks))
 	for i := range j.Tasks {
-		j.Tasks[i].State = Pending
 		c.wait(j, int32(i))
 	}
 	c.jobs[j.ID], c.names[key] = j, j.ID
 	c.order = append(c.order, j)
-	if limit := cmd.Spec.SchedulingTimeout; limit != nil {
-		c.schedule(Deadline{At: now.Add(limit.AsDuration()), Kind: SchedulingDeadline, Job: j.ID})
+	c.next++
+	c.count(j, 1)
+	if at := j.schedulingDeadline(); !at.IsZero() {
+		c.schedule(Deadline{At: at, Kind: SchedulingDeadline, Job: j.ID})
 	}
 	return nil
 }
@@ -60,6 +53,6 @@ func (c *Cluster) cancel(now time.Time, cmd CancelJob) error {
 	if j == nil {
 		return &Error{NotFound, fmt.Sprintf("job %s is unknown", cmd.ID)}
 	}
-	c.finishJob(now, j, Killed, cmd.Reason)
+	c.finishJob(now, j, Killed, valid(cmd.Reason))
 	return nil
 }

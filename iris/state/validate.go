@@ -142,7 +142,7 @@ func (m *mistakes) resources(r *pb.Resources) {
 }
 
 func (m *mistakes) replicas(spec *pb.JobSpec) {
-	n := orDefault(spec.Replicas, DefaultReplicas)
+	n := replicas(spec)
 	m.unless(n >= 1 && n <= maxReplicas, "replicas", n, "be 1 to %d", maxReplicas)
 	gang := spec.Coscheduling
 	m.unless(gang == nil || gang.GroupBy != "", "coscheduling.group_by", "", "name a worker attribute, such as %q",
@@ -190,13 +190,21 @@ func (m *mistakes) environment(variables map[string]string) {
 	m.unless(len(variables) <= maxEnvironment, "the number of environment variables", len(variables),
 		"be at most %d", maxEnvironment)
 	for _, key := range slices.Sorted(maps.Keys(variables)) {
-		m.unless(key != "" && !strings.ContainsAny(key, "=\x00"), "environment key", key,
+		m.unless(key != "" && !strings.ContainsAny(key, "=\x00"), "environment key", beforeValue(key),
 			"be set and have no '=' or NUL")
-		m.unless(!strings.HasPrefix(key, reservedPrefix), "environment key", key,
+		m.unless(!strings.HasPrefix(key, reservedPrefix), "environment key", beforeValue(key),
 			"not begin with %s, which is reserved", reservedPrefix)
-		m.unless(!strings.Contains(variables[key], "\x00"), fmt.Sprintf("environment[%s]", clipped(key)),
+		m.unless(!strings.Contains(variables[key], "\x00"), fmt.Sprintf("environment[%s]", clipped(beforeValue(key))),
 			"(not shown)", "have no NUL") // a value may be a secret (FM-86)
 	}
+}
+
+// beforeValue leaves out what may be a value in the wrong place, as in "PASSWORD=secret", and so a secret (FM-86).
+func beforeValue(key string) string {
+	if i := strings.IndexAny(key, "=\x00"); i >= 0 {
+		return key[:i+1] + "…"
+	}
+	return key
 }
 
 func (m *mistakes) ports(names []string) {

@@ -4,6 +4,7 @@ import (
 	"maps"
 	"slices"
 	"strconv"
+	"time"
 )
 
 // Worker is a worker that has registered at least once.
@@ -17,8 +18,9 @@ type Worker struct {
 	Attributes map[string]string
 	// Lost: no heartbeat for the worker timeout. It returns by registering again.
 	Lost bool
-	// LostCause says why, while it is lost.
+	// LostCause says why, and LostAt since when, while it is lost.
 	LostCause string
+	LostAt    time.Time
 	// TimesLost counts how often it was marked lost.
 	TimesLost int
 
@@ -39,6 +41,7 @@ func (w *Worker) Held() []*Attempt {
 
 func (w *Worker) hold(a *Attempt) {
 	w.held[a.UID] = a
+	a.job.held++
 	w.Committed = w.Committed.Add(a.job.Need)
 }
 
@@ -48,6 +51,7 @@ func (w *Worker) release(a *Attempt) {
 	}
 	a.Released = true
 	delete(w.held, a.UID)
+	a.job.held--
 	w.Committed = w.Committed.Sub(a.job.Need)
 }
 

@@ -31,7 +31,7 @@ type Manager interface {
 }
 
 var createSite = chaos.NewSite("vm.create",
-	"before a slice is created; firing makes the creation fail", chaos.CanAll, "group")
+	"before a slice is created; firing makes the creation fail", chaos.CanAll, "group").Carrying()
 
 // Create makes one slice. It is the one way production code does so, and passes the chaos site `vm.create`
 // (design §5) with the labels of on, which is not nil and names "group" (and "cluster"). Firing makes the creation

@@ -121,6 +121,7 @@ type boss struct {
 	reports   []*pb.ReportTaskStateRequest
 	deaf      bool  // no acknowledgement
 	lossy     bool  // reports are lost
+	absent    bool  // heartbeats are lost
 	again     bool  // the next heartbeat asks for a registration
 	refusal   error // of registrations
 	stop      []string
@@ -149,6 +150,9 @@ func (b *boss) Register(_ context.Context, in *pb.RegisterRequest) (*pb.Register
 func (b *boss) Heartbeat(_ context.Context, in *pb.HeartbeatRequest) (*pb.HeartbeatResponse, error) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
+	if b.absent {
+		return nil, status.Error(codes.Unavailable, "absent")
+	}
 	b.beats, b.beatsAt = append(b.beats, proto.CloneOf(in)), append(b.beatsAt, time.Now())
 	again := b.again
 	b.again = false

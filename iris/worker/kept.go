@@ -16,23 +16,9 @@ import (
 	"iris/iris/runtime"
 )
 
-func openKeeper(config Config) (*keeper.Client, error) {
-	options := *config.Keeper
-	if options.Log == nil {
-		options.Log = config.Log
-	}
-	ctx, cancel := context.WithTimeout(context.Background(), keeperTimeout)
-	defer cancel()
-	return keeper.Open(ctx, options)
-}
-
 // startKept runs a command in the keeper.
 func (w *Worker) startKept(a *attempt, spec runtime.Spec, ports map[string]int) (runtime.Task, error) {
-	note := &pb.AttemptNote{Run: a.run, Spec: a.spec, Ports: make(map[string]int32, len(ports))}
-	for name, port := range ports {
-		note.Ports[name] = int32(port)
-	}
-	text, err := proto.Marshal(note)
+	text, err := proto.Marshal(&pb.AttemptNote{Run: a.run, Spec: a.spec, Ports: wirePorts(ports)})
 	if err != nil {
 		return nil, fmt.Errorf("attempt %s: %w", a.uid, err)
 	}
@@ -59,7 +45,16 @@ func (p phase) verdict() []byte {
 // takeOver makes what the keeper holds this worker's: what ended is told, what runs is watched again. What an earlier
 // process had not brought to run, and what was lost with an earlier keeper, is not here any more; the controller learns
 // that from its absence when the worker registers.
-func (w *Worker) takeOver() {
+func (w *Worker) takeOver() (err error) {
+	options := *w.config.Keeper
+	if options.Log == nil {
+		options.Log = w.config.Log
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), keeperTimeout)
+	defer cancel()
+	if w.keeper, err = keeper.Open(ctx, options); err != nil {
+		return err
+	}
 	if end := w.keeper.Lease(); !end.IsZero() {
 		w.lease.renew(time.Now(), time.Until(end)+w.margin())
 	}
@@ -75,11 +70,12 @@ func (w *Worker) takeOver() {
 				continue
 			}
 			a.phase = w.judged(h)
+			w.metrics.end(a.phase.state)
 			w.ledger.add(a)
 			w.logs.open(a.uid)
 			w.logs.close(a.uid)
 		default:
-			a.phase = phase{state: pb.TaskState_TASK_STATE_RUNNING}
+			a.phase = phase{state: pb.TaskState_TASK_STATE_RUNNING, ports: ports}
 			w.ledger.add(a)
 			w.logs.open(a.uid)
 			stay[filepath.Base(w.directory(a.uid))] = true
@@ -96,11 +92,12 @@ func (w *Worker) takeOver() {
 		case <-w.ctx.Done():
 		}
 	})
+	return nil
 }
 
 // adopted is an attempt as the note says. One of an earlier keeper has none: it has ended, or is about to.
 func (w *Worker) adopted(h keeper.Held) (*attempt, map[string]int32) {
-	a := &attempt{uid: h.UID, labels: w.labels}
+	a := &attempt{uid: h.UID, labels: w.labels, began: h.Began}
 	a.ctx, a.cancel = context.WithCancel(w.ctx)
 	note := &pb.AttemptNote{}
 	if err := proto.Unmarshal(h.Note, note); err != nil {

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/google/uuid"
+	"github.com/prometheus/client_golang/prometheus"
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/health"
 	"google.golang.org/grpc/health/grpc_health_v1"
@@ -30,11 +31,13 @@ type Config struct {
 	Cluster string
 	// ID is the worker's name, unique in its cluster and kept over restarts.
 	ID string
-	// Controller is the controller's address.
+	// Controller is the controller's address, or those of several, separated by commas: the worker follows the leader.
 	Controller string
 	// Network and Address are where the worker listens; an empty address picks one.
 	Network network.Network
 	Address string
+	// Advertise is the host, or host:port, by which the controller reaches it. Default: where it listens.
+	Advertise string
 	// Capacity is what it offers, Attributes what constraints and gangs see.
 	Capacity   state.Resources
 	Attributes map[string]string
@@ -58,6 +61,8 @@ type Config struct {
 	DialOptions   []grpc.DialOption
 	// Services are registered with its server besides its own.
 	Services []func(grpc.ServiceRegistrar)
+	// Metrics is where measurements are registered, until Stop. Nil: nothing is measured.
+	Metrics prometheus.Registerer
 	// Log defaults to slog.Default.
 	Log *slog.Logger
 }
@@ -89,13 +94,17 @@ type Worker struct {
 	listener    net.Listener
 	server      *grpc.Server
 	health      *health.Server
-	conn        *grpc.ClientConn
+	conn        *network.Controllers
 	registry    pb.RegistryServiceClient
 	ledger      *ledger
 	logs        *logs
 	ports       *ports
 	lease       lease
 	keeper      *keeper.Client // nil: there is none
+	beating     *pulse
+	reporting   *pulse
+	metrics     *metrics
+	unmeasure   func()
 
 	ctx        context.Context // ends when the worker stops
 	stop       context.CancelFunc
@@ -120,20 +129,10 @@ func Start(config Config) (*Worker, error) {
 	if err != nil {
 		return nil, fmt.Errorf("worker %s: %w", config.ID, err)
 	}
-	var kept *keeper.Client
-	if config.Keeper != nil {
-		if kept, err = openKeeper(config); err != nil {
-			_ = listener.Close() // the first error is the one that matters
-			return nil, fmt.Errorf("worker %s: %w", config.ID, err)
-		}
-	}
-	conn, err := network.Client(config.Network, config.Controller, config.DialOptions...)
+	conn, err := network.ToControllers(config.Network, config.Controller, config.DialOptions...)
 	if err != nil {
 		_ = listener.Close() // the first error is the one that matters
-		if kept != nil {
-			_ = kept.Close()
-		}
-		return nil, fmt.Errorf("worker %s: controller %s: %w", config.ID, config.Controller, err)
+		return nil, fmt.Errorf("worker %s: %w", config.ID, err)
 	}
 	labels := chaos.Labels{"cluster": config.Cluster, "worker": config.ID}
 	ctx, stop := context.WithCancel(context.Background())
@@ -142,11 +141,20 @@ func Start(config Config) (*Worker, error) {
 		labels:   labels,
 		listener: listener, server: network.Server(config.ServerOptions...), health: health.NewServer(),
 		conn: conn, registry: pb.NewRegistryServiceClient(conn),
-		ledger: newLedger(labels), logs: newLogs(), ports: newPorts(), keeper: kept,
+		ledger: newLedger(labels), logs: newLogs(), ports: newPorts(),
+		beating: newPulse("heartbeat"), reporting: newPulse("report"),
 		ctx: ctx, stop: stop, hurry: make(chan struct{}, 1), registered: make(chan struct{}), ended: make(chan error, 1),
 	}
-	if kept != nil {
-		w.takeOver()
+	if w.unmeasure, err = w.measure(); err != nil {
+		stop()
+		return nil, errors.Join(fmt.Errorf("worker %s: %w", config.ID, err), conn.Close(), listener.Close())
+	}
+	if config.Keeper != nil { // last of all: whoever has it so far loses it
+		if err := w.takeOver(); err != nil {
+			stop()
+			w.unmeasure()
+			return nil, errors.Join(fmt.Errorf("worker %s: %w", config.ID, err), conn.Close(), listener.Close())
+		}
 	}
 	pb.RegisterWorkerServiceServer(w.server, &service{w: w})
 	grpc_health_v1.RegisterHealthServer(w.server, w.health)
@@ -161,11 +169,25 @@ func Start(config Config) (*Worker, error) {
 	})
 	w.running.Go(w.keepInTouch)
 	w.running.Go(w.report)
+	w.running.Go(w.watch)
 	return w, nil
 }
 
 // Address is where the controller reaches the worker.
-func (w *Worker) Address() string { return w.listener.Addr().String() }
+func (w *Worker) Address() string {
+	listens := w.listener.Addr().String()
+	if w.config.Advertise == "" {
+		return listens
+	}
+	if _, _, err := net.SplitHostPort(w.config.Advertise); err == nil {
+		return w.config.Advertise
+	}
+	_, port, err := net.SplitHostPort(listens)
+	if err != nil {
+		return w.config.Advertise // not of a network that has ports
+	}
+	return net.JoinHostPort(w.config.Advertise, port)
+}
 
 // Registered is closed once the controller has taken the worker for the first time.
 func (w *Worker) Registered() <-chan struct{} { return w.registered }
@@ -197,6 +219,7 @@ func (w *Worker) Stop() error {
 	w.stop()
 	w.server.Stop()
 	w.running.Wait()
+	w.unmeasure()
 	var err error
 	if w.keeper != nil {
 		ctx, cancel := context.WithTimeout(context.Background(), keeperTimeout)

@@ -1,0 +1,190 @@
+package daemon
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"time"
+
+	"iris/iris/client"
+	"iris/iris/config"
+)
+
+// Config says what a fleet is to be.
+type Config struct {
+	// Binary is the path of the iris command.
+	Binary string
+	// Cluster describes it: its controllers' and workers' settings, and the groups whose smallest number of slices run.
+	Cluster config.Cluster
+	// Controllers is how many there are. Default 1.
+	Controllers int
+	// Share tells fleets apart that other processes run at the same time: each number has ports of its own.
+	Share int
+	// Log gets what daemons say, each line after the name of the one that said it.
+	Log io.Writer
+}
+
+// Fleet is the daemons of one cluster. NewFleet makes it; they run from Start to Stop.
+type Fleet struct {
+	Controllers []*Daemon // c-0 and so on
+	Workers     []*Daemon // w-0 and so on
+	dir         string
+	addresses   []string // of the controllers, which keep them
+	config      Config
+}
+
+// NewFleet prepares the daemons' directories and command lines. Stop removes them.
+func NewFleet(config Config) (*Fleet, error) {
+	config.Controllers = max(config.Controllers, 1)
+	f := &Fleet{config: config}
+	var err error
+	if f.dir, err = os.MkdirTemp("", "iris-"); err != nil { // short: a socket's path must be
+		return nil, err
+	}
+	if err := f.prepare(); err != nil {
+		return nil, errors.Join(err, os.RemoveAll(f.dir))
+	}
+	return f, nil
+}
+
+func (f *Fleet) prepare() error {
+	if err := os.Mkdir(f.temporary(), 0o700); err != nil {
+		return err
+	}
+	for range f.config.Controllers {
+		address, err := freeAddress(f.config.Share)
+		if err != nil {
+			return err
+		}
+		f.addresses = append(f.addresses, address)
+	}
+	for n := range f.config.Controllers {
+		f.Controllers = append(f.Controllers, f.daemon(controllerName(n), f.controllerFlags(n)))
+	}
+	for _, g := range f.config.Cluster.Groups {
+		vms, err := g.VM().VMCount()
+		if err != nil {
+			return err
+		}
+		for slice := range g.MinSlices {
+			for range vms {
+				name := fmt.Sprintf("w-%d", len(f.Workers))
+				f.Workers = append(f.Workers, f.daemon(name, f.workerFlags(name, g, slice)))
+			}
+		}
+	}
+	return nil
+}
+
+// temporary is the directory that all of the fleet, and nobody else, has for temporary files: it tells its processes.
+func (f *Fleet) temporary() string { return filepath.Join(f.dir, "tmp") }
+
+func (f *Fleet) daemon(name string, args []string) *Daemon {
+	// A setting of the one who runs the specs is not one of theirs.
+	env := slices.DeleteFunc(os.Environ(), func(v string) bool { return strings.HasPrefix(v, "IRIS_") })
+	env = set(env, "TMPDIR", f.temporary())
+	env = set(env, "GORACE", "atexit_sleep_ms=0") // otherwise the race detector holds up each end for a second
+	return &Daemon{Name: name, binary: f.config.Binary, args: args, env: env, log: f.config.Log}
+}
+
+// Setenv gives the processes that are started from now on a variable.
+func (d *Daemon) Setenv(name, value string) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.env = set(d.env, name, value)
+}
+
+// Addresses are those of the controllers, as clients and workers are given them.
+func (f *Fleet) Addresses() string { return strings.Join(f.addresses, ",") }
+
+// Start starts the controllers, waits until they serve, together, and starts the workers, which register in the
+// background.
+func (f *Fleet) Start(ctx context.Context) error {
+	if err := start(f.Controllers); err != nil {
+		return err
+	}
+	if err := ready(ctx, f.Controllers); err != nil {
+		return err
+	}
+	if err := f.join(ctx); err != nil {
+		return err
+	}
+	return start(f.Workers)
+}
+
+func start(daemons []*Daemon) error {
+	for _, d := range daemons {
+		if err := d.Start(); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// join has the first controller take in the others.
+func (f *Fleet) join(ctx context.Context) error {
+	if len(f.Controllers) == 1 {
+		return nil
+	}
+	c, err := client.Connect(f.addresses[0])
+	if err != nil {
+		return err
+	}
+	for n, d := range f.Controllers[1:] {
+		if err := c.AddController(ctx, d.Name, f.addresses[n+1]); err != nil {
+			return errors.Join(fmt.Errorf("%s does not join: %w", d.Name, err), c.Close())
+		}
+	}
+	return c.Close()
+}
+
+// Ready waits until every daemon serves: the workers are registered then.
+func (f *Fleet) Ready(ctx context.Context) error { return ready(ctx, f.All()) }
+
+func ready(ctx context.Context, daemons []*Daemon) error {
+	for _, d := range daemons {
+		if err := d.Ready(ctx); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// Daemon is the one of this name, or nil.
+func (f *Fleet) Daemon(name string) *Daemon {
+	i := slices.IndexFunc(f.All(), func(d *Daemon) bool { return d.Name == name })
+	if i < 0 {
+		return nil
+	}
+	return f.All()[i]
+}
+
+// All are the controllers and the workers.
+func (f *Fleet) All() []*Daemon { return slices.Concat(f.Controllers, f.Workers) }
+
+// endPatience is how long a daemon may take to end in good order, its tasks too.
+const endPatience = 30 * time.Second
+
+// Stop ends the workers and then the controllers, removes the directory, and returns what was not in order: a daemon that
+// had ended by itself or did not end well, or whatever of the fleet still runs. In any case nothing runs afterwards.
+func (f *Fleet) Stop() error {
+	var errs []error
+	for _, d := range slices.Backward(f.All()) {
+		errs = append(errs, d.Terminate(endPatience))
+	}
+	for _, r := range f.Remains() {
+		errs = append(errs, fmt.Errorf("process %v outlives its fleet", r), r.kill())
+	}
+	for _, d := range f.All() {
+		d.running.Wait()
+	}
+	return errors.Join(append(errs, os.RemoveAll(f.dir))...)
+}
+
+// Remains are the processes of the fleet that run: daemons and what they started.
+func (f *Fleet) Remains() []remain { return remains("TMPDIR=" + f.temporary()) }

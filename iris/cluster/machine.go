@@ -1,0 +1,94 @@
+package cluster
+
+import (
+	"fmt"
+	"maps"
+	"path/filepath"
+	"slices"
+	"sync"
+
+	"iris/iris/auth"
+	"iris/iris/bundle"
+	"iris/iris/config"
+	"iris/iris/state"
+	"iris/iris/worker"
+)
+
+// machine is one of the cluster's workers, over all its lives: each is a new incarnation.
+type machine struct {
+	config worker.Config
+
+	mu     sync.Mutex
+	worker *worker.Worker // nil while it is down
+}
+
+const cacheBytes = 1 << 30 // of downloaded workspaces, for each worker
+
+// newMachine is a worker of a slice that has not been started.
+func (m *Manager) newMachine(c config.Cluster, g config.Group, slice, dir string) (*machine, error) {
+	id := fmt.Sprintf("w-%d", len(m.machines))
+	attributes := maps.Clone(g.Attributes)
+	if attributes == nil {
+		attributes = map[string]string{}
+	}
+	attributes[state.AttributeSlice] = slice
+	cache, err := bundle.NewCache(filepath.Join(dir, id, "bundles"), cacheBytes)
+	if err != nil {
+		return nil, err
+	}
+	serving, err := m.options.serving(auth.Worker, id)
+	if err != nil {
+		return nil, err
+	}
+	dialling, err := m.options.dialling(auth.Worker, id, auth.Controller)
+	if err != nil {
+		return nil, err
+	}
+	metrics, calls, err := m.measured(id)
+	if err != nil {
+		return nil, err
+	}
+	w := worker.Config{
+		Cluster: c.Name, ID: id, Controller: m.Address(), Network: m.options.Network,
+		Capacity:   state.Resources{CPUMillis: state.Millis(g.CPU), MemoryBytes: int64(g.Memory)},
+		Attributes: attributes, Processes: m.processes,
+		WorkDir: filepath.Join(dir, id, "tasks"), Bundles: cache,
+		HeartbeatInterval: c.Worker.HeartbeatInterval, PollInterval: c.Worker.PollInterval, KillGrace: c.Worker.KillGrace,
+		ServerOptions: slices.Concat(calls.ServerOptions(), serving), DialOptions: slices.Concat(calls.DialOptions(), dialling),
+		Metrics: metrics, Log: m.options.Log,
+	}
+	if m.options.Functions != nil { // a nil pointer would be a runtime
+		w.Functions = m.options.Functions
+	}
+	return &machine{config: w}, nil
+}
+
+// start begins a life.
+func (m *machine) start() (err error) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if m.worker != nil {
+		return fmt.Errorf("worker %s runs already", m.config.ID)
+	}
+	m.worker, err = worker.Start(m.config)
+	return err
+}
+
+// stop ends the current life and what it runs; it does nothing while the worker is down.
+func (m *machine) stop() error {
+	m.mu.Lock()
+	w := m.worker
+	m.worker = nil
+	m.mu.Unlock()
+	if w == nil {
+		return nil
+	}
+	return w.Stop()
+}
+
+// current is the running worker, or nil.
+func (m *machine) current() *worker.Worker {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return m.worker
+}

@@ -1,0 +1,176 @@
+package cluster
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"path/filepath"
+	"slices"
+	"sync"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"google.golang.org/grpc"
+
+	"iris/iris/auth"
+	"iris/iris/bundle"
+	"iris/iris/config"
+	"iris/iris/controller"
+	"iris/iris/journal"
+	"iris/iris/peers"
+	"iris/iris/state"
+	"iris/iris/telemetry"
+)
+
+// member is one of the cluster's controllers, over all its lives: what is on its disk survives each of them.
+type member struct {
+	id, dir, address string
+	first            bool // it bootstraps the cluster; the others wait to be added
+	config           config.Cluster
+	options          Options
+	log              *slog.Logger
+	ctx              context.Context // ends when the cluster stops
+	watches          *sync.WaitGroup
+	metrics          prometheus.Registerer
+	calls            *telemetry.Calls
+
+	mu   sync.Mutex
+	life *life // nil while it is down
+}
+
+// life is one run of a member, from its start to its end.
+type life struct {
+	controller *controller.Controller
+	peers      *peers.Peers
+	ended      chan struct{}
+}
+
+// start begins a life.
+func (m *member) start() (err error) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if m.life != nil {
+		return fmt.Errorf("controller %s runs already", m.id)
+	}
+	if err := m.ctx.Err(); err != nil {
+		return err
+	}
+	store, err := bundle.NewStore(filepath.Join(m.dir, "bundles"), bundle.DefaultLimits)
+	if err != nil {
+		return err
+	}
+	serving, err := m.options.serving(auth.Controller, m.id)
+	if err != nil {
+		return err
+	}
+	toWorkers, err := m.options.dialling(auth.Controller, m.id, auth.Worker)
+	if err != nil {
+		return err
+	}
+	toControllers, err := m.options.dialling(auth.Controller, m.id, auth.Controller)
+	if err != nil {
+		return err
+	}
+	others := peers.New(m.options.Network, store, slices.Concat(m.calls.DialOptions(), toControllers)...)
+	defer func() {
+		if err != nil {
+			err = errors.Join(err, others.Close())
+		}
+	}()
+	policy := controller.Policy(state.Policy{
+		NoWorkerGrace: m.config.Controller.NoWorkerGrace, DispatchRounds: m.config.Controller.DispatchRounds,
+		DispatchPause: m.config.Controller.DispatchPause,
+	})
+	c := controller.Config{
+		Cluster: m.config.Name, ID: m.id, Network: m.options.Network, Address: m.address, Bundles: others.Bundles(nil),
+		WorkerTimeout: m.config.Controller.WorkerTimeout, Policy: policy,
+		Retention:     state.Retention(m.config.Controller.Retention),
+		ServerOptions: slices.Concat(m.calls.ServerOptions(), serving), DialOptions: slices.Concat(m.calls.DialOptions(), toWorkers),
+		Services: m.options.Services, Metrics: m.metrics, Log: m.log,
+	}
+	if m.options.durable() {
+		raft, err := journal.OpenRaft(journal.RaftConfig{
+			Dir: filepath.Join(m.dir, "journal"), ID: m.id, Address: m.address, Bootstrap: m.first, Policy: policy,
+			Streams: others, Cluster: m.config.Name, Log: m.log,
+			SnapshotEntries: m.options.SnapshotEntries, TrailingEntries: m.options.SnapshotEntries / 4,
+		})
+		if err != nil {
+			return err
+		}
+		c.Journal, c.Bundles = raft, others.Bundles(func() []string { return addresses(raft, m.address) })
+		c.Services = append([]func(grpc.ServiceRegistrar){others.Register}, c.Services...)
+	}
+	running, err := controller.Start(c)
+	if err != nil {
+		if c.Journal != nil {
+			err = errors.Join(err, c.Journal.Close())
+		}
+		return err
+	}
+	m.address = running.Address() // the same in all its lives
+	m.life = &life{running, others, make(chan struct{})}
+	if life := m.life; m.options.Restart > 0 {
+		m.watches.Go(func() { m.watch(life) })
+	}
+	return nil
+}
+
+// addresses are where the other voters are.
+func addresses(raft *journal.Raft, own string) []string {
+	voters, err := raft.Voters()
+	if err != nil {
+		return nil // it has ended
+	}
+	var others []string
+	for _, v := range voters {
+		if v.Address != own {
+			others = append(others, v.Address)
+		}
+	}
+	return others
+}
+
+// stop ends the current life, as abruptly as the end of a process would; it does nothing while the member is down.
+func (m *member) stop() error {
+	m.mu.Lock()
+	life := m.life
+	m.life = nil
+	m.mu.Unlock()
+	if life == nil {
+		return nil
+	}
+	close(life.ended)
+	return errors.Join(life.controller.Stop(), life.peers.Close())
+}
+
+// current is the running controller, or nil.
+func (m *member) current() *controller.Controller {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if m.life == nil {
+		return nil
+	}
+	return m.life.controller
+}
+
+// watch starts the member again when this life fails, as an init system would.
+func (m *member) watch(l *life) {
+	select {
+	case <-l.controller.Failed():
+	case <-l.ended:
+		return
+	}
+	m.log.Warn("controller failed; it is started again", "controller", m.id, "in", m.options.Restart, "error", l.controller.Err())
+	if err := m.stop(); err != nil {
+		m.log.Error("failed controller did not end cleanly", "controller", m.id, "error", err)
+	}
+	select {
+	case <-time.After(m.options.Restart):
+	case <-m.ctx.Done():
+		return
+	}
+	if err := m.start(); err != nil && m.ctx.Err() == nil {
+		m.log.Error("controller not started again", "controller", m.id, "error", err)
+	}
+}

@@ -1,0 +1,74 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"strings"
+	"time"
+
+	"golang.org/x/term"
+
+	"iris/iris/settings"
+	"iris/iris/view"
+)
+
+// app is what all verbs have of the world around them.
+type app struct {
+	in       io.Reader
+	out, err io.Writer
+	settings settings.Sources
+	now      func() time.Time
+}
+
+func newApp() *app {
+	a := &app{
+		in: os.Stdin, out: os.Stdout, err: os.Stderr, now: time.Now,
+		settings: settings.Sources{Files: []string{"/etc/iris/iris.yaml"}, Lookup: os.LookupEnv},
+	}
+	if home, err := os.UserHomeDir(); err == nil { // without a home there is no file in it
+		a.settings.Files = append(a.settings.Files, filepath.Join(home, ".config", "iris", "iris.yaml"))
+	}
+	return a
+}
+
+// run executes one command line, says on standard error what went wrong and returns the exit code.
+func (a *app) run(ctx context.Context, args []string) int {
+	root := newRoot(a)
+	root.SetArgs(args)
+	err := root.ExecuteContext(ctx)
+	if err != nil && !errors.As(err, &silent{}) {
+		for line := range strings.SplitSeq(words(err), "\n") {
+			fmt.Fprintf(a.err, "iris: %s\n", line)
+		}
+	}
+	return exitCode(err)
+}
+
+// terminal is what a stream can do.
+func (a *app) terminal(stream io.Writer) view.Terminal {
+	file, ok := stream.(*os.File)
+	if !ok || !term.IsTerminal(int(file.Fd())) {
+		return view.Terminal{Unicode: true}
+	}
+	t := view.Terminal{Width: 80, Live: a.variable("TERM") != "dumb" && a.variable("TERM") != ""}
+	if width, _, err := term.GetSize(int(file.Fd())); err == nil && width > 0 {
+		t.Width = width
+	}
+	t.Colour = t.Live && a.variable("NO_COLOR") == ""
+	for _, name := range []string{"LC_ALL", "LC_CTYPE", "LANG"} { // the first one that is set decides
+		if locale := strings.ToUpper(a.variable(name)); locale != "" {
+			t.Unicode = strings.Contains(locale, "UTF-8") || strings.Contains(locale, "UTF8")
+			break
+		}
+	}
+	return t
+}
+
+func (a *app) variable(name string) string {
+	value, _ := a.settings.Lookup(name)
+	return value
+}

@@ -1,0 +1,72 @@
+package main
+
+import (
+	"context"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"iris/iris/client"
+	"iris/iris/view"
+)
+
+// completionLimit is how long a shell waits for what a controller knows.
+const completionLimit = time.Second
+
+type completer = func(*cobra.Command, []string, string) ([]string, cobra.ShellCompDirective)
+
+// ask connects for a completion. What goes wrong offers nothing: nobody reads errors there.
+func (a *app) ask(c *cobra.Command, f *linkFlags, offer func(context.Context, *link) []string) ([]string, cobra.ShellCompDirective) {
+	const none = cobra.ShellCompDirectiveNoFileComp
+	if a.settings.Apply(c) != nil {
+		return nil, none
+	}
+	l, err := a.connect(f, 0)
+	if err != nil {
+		return nil, none
+	}
+	defer l.Close()
+	ctx, cancel := context.WithTimeout(c.Context(), completionLimit)
+	defer cancel()
+	return offer(ctx, l), none
+}
+
+// completeJobs offers the ids of jobs, each with its name and state; live offers only those that are not over.
+func (a *app) completeJobs(f *linkFlags, live, several bool) completer {
+	return func(c *cobra.Command, args []string, begun string) ([]string, cobra.ShellCompDirective) {
+		if len(args) > 0 && !several {
+			return nil, cobra.ShellCompDirectiveNoFileComp
+		}
+		return a.ask(c, f, func(ctx context.Context, l *link) (offers []string) {
+			jobs, err := l.Jobs(ctx, "")
+			if err != nil {
+				return nil
+			}
+			for _, j := range jobs {
+				if strings.HasPrefix(j.JobId, begun) && !(live && client.Over(j.State)) {
+					offers = append(offers, cobra.CompletionWithDesc(j.JobId, j.Name+" "+view.JobState(j.State)))
+				}
+			}
+			return offers
+		})
+	}
+}
+
+// completeWorkers offers the ids of workers.
+func (a *app) completeWorkers(f *linkFlags) completer {
+	return func(c *cobra.Command, _ []string, begun string) ([]string, cobra.ShellCompDirective) {
+		return a.ask(c, f, func(ctx context.Context, l *link) (offers []string) {
+			workers, err := l.Workers(ctx)
+			if err != nil {
+				return nil
+			}
+			for _, w := range workers {
+				if strings.HasPrefix(w.WorkerId, begun) {
+					offers = append(offers, cobra.CompletionWithDesc(w.WorkerId, view.WorkerState(w.State)))
+				}
+			}
+			return offers
+		})
+	}
+}

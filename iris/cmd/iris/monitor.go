@@ -1,0 +1,183 @@
+package main
+
+import (
+	"fmt"
+	"strings"
+	"sync"
+	"time"
+
+	"google.golang.org/protobuf/proto"
+
+	"iris/iris/client"
+	"iris/iris/follow"
+	pb "iris/iris/proto"
+	"iris/iris/view"
+)
+
+// monitor shows a job that is being followed: on a terminal as a few lines that are redrawn below what the job writes, else
+// as a line for each change, or as JSON. It is a follow.Observer.
+type monitor struct {
+	*app
+	screen *view.Screen
+	json   bool
+	states bool  // show how the job is
+	live   bool  // in lines that are redrawn
+	tasks  int32 // of the job
+	done   chan struct{}
+	ticker sync.WaitGroup
+
+	mu       sync.Mutex
+	last     *pb.JobStatus
+	said     string    // the last line about a change
+	saidKind [2]any    // what of it is news at once
+	saidAt   time.Time // and when
+	begun    time.Time
+	source   follow.Source // of the last line
+	gaps     map[follow.Source]bool
+}
+
+const (
+	redrawEvery = 250 * time.Millisecond
+	soon        = 300 * time.Millisecond // a wait that is over by then is not worth a line
+	countsEvery = 10 * time.Second       // how often numbers alone are worth one
+)
+
+// newMonitor shows what a job of so many tasks writes.
+func (a *app) newMonitor(asJSON bool, tasks int32) *monitor {
+	m := &monitor{app: a, json: asJSON, tasks: tasks, done: make(chan struct{}), begun: a.now(), gaps: map[follow.Source]bool{}}
+	m.screen = &view.Screen{Out: a.out, Err: a.err, Shared: a.terminal(a.out).Width > 0}
+	return m
+}
+
+// showStates shows how the job is as well, from now on.
+func (m *monitor) showStates() {
+	m.states = true
+	if m.live = !m.json && m.terminal(m.err).Live; m.live {
+		m.ticker.Go(m.redraw)
+	}
+}
+
+// close takes the redrawn lines away.
+func (m *monitor) close() {
+	close(m.done)
+	m.ticker.Wait()
+	if m.live {
+		_ = m.screen.Draw(nil)
+	}
+}
+
+func (m *monitor) redraw() {
+	tick := time.NewTicker(redrawEvery)
+	defer tick.Stop()
+	for {
+		select {
+		case <-tick.C:
+			m.mu.Lock()
+			last := m.last
+			m.mu.Unlock()
+			m.draw(last)
+		case <-m.done:
+			return
+		}
+	}
+}
+
+func (m *monitor) draw(j *pb.JobStatus) {
+	if j != nil && m.now().Sub(m.begun) > soon {
+		_ = m.screen.Draw(view.Progress(m.terminal(m.err), m.now(), j))
+	}
+}
+
+// note says something about the job, on standard error.
+func (m *monitor) note(text string) {
+	_ = m.screen.Note(view.Paragraph(m.terminal(m.err), "iris: ", strings.TrimPrefix(text, "iris: ")))
+}
+
+// hint says what to type, without the comment if that does not fit.
+func (m *monitor) hint(command, comment string) {
+	line := fmt.Sprintf("  %-40s # %s", command, comment)
+	if width := m.terminal(m.err).Width; width > 0 && len(line) > width {
+		line = "  " + command
+	}
+	_ = m.screen.Note(line)
+}
+
+// Status takes a look at the job.
+func (m *monitor) Status(j *pb.JobStatus) {
+	m.mu.Lock()
+	before := m.last
+	m.last = j
+	m.mu.Unlock()
+	switch {
+	case !m.states:
+	case m.json:
+		if before == nil || !proto.Equal(before, j) {
+			_ = m.screen.Print(event("status", j))
+		}
+	case m.live:
+		if before == nil || !proto.Equal(before, j) {
+			m.draw(j)
+		}
+	default:
+		m.change(j)
+	}
+}
+
+// change writes a line if there is news. A new state is news, and so is a new kind of reason to wait; other numbers are only
+// after a while. The end is for the report to tell.
+func (m *monitor) change(j *pb.JobStatus) {
+	text := view.Standing(j)
+	kind := [2]any{j.State, j.PendingReason.GetKind()}
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	now := m.now()
+	settled := view.WaitsFor(j) == "" || now.Sub(m.begun) > soon
+	news := kind != m.saidKind && settled || text != m.said && now.Sub(m.saidAt) > countsEvery
+	idle := j.State == pb.JobState_JOB_STATE_PENDING && view.WaitsFor(j) == "" // about to be placed
+	if !news || idle || client.Over(j.State) {
+		return
+	}
+	m.said, m.saidKind, m.saidAt = text, kind, now
+	m.note(text)
+}
+
+// Line writes what an attempt wrote, as it wrote it: to the same stream and, if the job has one task only, without a prefix.
+func (m *monitor) Line(from follow.Source, line *pb.LogLine) {
+	if m.json {
+		_ = m.screen.Print(logEvent(from, line))
+		return
+	}
+	m.mu.Lock()
+	again := from != m.source && from.Attempt > 0
+	m.source = from
+	m.mu.Unlock()
+	if again && m.states && m.tasks == 1 {
+		m.note(fmt.Sprintf("attempt %d runs on %s", from.Attempt, from.Worker))
+	}
+	text := line.Text
+	if m.tasks > 1 {
+		text = prefix(from, m.tasks) + text
+	}
+	if line.Stream == "stdout" {
+		_ = m.screen.Print(text)
+	} else {
+		_ = m.screen.Note(text)
+	}
+}
+
+// Gap says what of a log is missing.
+func (m *monitor) Gap(from follow.Source, text string) {
+	m.mu.Lock()
+	m.gaps[from] = true
+	m.mu.Unlock()
+	m.note(fmt.Sprintf("task %d, attempt %d on %s: %s", from.Task, from.Attempt, from.Worker, text))
+}
+
+// prefix tells the tasks of a job apart: "3| ", and for a later attempt "3.1| ".
+func prefix(from follow.Source, tasks int32) string {
+	name := fmt.Sprintf("%*d", len(fmt.Sprint(tasks-1)), from.Task)
+	if from.Attempt > 0 {
+		name += fmt.Sprintf(".%d", from.Attempt)
+	}
+	return name + "| "
+}

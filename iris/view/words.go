@@ -1,0 +1,85 @@
+package view
+
+import (
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+	"time"
+
+	"google.golang.org/protobuf/types/known/timestamppb"
+
+	pb "iris/iris/proto"
+)
+
+// JobState is a state in one word: RUNNING.
+func JobState(s pb.JobState) string { return strings.TrimPrefix(s.String(), "JOB_STATE_") }
+
+// TaskState is a state in one word.
+func TaskState(s pb.TaskState) string { return strings.TrimPrefix(s.String(), "TASK_STATE_") }
+
+// WorkerState is a state in one word.
+func WorkerState(s pb.WorkerState) string { return strings.TrimPrefix(s.String(), "WORKER_STATE_") }
+
+// states are coloured by what they mean to the user.
+var states = map[string]colour{
+	"PENDING": yellow, "ASSIGNED": cyan, "BUILDING": cyan, "RUNNING": cyan, "SUCCEEDED": green, "LIVE": green,
+	"FAILED": red, "WORKER_FAILED": red, "UNSCHEDULABLE": red, "COSCHED_FAILED": red, "LOST": red, "KILLED": grey,
+}
+
+func state(word string) cell { return cell{text: word, colour: states[word]} }
+
+// Duration writes a time for people, in at most two units: 120ms, 3.2s, 12s, 3m12s, 2h5m, 3d4h.
+func Duration(d time.Duration) string {
+	switch {
+	case d <= 0:
+		return "0s"
+	case d < time.Second:
+		return fmt.Sprintf("%dms", d.Milliseconds())
+	case d < 10*time.Second:
+		return fmt.Sprintf("%.1fs", d.Truncate(100*time.Millisecond).Seconds())
+	case d < time.Minute:
+		return fmt.Sprintf("%ds", int(d.Seconds()))
+	case d < time.Hour:
+		return fmt.Sprintf("%dm%ds", int(d.Minutes()), int(d.Seconds())%60)
+	case d < 24*time.Hour:
+		return fmt.Sprintf("%dh%dm", int(d.Hours()), int(d.Minutes())%60)
+	}
+	return fmt.Sprintf("%dd%dh", int(d.Hours())/24, int(d.Hours())%24)
+}
+
+// between is the time from one instant to another, or to now while that has not come; empty before the first.
+func between(from, to *timestamppb.Timestamp, now time.Time) string {
+	switch {
+	case from == nil:
+		return ""
+	case to == nil:
+		return Duration(now.Sub(from.AsTime()))
+	}
+	return Duration(to.AsTime().Sub(from.AsTime()))
+}
+
+// ago is how long ago something was.
+func ago(at *timestamppb.Timestamp, now time.Time) string {
+	if at == nil {
+		return ""
+	}
+	return between(at, nil, now) + " ago"
+}
+
+// counted is "1 task", "2 tasks".
+func counted(n int, what string) string {
+	if n == 1 {
+		return "1 " + what
+	}
+	return fmt.Sprintf("%d %ss", n, what)
+}
+
+// pairs writes attributes in the order of their keys: "device-type=cpu zone=eu-1".
+func pairs(attributes map[string]string) string {
+	var texts []string
+	for _, key := range slices.Sorted(maps.Keys(attributes)) {
+		texts = append(texts, key+"="+attributes[key])
+	}
+	return strings.Join(texts, " ")
+}
