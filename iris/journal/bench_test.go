@@ -51,6 +51,37 @@ func BenchmarkCommit(b *testing.B) {
 	}
 }
 
+// BenchmarkCommitOfThree is BenchmarkCommit for three voters on one disk, without a network between them.
+func BenchmarkCommitOfThree(b *testing.B) {
+	for _, outstanding := range []int{1, 16, 256} {
+		b.Run(fmt.Sprintf("outstanding=%d", outstanding), func(b *testing.B) {
+			m, edit := &mesh{}, func(c *RaftConfig) { c.SegmentBytes = 0; c.Log = quiet() }
+			r := alone(b, b.TempDir(), edit, func(c *RaftConfig) { c.Streams = m.join("c-0") })
+			defer closeAll(b, r)
+			term := lead(b, r)
+			for _, id := range ids[1:] {
+				other, err := OpenRaft(configure(b, b.TempDir(), id, m.join(id), edit))
+				if err != nil {
+					b.Fatal(err)
+				}
+				defer closeAll(b, other)
+				if err := r.AddVoter(b.Context(), id, id); err != nil {
+					b.Fatal(err)
+				}
+			}
+			done := 0
+			for b.Loop() {
+				term.Propose(registration(done))
+				if done++; done >= outstanding {
+					committed(b, term, done-outstanding+1)
+				}
+			}
+			committed(b, term, done)
+			b.ReportMetric(float64(b.N)/b.Elapsed().Seconds(), "entries/s")
+		})
+	}
+}
+
 // registration is an entry of the usual size that leaves the state as small as it is.
 func registration(n int) Entry {
 	return Entry{At: time.Unix(int64(1_900_000_000+n), 0), Commands: []state.Command{

@@ -35,7 +35,7 @@ type findings struct {
 	snapshots []snapshotFile
 }
 
-// check reads all files of a journal, and refuses one that has lost more than the end of its log: see damageError. It
+// check reads all files of a journal, and refuses one that has lost more than the end of its log: see [DamageError]. It
 // changes nothing.
 func check(p paths) (findings, error) {
 	found, err := checkLog(p, all)
