@@ -10,8 +10,8 @@ import (
 	"iris/iris/state"
 )
 
-// BenchmarkCommit measures how many entries a second one voter commits on disk, with so many outstanding. The baseline is
-// a loop that does nothing but write and fsync.
+// BenchmarkCommit measures how many entries a second one voter commits on disk, with so many outstanding. The
+// baseline is a loop that does nothing but write and fsync.
 func BenchmarkCommit(b *testing.B) {
 	b.Run("baseline", func(b *testing.B) {
 		f, err := os.Create(filepath.Join(b.TempDir(), "baseline"))
@@ -85,11 +85,14 @@ func BenchmarkCommitOfThree(b *testing.B) {
 // registration is an entry of the usual size that leaves the state as small as it is.
 func registration(n int) Entry {
 	return Entry{At: time.Unix(int64(1_900_000_000+n), 0), Commands: []state.Command{
-		state.LoseWorker{ID: fmt.Sprintf("w-%d", n), Incarnation: "0197a1b2-c3d4-7e5f-8a9b-0c1d2e3f4a5b", Cause: "no heartbeat for 60s"},
+		state.LoseWorker{
+			ID: fmt.Sprintf("w-%d", n), Incarnation: "0197a1b2-c3d4-7e5f-8a9b-0c1d2e3f4a5b", Cause: "no heartbeat for 60s",
+		},
 	}}
 }
 
-// BenchmarkStart measures how long it takes to open a journal and lead, with 100,000 jobs that were submitted and finished.
+// BenchmarkStart measures how long it takes to open a journal and lead, with 100,000 jobs that were submitted and
+// finished.
 func BenchmarkStart(b *testing.B) {
 	const jobs = 100_000
 	for _, c := range []struct {
@@ -144,7 +147,9 @@ func fill(b *testing.B, dir string, jobs int, snapshot bool, edit settings) {
 		for i := n; i < n+batch; i++ {
 			submit = append(submit, submission(i).Commands...)
 			assign.Placements = append(assign.Placements, state.Placement{Job: jobID(i), Worker: "w-0"})
-			observe.Reports = append(observe.Reports, state.Report{UID: jobID(i) + "/0/0", State: state.Succeeded, ExitCode: new(int32)})
+			observe.Reports = append(observe.Reports, state.Report{
+				UID: jobID(i) + "/0/0", State: state.Succeeded, ExitCode: new(int32),
+			})
 		}
 		turn(submit...)
 		turn(assign)
@@ -163,5 +168,8 @@ func fill(b *testing.B, dir string, jobs int, snapshot bool, edit settings) {
 }
 
 func worker() state.Command {
-	return state.RegisterWorker{ID: "w-0", Incarnation: "1", Address: "w-0", Capacity: state.Resources{CPUMillis: 1 << 40, MemoryBytes: 1 << 50}, Attributes: map[string]string{"worker": "w-0"}}
+	return state.RegisterWorker{
+		ID: "w-0", Incarnation: "1", Address: "w-0", Attributes: map[string]string{"worker": "w-0"},
+		Capacity: state.Resources{CPUMillis: 1 << 40, MemoryBytes: 1 << 50},
+	}
 }

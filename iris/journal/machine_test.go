@@ -14,7 +14,8 @@ import (
 	"iris/iris/state"
 )
 
-// A command that this version does not know ends the journal: to leave it out would make another cluster of the same log.
+// A command that this version does not know ends the journal: to leave it out would make another cluster of the
+// same log.
 func TestAnUnknownCommandEndsTheJournal(t *testing.T) {
 	dir := t.TempDir()
 	inBubble(t, func(t *testing.T) {
@@ -79,7 +80,7 @@ func TestOnlyWhatContinuesTheTermCounts(t *testing.T) {
 		{"of the term before", [][]byte{begin(7), record(7, 1, 0), begin(8), record(7, 2, 1)}, 1},
 		{"after one that failed", [][]byte{begin(7), record(7, 1, 0), record(7, 3, 2), record(7, 4, 3)}, 1},
 		{"twice", [][]byte{begin(7), record(7, 1, 0), record(7, 1, 0), record(7, 2, 1)}, 2},
-		{"from the beginning of a term", [][]byte{begin(7), record(7, 1, 0), begin(8), record(8, 1, 1), record(8, 2, 2)}, 3},
+		{"of a new term", [][]byte{begin(7), record(7, 1, 0), begin(8), record(8, 1, 1), record(8, 2, 2)}, 3},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			m := &machine{cluster: state.New(state.Policy{})}
@@ -123,7 +124,8 @@ func (s *memorySink) Close() error                { return nil }
 func (s *memorySink) Cancel() error               { return nil }
 func (s *memorySink) ID() string                  { return "" }
 
-// A term that ends and another that begins in the same leadership: what was on its way either counts before or not at all.
+// A term that ends and another that begins in the same leadership: what was on its way either counts before or not
+// at all.
 func TestATermBeginsAnew(t *testing.T) {
 	inBubble(t, func(t *testing.T) {
 		r := alone(t, t.TempDir())
