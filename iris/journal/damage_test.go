@@ -13,6 +13,8 @@ import (
 	"testing"
 )
 
+// Damaged files are refused, and left as they are, unless what is lost is the end of the log (FM-77).
+
 // A specimen is the directory of a voter that has written a while, and what is in it.
 type specimen struct {
 	dir     string
