@@ -11,6 +11,7 @@ MAKEFLAGS += --keep-going
 FOCUS ?=
 SEED ?=
 REPEAT ?= 20
+KILLS ?= 20
 
 empty :=
 space := $(empty) $(empty)
@@ -22,7 +23,7 @@ units = go test -json $(2) -skip '^TestIris$$' $(3) | go run ./.ci/junit reports
 
 # Packages that test the participants in bubbles. Under the race detector these run on one processor:
 # acceptance/chronos/race.go says why.
-BUBBLES := client cluster controller network worker
+BUBBLES := auth client cluster controller faults follow journal network peers telemetry worker
 bubbles := $(BUBBLES:%=./iris/%)
 others = $$(go list ./... | grep -vxE 'iris/iris/($(subst $(space),|,$(strip $(BUBBLES))))')
 
@@ -31,30 +32,44 @@ specs = go tool ginkgo --succinct --silence-skips --fail-on-empty --label-filter
 	$(if $(SEED),--seed=$(SEED)) --output-dir=reports --junit-report=$(1).xml . -- -test.run='^TestIris$$'
 focus = $(if $(FOCUS),--focus='$(FOCUS)')
 
-# The scenarios that a pipeline also runs on the wall clock: each takes seconds.
-REALTIME_SHORT := smoke report_task_state_failure worker_crash_mid_task worker_sequential_jobs \
+# On the wall clock the specs wait more than they work: more of them at once than there are processors.
+waiting := --procs=6
+
+# The scenarios that a pipeline also runs on the wall clock: each takes seconds. $(call short,<report>,<label>)
+SHORT := smoke report_task_state_failure worker_crash_mid_task worker_sequential_jobs \
 	task_fails_once_then_succeeds task_timeout retry_budget_exact capacity_wait
-REALTIME_SHORT_FOCUS := \b($(subst $(space),|,$(strip $(REALTIME_SHORT)))):
+SHORT_FOCUS := \b($(subst $(space),|,$(strip $(SHORT)))):
+short = $(call specs,$(1),$(2),$(waiting) --focus='$(SHORT_FOCUS)') && \
+	for name in $(SHORT); do \
+		grep -q "<testcase name=\"[^\"]*\b$$name:[^\"]*\"[^>]* status=\"passed\"" reports/$(1).xml || \
+			{ echo "$(1): no spec is called $$name any more: mend SHORT in the Makefile" >&2; exit 1; }; \
+	done
 
 .PHONY: help
 help: ## list the verbs
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  %-16s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
-	@printf '\nVariables: FOCUS=<regexp> SEED=<n> REPEAT=<n>; for example: make chaos FOCUS=heartbeat SEED=7\n'
+	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "  %-16s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@printf '\nVariables: FOCUS=<regexp> SEED=<n> REPEAT=<n> KILLS=<n>; for example: make chaos FOCUS=heartbeat SEED=7\n'
 
 .PHONY: chaos
 chaos: ## the chaos scenarios in virtual time, within seconds
-	@$(call specs,chaos,chaos && fast,$(focus))
+	@$(call specs,chaos,chaos && virtual,$(focus))
 
-.PHONY: chaos-realtime
-chaos-realtime: ## the chaos scenarios on the wall clock, over TCP, with real processes
-	@$(call specs,chaos-realtime,chaos && slow,-p $(focus))
+.PHONY: chaos-realtime chaos-process
+chaos-realtime: ## the chaos scenarios on the wall clock, over TCP, in one process
+	@$(call specs,chaos-realtime,chaos && realtime,$(waiting) $(focus))
+chaos-process: ## the chaos scenarios against real daemons, each a process of its own
+	@$(call specs,chaos-process,chaos && process && !kill,$(waiting) $(focus))
+
+.PHONY: kill9
+kill9: ## jobs run right while daemons are killed with kill -9, KILLS times (20) in each spec
+	@KILLS=$(KILLS) $(call specs,kill9,kill,$(focus))
 
 .PHONY: test unit specs
 test: unit specs ## every unit test, and every spec in virtual time
 unit: ## the unit tests
 	@$(call units,unit,,./...)
 specs: ## the specs in virtual time
-	@$(call specs,specs,fast,$(focus))
+	@$(call specs,specs,virtual,$(focus))
 
 .PHONY: race unit-race specs-race
 race: unit-race specs-race ## the same with the race detector
@@ -62,19 +77,17 @@ unit-race:
 	@$(call units,unit-race,-race,$(others))
 	@$(call units,unit-race-bubbles,-race -cpu=1,$(bubbles))
 specs-race:
-	@$(call specs,specs-race,fast,--race $(focus))
+	@$(call specs,specs-race,virtual,--race $(focus))
 
-.PHONY: realtime-short
+.PHONY: realtime-short process-short
 realtime-short: ## the wall-clock scenarios that take seconds
-	@$(call specs,realtime-short,slow,-p --focus='$(REALTIME_SHORT_FOCUS)')
-	@for name in $(REALTIME_SHORT); do \
-		grep -q "<testcase name=\"[^\"]*\b$$name:[^\"]*\"[^>]* status=\"passed\"" reports/realtime-short.xml || \
-			{ echo "realtime-short: no spec is called $$name any more: mend REALTIME_SHORT in the Makefile" >&2; exit 1; }; \
-	done
+	@$(call short,realtime-short,realtime)
+process-short: ## the same against real daemons
+	@$(call short,process-short,process)
 
 .PHONY: deflake
 deflake: ## the specs in virtual time REPEAT+1 times: shuffled, with the race detector, a seed each
-	@$(call specs,deflake,fast,--race --randomize-all --repeat=$(REPEAT) $(focus))
+	@$(call specs,deflake,virtual,--race --randomize-all --repeat=$(REPEAT) $(focus))
 
 .PHONY: bench
 bench: ## every benchmark

@@ -158,6 +158,7 @@ func (r *Rule) decide(target string, labels Labels) bool {
 	r.log(entry{firingOrder.Add(1), fired})
 	r.counts.Fired++
 	t.Fired++
+	r.site.fired.Add(1)
 	tell(fired)
 	return true
 }

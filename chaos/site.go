@@ -53,6 +53,7 @@ type Site struct {
 	can    Ability
 	target []string
 	labels []string // all that hits have, if it is known
+	fired  atomic.Uint64
 }
 
 var siteName = regexp.MustCompile(`^[a-z][a-z0-9_]*(\.[a-z][a-z0-9_]*)+$`)

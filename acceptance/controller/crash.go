@@ -32,11 +32,11 @@ var points = []struct {
 
 // crashes declares the story for some of the entries, counted from 1.
 //
-// FM-14, FM-75, FM-80: what was acknowledged is kept, and what follows from it happens once.
+// What was acknowledged is kept, and what follows from it happens once.
 func crashes(c *Cluster, who string, first, last int) {
 	for _, p := range points {
 		for nth := first; nth <= min(last, p.entries); nth++ {
-			It(fmt.Sprintf("crash_%s: loses nothing and runs nothing twice, crashing %s (entry %d, %s)",
+			It(fmt.Sprintf("crash_%s: loses nothing and runs nothing twice, crashing %s (entry %d, %s; FM-14, FM-80)",
 				p.site[len("journal."):], p.what, nth, who), func(ctx SpecContext) {
 				long := c.Submit(ctx, client.Spec{Name: "long", Entrypoint: c.Sleeping(60 * time.Second)})
 				Eventually(ctx, long.Status).Should(HaveState(RUNNING))

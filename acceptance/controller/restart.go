@@ -58,7 +58,7 @@ var _ = Scenario("a controller that is away", Controller, Chaos, Controllers(1),
 		Expect(c.Alive(long)).To(Equal(1))
 		c.Revive("c-0")
 
-		Eventually(ctx, ends.Status).WithTimeout(10 * time.Second).Should(HaveState(SUCCEEDED))
+		Eventually(ctx, ends.Status).WithTimeout(3*time.Second).Should(HaveState(SUCCEEDED), "the new leader asks at once")
 		Eventually(ctx, long.Status).WithTimeout(15 * time.Minute).Should(HaveState(SUCCEEDED))
 		for _, job := range []*client.Job{long, ends} {
 			Expect(Task(job, 0)(ctx)).To(HaveAttempts(SUCCEEDED))

@@ -21,7 +21,7 @@ func (f *Fleet) controllerFlags(n int) []string {
 		"--data-dir=" + filepath.Join(f.dir, name), "--log-level=debug", "--chaos",
 	}
 	if n > 0 {
-		args = append(args, "--join")
+		args = append(args, "--join="+f.addresses[0])
 	}
 	args = addDuration(args, "worker-timeout", c.WorkerTimeout)
 	args = addDuration(args, "no-worker-grace", c.NoWorkerGrace)

@@ -33,7 +33,7 @@ var _ = Scenario("a gang of tasks", Lifecycle, Chaos, func(c *Cluster) {
 		Expect(c.Alive(job)).To(BeZero(), "capacity is back: the sibling has stopped")
 	})
 
-	It("coscheduled_retry: goes back to wait together and runs again together", func(ctx SpecContext) { // FM-55
+	It("coscheduled_retry: goes back to wait together and runs again together (FM-55)", func(ctx SpecContext) {
 		rule := c.Enable("worker.create_container", chaos.Match("task", "1"), chaos.Match("attempt", "0"))
 		job := c.Submit(ctx, client.Spec{
 			Name: "cosched-retry", Entrypoint: c.Sleeping(3 * time.Second), Replicas: 2, GroupBy: "worker",

@@ -28,7 +28,7 @@ var _ = Scenario("dispatching a task", RPC, Chaos, func(c *Cluster) {
 		})
 	})
 
-	It("dispatch_permanent_failure: tries every worker once, four times each, then fails the job", func(ctx SpecContext) {
+	It("dispatch_permanent_failure: tries every worker once, four times each, then fails the job (FM-1)", func(ctx SpecContext) {
 		c.Enable("controller.dispatch")
 		job := c.Submit(ctx, client.Spec{Name: "permanent-dispatch", Entrypoint: c.Quick()})
 

@@ -57,7 +57,7 @@ var _ = Scenario("worker heartbeats", RPC, Chaos, func(c *Cluster) {
 		Expect(c.Workers(ctx)).To(HaveEach(BeLive(0)))
 	})
 
-	It("exclusive_lease: an exclusive task has ended before its silent worker counts as lost", func(ctx SpecContext) { // FM-19
+	It("exclusive_lease: an exclusive task has ended before its silent worker counts as lost (FM-19)", func(ctx SpecContext) {
 		job := c.Submit(ctx, client.Spec{Name: "exclusive", Entrypoint: c.Sleeping(120 * time.Second), Exclusive: true})
 		Eventually(ctx, job.Status).Should(HaveState(RUNNING))
 		w := c.WorkerOf(ctx, job)
@@ -73,7 +73,7 @@ var _ = Scenario("worker heartbeats", RPC, Chaos, func(c *Cluster) {
 })
 
 var _ = Scenario("reports of a task's end", RPC, Chaos, func(c *Cluster) {
-	It("report_task_state_failure: the next heartbeat brings a result whose report was lost", func(ctx SpecContext) {
+	It("report_task_state_failure: the next heartbeat brings a result whose report was lost (FM-11)", func(ctx SpecContext) {
 		const length, beat = 15 * time.Second, 10 * time.Second
 		rule := c.Enable("worker.report_task_state")
 		job := c.Submit(ctx, client.Spec{Name: "report-fail", Entrypoint: c.Sleeping(length)})

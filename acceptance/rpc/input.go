@@ -88,7 +88,7 @@ var _ = Scenario("bad input", RPC, func(c *Cluster) {
 		Expect(err).To(MatchError(ContainSubstring("is over (SUCCEEDED)")))
 	})
 
-	It("takes the same job twice as one, and refuses another body under its id", func(ctx SpecContext) { // FM-60
+	It("takes the same job twice as one, and refuses another body under its id (FM-60)", func(ctx SpecContext) {
 		Expect(launch(ctx, func(*pb.LaunchJobRequest) {})).To(Succeed())
 		Expect(launch(ctx, func(*pb.LaunchJobRequest) {})).To(Succeed())
 		Eventually(ctx, c.Job("job").Status).Should(HaveState(SUCCEEDED))
@@ -101,7 +101,7 @@ var _ = Scenario("bad input", RPC, func(c *Cluster) {
 		Expect(c.Job("job").Status(ctx)).To(HaveState(SUCCEEDED))
 	})
 
-	It("refuses a name that a job has which is not over", func(ctx SpecContext) { // FM-59
+	It("refuses a name that a job has which is not over (FM-59)", func(ctx SpecContext) {
 		first := c.Submit(ctx, client.Spec{Name: "same", Entrypoint: c.Sleeping(time.Minute)})
 		_, err := c.Client.Submit(ctx, client.Spec{Name: "same", Entrypoint: c.Quick()})
 		Expect(status.Code(err)).To(Equal(codes.AlreadyExists))

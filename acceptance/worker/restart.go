@@ -14,7 +14,7 @@ import (
 )
 
 // noOtherClock is for stories that take minutes, and in which nothing depends on the clock.
-var noOtherClock = Without{Mode: Realtime, Why: "the story takes minutes, and another clock shows nothing new"}
+var noOtherClock = Only{Mode: Virtual, Why: "the story takes minutes, and another clock shows nothing new"}
 
 // on pins a job to a worker.
 func on(worker string) []*pb.Constraint {

@@ -18,11 +18,15 @@ import (
 	"sync"
 	"time"
 
+	"github.com/prometheus/client_golang/prometheus"
+	"google.golang.org/grpc"
+
 	"iris/iris/auth"
 	"iris/iris/client"
 	"iris/iris/config"
 	"iris/iris/network"
 	"iris/iris/runtime"
+	"iris/iris/telemetry"
 )
 
 // MakeLocalConfig makes a description fit for one machine: the controller listens on a free loopback port, workers look
@@ -53,9 +57,14 @@ type Options struct {
 	Controllers int
 	// Restart is the pause after which a controller that failed is started again. 0: it stays down.
 	Restart time.Duration
+	// Services are registered with the controllers' servers besides their own.
+	Services []func(grpc.ServiceRegistrar)
 	// Secrets is a directory that auth.Init filled, for the hosts that controllers listen at: everybody then has a
 	// certificate, and takes nobody who has none. Empty: everybody may do everything.
 	Secrets string
+	// Metrics is where measurements are registered, until Stop, each with the id of its participant (c-0, w-1) as a label.
+	// Nil: nothing is measured.
+	Metrics prometheus.Registerer
 	// Log defaults to slog.Default.
 	Log *slog.Logger
 }
@@ -73,6 +82,7 @@ type Manager struct {
 	ctx       context.Context  // ends with the cluster
 	end       context.CancelFunc
 	watches   sync.WaitGroup
+	calls     []*telemetry.Calls // of all participants
 }
 
 // Start boots the controller, then the smallest number of slices of every group. Workers register in the background.
@@ -128,6 +138,20 @@ func (m *Manager) start(c config.Cluster) error {
 	return nil
 }
 
+// measured are the registerer of a participant and the measurement of its calls; none if nothing is measured.
+func (m *Manager) measured(id string) (prometheus.Registerer, *telemetry.Calls, error) {
+	if m.options.Metrics == nil {
+		return nil, nil, nil
+	}
+	r := prometheus.WrapRegistererWith(prometheus.Labels{"participant": id}, m.options.Metrics)
+	calls, err := telemetry.NewCalls(r)
+	if err != nil {
+		return nil, nil, fmt.Errorf("%s: %w", id, err)
+	}
+	m.calls = append(m.calls, calls)
+	return r, calls, nil
+}
+
 // Connect is a client of the cluster, an administrator's if it has credentials; the caller closes it.
 func (m *Manager) Connect() (*client.Client, error) {
 	dialling, err := m.options.dialling(auth.Admin, "", auth.Controller)
@@ -164,6 +188,9 @@ func (m *Manager) Stop() error {
 		errs = append(errs, c.stop())
 	}
 	m.watches.Wait()
+	for _, c := range m.calls {
+		c.Unregister()
+	}
 	errs = append(errs, m.processes.Close())
 	if m.dir != "" {
 		errs = append(errs, os.RemoveAll(m.dir))

@@ -24,7 +24,12 @@ func (m *Manager) startControllers(c config.Cluster, dir string) error {
 			}
 			address = picked
 		}
+		metrics, calls, err := m.measured(id)
+		if err != nil {
+			return err
+		}
 		m.members = append(m.members, &member{
+			metrics: metrics, calls: calls,
 			id: id, dir: filepath.Join(dir, id), address: address, first: i == 0, config: c, options: m.options,
 			log: m.options.Log, ctx: m.ctx, watches: &m.watches,
 		})

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"maps"
 	"path/filepath"
+	"slices"
 	"sync"
 
 	"iris/iris/auth"
@@ -43,13 +44,18 @@ func (m *Manager) newMachine(c config.Cluster, g config.Group, slice, dir string
 	if err != nil {
 		return nil, err
 	}
+	metrics, calls, err := m.measured(id)
+	if err != nil {
+		return nil, err
+	}
 	w := worker.Config{
 		Cluster: c.Name, ID: id, Controller: m.Address(), Network: m.options.Network,
 		Capacity:   state.Resources{CPUMillis: state.Millis(g.CPU), MemoryBytes: int64(g.Memory)},
 		Attributes: attributes, Processes: m.processes,
 		WorkDir: filepath.Join(dir, id, "tasks"), Bundles: cache,
 		HeartbeatInterval: c.Worker.HeartbeatInterval, PollInterval: c.Worker.PollInterval, KillGrace: c.Worker.KillGrace,
-		ServerOptions: serving, DialOptions: dialling, Log: m.options.Log,
+		ServerOptions: slices.Concat(calls.ServerOptions(), serving), DialOptions: slices.Concat(calls.DialOptions(), dialling),
+		Metrics: metrics, Log: m.options.Log,
 	}
 	if m.options.Functions != nil { // a nil pointer would be a runtime
 		w.Functions = m.options.Functions

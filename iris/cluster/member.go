@@ -6,9 +6,11 @@ import (
 	"fmt"
 	"log/slog"
 	"path/filepath"
+	"slices"
 	"sync"
 	"time"
 
+	"github.com/prometheus/client_golang/prometheus"
 	"google.golang.org/grpc"
 
 	"iris/iris/auth"
@@ -18,6 +20,7 @@ import (
 	"iris/iris/journal"
 	"iris/iris/peers"
 	"iris/iris/state"
+	"iris/iris/telemetry"
 )
 
 // member is one of the cluster's controllers, over all its lives: what is on its disk survives each of them.
@@ -29,6 +32,8 @@ type member struct {
 	log              *slog.Logger
 	ctx              context.Context // ends when the cluster stops
 	watches          *sync.WaitGroup
+	metrics          prometheus.Registerer
+	calls            *telemetry.Calls
 
 	mu   sync.Mutex
 	life *life // nil while it is down
@@ -67,7 +72,7 @@ func (m *member) start() (err error) {
 	if err != nil {
 		return err
 	}
-	others := peers.New(m.options.Network, store, toControllers...)
+	others := peers.New(m.options.Network, store, slices.Concat(m.calls.DialOptions(), toControllers)...)
 	defer func() {
 		if err != nil {
 			err = errors.Join(err, others.Close())
@@ -81,7 +86,8 @@ func (m *member) start() (err error) {
 		Cluster: m.config.Name, ID: m.id, Network: m.options.Network, Address: m.address, Bundles: others.Bundles(nil),
 		WorkerTimeout: m.config.Controller.WorkerTimeout, Policy: policy,
 		Retention:     state.Retention(m.config.Controller.Retention),
-		ServerOptions: serving, DialOptions: toWorkers, Log: m.log,
+		ServerOptions: slices.Concat(m.calls.ServerOptions(), serving), DialOptions: slices.Concat(m.calls.DialOptions(), toWorkers),
+		Services: m.options.Services, Metrics: m.metrics, Log: m.log,
 	}
 	if m.options.durable() {
 		raft, err := journal.OpenRaft(journal.RaftConfig{
@@ -93,7 +99,7 @@ func (m *member) start() (err error) {
 			return err
 		}
 		c.Journal, c.Bundles = raft, others.Bundles(func() []string { return addresses(raft, m.address) })
-		c.Services = []func(grpc.ServiceRegistrar){others.Register}
+		c.Services = append([]func(grpc.ServiceRegistrar){others.Register}, c.Services...)
 	}
 	running, err := controller.Start(c)
 	if err != nil {

@@ -9,6 +9,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/prometheus/client_golang/prometheus"
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/health"
 	"google.golang.org/grpc/health/grpc_health_v1"
@@ -47,8 +48,12 @@ type Config struct {
 	DialOptions   []grpc.DialOption
 	// Services are registered with its server besides its own.
 	Services []func(grpc.ServiceRegistrar)
+	// Metrics is where measurements are registered, until Stop. Nil: nothing is measured.
+	Metrics prometheus.Registerer
 	// Log defaults to slog.Default.
 	Log *slog.Logger
+
+	metrics *metrics // made by Start
 }
 
 // Policy sets the defaults of what is zero: no-worker grace 10 min, 5 dispatch rounds, 10 s pause after the first, 15 s
@@ -82,17 +87,18 @@ func setDefault[T comparable](field *T, value T) {
 
 // Controller is a running controller. It decides while its journal leads, and refuses otherwise.
 type Controller struct {
-	config   Config
-	seat     *seat
-	server   *grpc.Server
-	health   *health.Server
-	listener net.Listener
-	ctx      context.Context // ends when the controller stops
-	stop     context.CancelFunc
-	running  sync.WaitGroup
-	failed   chan struct{} // closed when it cannot go on
-	err      error         // why; written before failed is closed
-	close    func() error  // the journal, once
+	config    Config
+	seat      *seat
+	server    *grpc.Server
+	health    *health.Server
+	listener  net.Listener
+	ctx       context.Context // ends when the controller stops
+	stop      context.CancelFunc
+	running   sync.WaitGroup
+	failed    chan struct{} // closed when it cannot go on
+	err       error         // why; written before failed is closed
+	close     func() error  // the journal, once
+	unmeasure func()
 }
 
 // Start opens the address and serves until Stop, which closes the journal. After an error nothing runs, and the journal is
@@ -104,11 +110,16 @@ func Start(config Config) (*Controller, error) {
 		return nil, fmt.Errorf("controller: %w", err)
 	}
 	setDefault(&config.Advertise, listener.Addr().String())
+	seat := newSeat(config.Journal, config.Advertise)
+	unmeasure, err := config.measure(seat)
+	if err != nil {
+		return nil, errors.Join(fmt.Errorf("controller: %w", err), listener.Close())
+	}
 	ctx, stop := context.WithCancel(context.Background())
 	c := &Controller{
-		config: config, seat: newSeat(config.Journal, config.Advertise), server: network.Server(config.ServerOptions...),
+		config: config, seat: seat, server: network.Server(config.ServerOptions...),
 		health: health.NewServer(), listener: listener, ctx: ctx, stop: stop, failed: make(chan struct{}),
-		close: sync.OnceValue(config.Journal.Close),
+		close: sync.OnceValue(config.Journal.Close), unmeasure: unmeasure,
 	}
 	pb.RegisterControllerServiceServer(c.server, &jobService{seat: c.seat, bundles: config.Bundles})
 	pb.RegisterRegistryServiceServer(c.server, &registryService{seat: c.seat, bundles: config.Bundles, log: config.Log})
@@ -146,6 +157,7 @@ func (c *Controller) lead() {
 		}
 		l := newLoop(c.config, c.seat, term)
 		c.seat.take(l)
+		c.config.metrics.term()
 		stopped := context.AfterFunc(c.ctx, l.stop)
 		c.config.Log.Info("controller leads", "cluster", c.config.Cluster, "controller", c.config.ID)
 		l.run()
@@ -221,5 +233,6 @@ func (c *Controller) Stop() error {
 	c.stop()
 	c.server.Stop()
 	c.running.Wait()
+	c.unmeasure()
 	return c.close()
 }

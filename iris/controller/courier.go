@@ -46,14 +46,15 @@ type courier struct {
 
 // parcel is one attempt on its way.
 type parcel struct {
-	task    *pb.TaskRun
-	spec    *pb.JobSpec
-	tries   int
-	due     time.Time // of the next try
-	began   time.Time // the try under way; its backoff counts from here, as in gRPC's own connection backoff
-	backoff *backoff.ExponentialBackOff
-	passed  bool // this try has passed the chaos site
-	stopped bool // it is not to run any more; the courier's mu guards it
+	task     *pb.TaskRun
+	spec     *pb.JobSpec
+	assigned time.Time
+	tries    int
+	due      time.Time // of the next try
+	began    time.Time // the try under way; its backoff counts from here, as in gRPC's own connection backoff
+	backoff  *backoff.ExponentialBackOff
+	passed   bool // this try has passed the chaos site
+	stopped  bool // it is not to run any more; the courier's mu guards it
 }
 
 func newCourier(owner *couriers, w *state.Worker, conn *grpc.ClientConn) *courier {
@@ -71,7 +72,7 @@ func (c *courier) runTask(a *state.Attempt) {
 			NumTasks: int32(len(j.Tasks)), AttemptId: int32(a.Number()),
 		},
 		spec: j.Spec,
-		due:  a.Assigned,
+		due:  a.Assigned, assigned: a.Assigned,
 	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -234,6 +235,10 @@ func (c *courier) send(due []*parcel) {
 		}
 		return r != nil
 	})
+	c.owner.config.metrics.tried(len(delivered), 0)
+	for _, p := range delivered {
+		c.owner.config.metrics.arrived(p.assigned)
+	}
 	c.done(delivered...)
 }
 
@@ -243,6 +248,7 @@ func (c *courier) failed(p *parcel, err error) {
 		return // the worker is gone or the controller stops: the attempt's fate is decided elsewhere
 	}
 	p.tries++
+	c.owner.config.metrics.tried(0, 1)
 	code := status.Code(err)
 	retry := code == codes.Unavailable || code == codes.DeadlineExceeded
 	if retry && p.tries < dispatchTries {
@@ -256,6 +262,7 @@ func (c *courier) failed(p *parcel, err error) {
 		return
 	}
 	c.done(p)
+	c.owner.config.metrics.gaveUp()
 	times := "times"
 	if p.tries == 1 {
 		times = "time"

@@ -86,6 +86,7 @@ func (l *liveness) lost(now time.Time, c *state.Cluster) []state.Command {
 		switch due := at.Add(l.timeout); {
 		case w.Lost:
 			delete(l.heard, w.ID)
+			delete(l.unheard, w.ID)
 		case !due.After(now):
 			delete(l.heard, w.ID)
 			delete(l.unheard, w.ID)

@@ -49,9 +49,10 @@ type request struct {
 
 // turn is what others are to see of one turn of the loop, once its entry is committed.
 type turn struct {
-	entry   uint64 // how many of the term's entries must be committed
-	decided bool   // the last of them is this turn's own
-	fleet   bool   // the set of workers changed
+	entry   uint64    // how many of the term's entries must be committed
+	decided bool      // the last of them is this turn's own
+	at      time.Time // when that was proposed, if it is measured
+	fleet   bool      // the set of workers changed
 	effects []state.Effect
 	answers []func()
 }
@@ -197,6 +198,10 @@ func (l *loop) drain(batch ...request) []request {
 // step is: decide, apply, plan, answer, propose. All that is decided at one instant is one entry of the log.
 func (l *loop) step(now time.Time, batch []request) {
 	commands, counts := []state.Command{}, make([]int, len(batch))
+	if l.cluster.Policy() != l.config.Policy { // it was set by a controller that was configured otherwise
+		commands = append(commands, state.SetPolicy{Policy: l.config.Policy})
+	}
+	own := len(commands)
 	for i, r := range batch {
 		if r.decide != nil {
 			decided := r.decide(l)
@@ -207,15 +212,23 @@ func (l *loop) step(now time.Time, batch []request) {
 	commands = append(commands, l.liveness.lost(now, l.cluster)...)
 	due := l.cluster.Due(now)
 	commands = append(commands, l.expirations(now, due)...)
-	commands = append(commands, l.past.expired(now, l.cluster)...)
 
-	t := turn{}
-	errs := t.apply(now, l.cluster, commands)
+	t, before := turn{}, l.cluster.Counts()
+	errs := t.apply(now, l.cluster, commands)[own:]
+	l.config.metrics.ended(before, l.cluster.Counts())
+	if past := l.past.expired(now, l.cluster); len(past) > 0 {
+		t.apply(now, l.cluster, past)
+		commands = append(commands, past...)
+	}
 	if len(commands) > 0 || len(due) > 0 || l.replan {
 		l.replan = false
-		if placements := plan(now, l.cluster, l.silent(now)); len(placements) > 0 {
-			assign := state.Assign{Placements: placements}
+		planned := l.config.metrics.plan()
+		placements := plan(now, l.cluster, l.silent(now))
+		planned()
+		if len(placements) > 0 {
+			assign, done := state.Assign{Placements: placements}, len(t.effects)
 			t.apply(now, l.cluster, []state.Command{assign})
+			l.config.metrics.assigned(now, t.effects[done:])
 			commands = append(commands, assign)
 		}
 	}
@@ -227,6 +240,7 @@ func (l *loop) step(now time.Time, batch []request) {
 	}
 	if t.decided = len(commands) > 0; t.decided {
 		l.proposed++
+		t.at = l.config.metrics.propose(len(commands))
 		l.term.Propose(journal.Entry{At: now, Commands: commands})
 	}
 	t.entry = l.proposed // an answer without a command may have seen what is not committed yet
@@ -253,6 +267,9 @@ func (l *loop) reveal() {
 	for len(l.held) > 0 && l.held[0].entry <= committed {
 		t := l.held[0]
 		l.held = l.held[1:]
+		if t.decided {
+			l.config.metrics.committed(t.at)
+		}
 		if t.fleet {
 			l.couriers.follow(l.cluster) // before the effects: a courier must exist, or be gone
 		}

@@ -1,6 +1,8 @@
 package controller
 
 import (
+	"net"
+	"strconv"
 	"time"
 
 	"google.golang.org/protobuf/types/known/timestamppb"
@@ -54,13 +56,30 @@ func (p *picture) task(j *state.Job, index int) *pb.TaskStatus {
 		out.Attempts = append(out.Attempts, &pb.TaskAttempt{
 			AttemptId: int32(n), AttemptUid: a.UID, WorkerId: a.Worker, State: pb.TaskState(a.State), Error: a.Error,
 			ExitCode: a.ExitCode, AssignedAt: instant(a.Assigned), StartedAt: instant(a.Started), FinishedAt: instant(a.Finished),
-			Stopping: a.State.Terminal() && !a.Released,
+			Stopping: a.State.Terminal() && !a.Released, Endpoints: p.endpoints(a),
 		})
 	}
 	if t.State == state.Pending {
 		out.PendingReason = p.reason(j, int32(index))
 	}
 	return out
+}
+
+// endpoints are where the named ports of a running attempt are (FM-61).
+func (p *picture) endpoints(a *state.Attempt) map[string]string {
+	w := p.loop.cluster.Worker(a.Worker)
+	if len(a.Ports) == 0 || w == nil {
+		return nil
+	}
+	host, _, err := net.SplitHostPort(w.Address)
+	if err != nil {
+		host = w.Address // in memory
+	}
+	all := make(map[string]string, len(a.Ports))
+	for name, port := range a.Ports {
+		all[name] = net.JoinHostPort(host, strconv.Itoa(int(port)))
+	}
+	return all
 }
 
 func workerProto(w *state.Worker, heard time.Time) *pb.WorkerStatus {

@@ -212,7 +212,9 @@ func TestWhatIsMissingIsSaid(t *testing.T) {
 		t.Run(c.name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				f := &fake{end: time.Now().Add(3 * time.Second), tasks: 1}
-				f.logs = func(_ context.Context, in *pb.FetchTaskLogsRequest) (*pb.FetchTaskLogsResponse, error) { return c.logs(in, f.over()) }
+				f.logs = func(_ context.Context, in *pb.FetchTaskLogsRequest) (*pb.FetchTaskLogsResponse, error) {
+					return c.logs(in, f.over())
+				}
 				n, _ := watched(t, f.serve(t), follow.Options{})
 				if diff := cmp.Diff(c.lines, n.lines); diff != "" {
 					t.Errorf("lines: %s", diff)
@@ -234,7 +236,9 @@ func TestAControllerThatIsAwayForAWhileEndsNothing(t *testing.T) {
 			asked++
 			return time.Since(began) > time.Minute && time.Since(began) < 4*time.Minute
 		}
-		f.logs = func(_ context.Context, in *pb.FetchTaskLogsRequest) (*pb.FetchTaskLogsResponse, error) { return oneLine(in) }
+		f.logs = func(_ context.Context, in *pb.FetchTaskLogsRequest) (*pb.FetchTaskLogsResponse, error) {
+			return oneLine(in)
+		}
 		n, end := watched(t, f.serve(t), follow.Options{})
 		if end.State != pb.JobState_JOB_STATE_SUCCEEDED || strings.Join(n.lines, "") != "0.0 hello" {
 			t.Errorf("it ended %v with lines %v", end.State, n.lines)

@@ -101,6 +101,15 @@ func (c *Controllers) Close() error {
 	return errors.Join(errs...)
 }
 
+// Reconnect ends the pauses between tries to connect: somebody has reason to believe that the other side is there again.
+func (c *Controllers) Reconnect() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	for _, conn := range c.conns {
+		conn.ResetConnectBackoff()
+	}
+}
+
 // conn is the connection to one address, made when it is first asked for.
 func (c *Controllers) conn(address string) (*grpc.ClientConn, error) {
 	c.mu.Lock()

@@ -1319,7 +1319,9 @@ type TaskAttempt struct {
 	StartedAt  *timestamppb.Timestamp `protobuf:"bytes,8,opt,name=started_at,json=startedAt,proto3" json:"started_at,omitempty"`
 	FinishedAt *timestamppb.Timestamp `protobuf:"bytes,9,opt,name=finished_at,json=finishedAt,proto3" json:"finished_at,omitempty"`
 	// It ended, but its worker has not confirmed that it stopped: its capacity is still taken.
-	Stopping      bool `protobuf:"varint,10,opt,name=stopping,proto3" json:"stopping,omitempty"`
+	Stopping bool `protobuf:"varint,10,opt,name=stopping,proto3" json:"stopping,omitempty"`
+	// While it runs: where its named ports are, as host:port.
+	Endpoints     map[string]string `protobuf:"bytes,11,rep,name=endpoints,proto3" json:"endpoints,omitempty" protobuf_key:"bytes,1,opt,name=key" protobuf_val:"bytes,2,opt,name=value"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -1422,6 +1424,13 @@ func (x *TaskAttempt) GetStopping() bool {
 		return x.Stopping
 	}
 	return false
+}
+
+func (x *TaskAttempt) GetEndpoints() map[string]string {
+	if x != nil {
+		return x.Endpoints
+	}
+	return nil
 }
 
 type WorkerStatus struct {
@@ -2688,9 +2697,11 @@ type AttemptReport struct {
 	state      protoimpl.MessageState `protogen:"open.v1"`
 	AttemptUid string                 `protobuf:"bytes,1,opt,name=attempt_uid,json=attemptUid,proto3" json:"attempt_uid,omitempty"`
 	// BUILDING, RUNNING, or how it ended: SUCCEEDED, FAILED, or KILLED when it was stopped (or never ran) on request.
-	State         TaskState `protobuf:"varint,2,opt,name=state,proto3,enum=iris.v1.TaskState" json:"state,omitempty"`
-	Error         string    `protobuf:"bytes,3,opt,name=error,proto3" json:"error,omitempty"`
-	ExitCode      *int32    `protobuf:"varint,4,opt,name=exit_code,json=exitCode,proto3,oneof" json:"exit_code,omitempty"`
+	State    TaskState `protobuf:"varint,2,opt,name=state,proto3,enum=iris.v1.TaskState" json:"state,omitempty"`
+	Error    string    `protobuf:"bytes,3,opt,name=error,proto3" json:"error,omitempty"`
+	ExitCode *int32    `protobuf:"varint,4,opt,name=exit_code,json=exitCode,proto3,oneof" json:"exit_code,omitempty"`
+	// While it runs: its named ports.
+	Ports         map[string]int32 `protobuf:"bytes,5,rep,name=ports,proto3" json:"ports,omitempty" protobuf_key:"bytes,1,opt,name=key" protobuf_val:"varint,2,opt,name=value"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -2751,6 +2762,13 @@ func (x *AttemptReport) GetExitCode() int32 {
 		return *x.ExitCode
 	}
 	return 0
+}
+
+func (x *AttemptReport) GetPorts() map[string]int32 {
+	if x != nil {
+		return x.Ports
+	}
+	return nil
 }
 
 type HeartbeatRequest struct {
@@ -3618,7 +3636,7 @@ const file_iris_proto_rawDesc = "" +
 	"\battempts\x18\x06 \x03(\v2\x14.iris.v1.TaskAttemptR\battempts\x12#\n" +
 	"\rfailure_count\x18\a \x01(\x05R\ffailureCount\x12)\n" +
 	"\x10preemption_count\x18\b \x01(\x05R\x0fpreemptionCount\x12=\n" +
-	"\x0epending_reason\x18\t \x01(\v2\x16.iris.v1.PendingReasonR\rpendingReason\"\xab\x03\n" +
+	"\x0epending_reason\x18\t \x01(\v2\x16.iris.v1.PendingReasonR\rpendingReason\"\xac\x04\n" +
 	"\vTaskAttempt\x12\x1d\n" +
 	"\n" +
 	"attempt_id\x18\x01 \x01(\x05R\tattemptId\x12\x1f\n" +
@@ -3635,7 +3653,11 @@ const file_iris_proto_rawDesc = "" +
 	"\vfinished_at\x18\t \x01(\v2\x1a.google.protobuf.TimestampR\n" +
 	"finishedAt\x12\x1a\n" +
 	"\bstopping\x18\n" +
-	" \x01(\bR\bstoppingB\f\n" +
+	" \x01(\bR\bstopping\x12A\n" +
+	"\tendpoints\x18\v \x03(\v2#.iris.v1.TaskAttempt.EndpointsEntryR\tendpoints\x1a<\n" +
+	"\x0eEndpointsEntry\x12\x10\n" +
+	"\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n" +
+	"\x05value\x18\x02 \x01(\tR\x05value:\x028\x01B\f\n" +
 	"\n" +
 	"_exit_code\"\x85\x04\n" +
 	"\fWorkerStatus\x12\x1b\n" +
@@ -3734,13 +3756,18 @@ const file_iris_proto_rawDesc = "" +
 	"\x10RegisterResponse\x12\x10\n" +
 	"\x03ack\x18\x01 \x03(\tR\x03ack\x12\x12\n" +
 	"\x04stop\x18\x02 \x03(\tR\x04stop\x12/\n" +
-	"\x05lease\x18\x03 \x01(\v2\x19.google.protobuf.DurationR\x05lease\"\xa0\x01\n" +
+	"\x05lease\x18\x03 \x01(\v2\x19.google.protobuf.DurationR\x05lease\"\x93\x02\n" +
 	"\rAttemptReport\x12\x1f\n" +
 	"\vattempt_uid\x18\x01 \x01(\tR\n" +
 	"attemptUid\x12(\n" +
 	"\x05state\x18\x02 \x01(\x0e2\x12.iris.v1.TaskStateR\x05state\x12\x14\n" +
 	"\x05error\x18\x03 \x01(\tR\x05error\x12 \n" +
-	"\texit_code\x18\x04 \x01(\x05H\x00R\bexitCode\x88\x01\x01B\f\n" +
+	"\texit_code\x18\x04 \x01(\x05H\x00R\bexitCode\x88\x01\x01\x127\n" +
+	"\x05ports\x18\x05 \x03(\v2!.iris.v1.AttemptReport.PortsEntryR\x05ports\x1a8\n" +
+	"\n" +
+	"PortsEntry\x12\x10\n" +
+	"\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n" +
+	"\x05value\x18\x02 \x01(\x05R\x05value:\x028\x01B\f\n" +
 	"\n" +
 	"_exit_code\"\x85\x01\n" +
 	"\x10HeartbeatRequest\x12\x1b\n" +
@@ -3878,7 +3905,7 @@ func file_iris_proto_rawDescGZIP() []byte {
 }
 
 var file_iris_proto_enumTypes = make([]protoimpl.EnumInfo, 6)
-var file_iris_proto_msgTypes = make([]protoimpl.MessageInfo, 52)
+var file_iris_proto_msgTypes = make([]protoimpl.MessageInfo, 54)
 var file_iris_proto_goTypes = []any{
 	(JobState)(0),                   // 0: iris.v1.JobState
 	(TaskState)(0),                  // 1: iris.v1.TaskState
@@ -3935,11 +3962,13 @@ var file_iris_proto_goTypes = []any{
 	(*StopTaskResponse)(nil),        // 52: iris.v1.StopTaskResponse
 	(*WorkerLogsRequest)(nil),       // 53: iris.v1.WorkerLogsRequest
 	nil,                             // 54: iris.v1.JobSpec.EnvironmentEntry
-	nil,                             // 55: iris.v1.WorkerStatus.AttributesEntry
-	nil,                             // 56: iris.v1.RegisterRequest.AttributesEntry
-	nil,                             // 57: iris.v1.RunTaskRequest.SpecsEntry
-	(*durationpb.Duration)(nil),     // 58: google.protobuf.Duration
-	(*timestamppb.Timestamp)(nil),   // 59: google.protobuf.Timestamp
+	nil,                             // 55: iris.v1.TaskAttempt.EndpointsEntry
+	nil,                             // 56: iris.v1.WorkerStatus.AttributesEntry
+	nil,                             // 57: iris.v1.RegisterRequest.AttributesEntry
+	nil,                             // 58: iris.v1.AttemptReport.PortsEntry
+	nil,                             // 59: iris.v1.RunTaskRequest.SpecsEntry
+	(*durationpb.Duration)(nil),     // 60: google.protobuf.Duration
+	(*timestamppb.Timestamp)(nil),   // 61: google.protobuf.Timestamp
 }
 var file_iris_proto_depIdxs = []int32{
 	7,  // 0: iris.v1.JobSpec.entrypoint:type_name -> iris.v1.Entrypoint
@@ -3947,16 +3976,16 @@ var file_iris_proto_depIdxs = []int32{
 	54, // 2: iris.v1.JobSpec.environment:type_name -> iris.v1.JobSpec.EnvironmentEntry
 	11, // 3: iris.v1.JobSpec.coscheduling:type_name -> iris.v1.Coscheduling
 	12, // 4: iris.v1.JobSpec.constraints:type_name -> iris.v1.Constraint
-	58, // 5: iris.v1.JobSpec.timeout:type_name -> google.protobuf.Duration
-	58, // 6: iris.v1.JobSpec.scheduling_timeout:type_name -> google.protobuf.Duration
+	60, // 5: iris.v1.JobSpec.timeout:type_name -> google.protobuf.Duration
+	60, // 6: iris.v1.JobSpec.scheduling_timeout:type_name -> google.protobuf.Duration
 	3,  // 7: iris.v1.JobSpec.priority:type_name -> iris.v1.PriorityBand
 	8,  // 8: iris.v1.Entrypoint.command:type_name -> iris.v1.Command
 	9,  // 9: iris.v1.Entrypoint.function:type_name -> iris.v1.Function
 	4,  // 10: iris.v1.Constraint.op:type_name -> iris.v1.ConstraintOp
 	0,  // 11: iris.v1.JobStatus.state:type_name -> iris.v1.JobState
-	59, // 12: iris.v1.JobStatus.submitted_at:type_name -> google.protobuf.Timestamp
-	59, // 13: iris.v1.JobStatus.started_at:type_name -> google.protobuf.Timestamp
-	59, // 14: iris.v1.JobStatus.finished_at:type_name -> google.protobuf.Timestamp
+	61, // 12: iris.v1.JobStatus.submitted_at:type_name -> google.protobuf.Timestamp
+	61, // 13: iris.v1.JobStatus.started_at:type_name -> google.protobuf.Timestamp
+	61, // 14: iris.v1.JobStatus.finished_at:type_name -> google.protobuf.Timestamp
 	14, // 15: iris.v1.JobStatus.task_states:type_name -> iris.v1.TaskStateCount
 	15, // 16: iris.v1.JobStatus.pending_reason:type_name -> iris.v1.PendingReason
 	1,  // 17: iris.v1.TaskStateCount.state:type_name -> iris.v1.TaskState
@@ -3965,73 +3994,75 @@ var file_iris_proto_depIdxs = []int32{
 	17, // 20: iris.v1.TaskStatus.attempts:type_name -> iris.v1.TaskAttempt
 	15, // 21: iris.v1.TaskStatus.pending_reason:type_name -> iris.v1.PendingReason
 	1,  // 22: iris.v1.TaskAttempt.state:type_name -> iris.v1.TaskState
-	59, // 23: iris.v1.TaskAttempt.assigned_at:type_name -> google.protobuf.Timestamp
-	59, // 24: iris.v1.TaskAttempt.started_at:type_name -> google.protobuf.Timestamp
-	59, // 25: iris.v1.TaskAttempt.finished_at:type_name -> google.protobuf.Timestamp
-	2,  // 26: iris.v1.WorkerStatus.state:type_name -> iris.v1.WorkerState
-	10, // 27: iris.v1.WorkerStatus.capacity:type_name -> iris.v1.Resources
-	10, // 28: iris.v1.WorkerStatus.committed:type_name -> iris.v1.Resources
-	55, // 29: iris.v1.WorkerStatus.attributes:type_name -> iris.v1.WorkerStatus.AttributesEntry
-	59, // 30: iris.v1.WorkerStatus.last_heartbeat_at:type_name -> google.protobuf.Timestamp
-	6,  // 31: iris.v1.LaunchJobRequest.spec:type_name -> iris.v1.JobSpec
-	13, // 32: iris.v1.GetJobStatusResponse.job:type_name -> iris.v1.JobStatus
-	0,  // 33: iris.v1.ListJobsRequest.states:type_name -> iris.v1.JobState
-	13, // 34: iris.v1.ListJobsResponse.jobs:type_name -> iris.v1.JobStatus
-	16, // 35: iris.v1.GetTaskStatusResponse.task:type_name -> iris.v1.TaskStatus
-	16, // 36: iris.v1.ListTasksResponse.tasks:type_name -> iris.v1.TaskStatus
-	18, // 37: iris.v1.ListWorkersResponse.workers:type_name -> iris.v1.WorkerStatus
-	58, // 38: iris.v1.FetchTaskLogsRequest.wait:type_name -> google.protobuf.Duration
-	35, // 39: iris.v1.FetchTaskLogsResponse.lines:type_name -> iris.v1.LogLine
-	59, // 40: iris.v1.LogLine.at:type_name -> google.protobuf.Timestamp
-	10, // 41: iris.v1.RegisterRequest.capacity:type_name -> iris.v1.Resources
-	56, // 42: iris.v1.RegisterRequest.attributes:type_name -> iris.v1.RegisterRequest.AttributesEntry
-	40, // 43: iris.v1.RegisterRequest.attempts:type_name -> iris.v1.AttemptReport
-	58, // 44: iris.v1.RegisterResponse.lease:type_name -> google.protobuf.Duration
-	1,  // 45: iris.v1.AttemptReport.state:type_name -> iris.v1.TaskState
-	40, // 46: iris.v1.HeartbeatRequest.attempts:type_name -> iris.v1.AttemptReport
-	40, // 47: iris.v1.ReportTaskStateRequest.attempts:type_name -> iris.v1.AttemptReport
-	48, // 48: iris.v1.RunTaskRequest.tasks:type_name -> iris.v1.TaskRun
-	57, // 49: iris.v1.RunTaskRequest.specs:type_name -> iris.v1.RunTaskRequest.SpecsEntry
-	50, // 50: iris.v1.RunTaskResponse.refused:type_name -> iris.v1.Refusal
-	58, // 51: iris.v1.WorkerLogsRequest.wait:type_name -> google.protobuf.Duration
-	6,  // 52: iris.v1.RunTaskRequest.SpecsEntry.value:type_name -> iris.v1.JobSpec
-	19, // 53: iris.v1.ControllerService.LaunchJob:input_type -> iris.v1.LaunchJobRequest
-	21, // 54: iris.v1.ControllerService.GetJobStatus:input_type -> iris.v1.GetJobStatusRequest
-	23, // 55: iris.v1.ControllerService.ListJobs:input_type -> iris.v1.ListJobsRequest
-	25, // 56: iris.v1.ControllerService.TerminateJob:input_type -> iris.v1.TerminateJobRequest
-	27, // 57: iris.v1.ControllerService.GetTaskStatus:input_type -> iris.v1.GetTaskStatusRequest
-	29, // 58: iris.v1.ControllerService.ListTasks:input_type -> iris.v1.ListTasksRequest
-	31, // 59: iris.v1.ControllerService.ListWorkers:input_type -> iris.v1.ListWorkersRequest
-	33, // 60: iris.v1.ControllerService.FetchTaskLogs:input_type -> iris.v1.FetchTaskLogsRequest
-	36, // 61: iris.v1.ControllerService.UploadBundle:input_type -> iris.v1.UploadBundleRequest
-	38, // 62: iris.v1.RegistryService.Register:input_type -> iris.v1.RegisterRequest
-	41, // 63: iris.v1.RegistryService.Heartbeat:input_type -> iris.v1.HeartbeatRequest
-	43, // 64: iris.v1.RegistryService.ReportTaskState:input_type -> iris.v1.ReportTaskStateRequest
-	45, // 65: iris.v1.RegistryService.DownloadBundle:input_type -> iris.v1.DownloadBundleRequest
-	47, // 66: iris.v1.WorkerService.RunTask:input_type -> iris.v1.RunTaskRequest
-	51, // 67: iris.v1.WorkerService.StopTask:input_type -> iris.v1.StopTaskRequest
-	53, // 68: iris.v1.WorkerService.FetchTaskLogs:input_type -> iris.v1.WorkerLogsRequest
-	20, // 69: iris.v1.ControllerService.LaunchJob:output_type -> iris.v1.LaunchJobResponse
-	22, // 70: iris.v1.ControllerService.GetJobStatus:output_type -> iris.v1.GetJobStatusResponse
-	24, // 71: iris.v1.ControllerService.ListJobs:output_type -> iris.v1.ListJobsResponse
-	26, // 72: iris.v1.ControllerService.TerminateJob:output_type -> iris.v1.TerminateJobResponse
-	28, // 73: iris.v1.ControllerService.GetTaskStatus:output_type -> iris.v1.GetTaskStatusResponse
-	30, // 74: iris.v1.ControllerService.ListTasks:output_type -> iris.v1.ListTasksResponse
-	32, // 75: iris.v1.ControllerService.ListWorkers:output_type -> iris.v1.ListWorkersResponse
-	34, // 76: iris.v1.ControllerService.FetchTaskLogs:output_type -> iris.v1.FetchTaskLogsResponse
-	37, // 77: iris.v1.ControllerService.UploadBundle:output_type -> iris.v1.UploadBundleResponse
-	39, // 78: iris.v1.RegistryService.Register:output_type -> iris.v1.RegisterResponse
-	42, // 79: iris.v1.RegistryService.Heartbeat:output_type -> iris.v1.HeartbeatResponse
-	44, // 80: iris.v1.RegistryService.ReportTaskState:output_type -> iris.v1.ReportTaskStateResponse
-	46, // 81: iris.v1.RegistryService.DownloadBundle:output_type -> iris.v1.DownloadBundleResponse
-	49, // 82: iris.v1.WorkerService.RunTask:output_type -> iris.v1.RunTaskResponse
-	52, // 83: iris.v1.WorkerService.StopTask:output_type -> iris.v1.StopTaskResponse
-	34, // 84: iris.v1.WorkerService.FetchTaskLogs:output_type -> iris.v1.FetchTaskLogsResponse
-	69, // [69:85] is the sub-list for method output_type
-	53, // [53:69] is the sub-list for method input_type
-	53, // [53:53] is the sub-list for extension type_name
-	53, // [53:53] is the sub-list for extension extendee
-	0,  // [0:53] is the sub-list for field type_name
+	61, // 23: iris.v1.TaskAttempt.assigned_at:type_name -> google.protobuf.Timestamp
+	61, // 24: iris.v1.TaskAttempt.started_at:type_name -> google.protobuf.Timestamp
+	61, // 25: iris.v1.TaskAttempt.finished_at:type_name -> google.protobuf.Timestamp
+	55, // 26: iris.v1.TaskAttempt.endpoints:type_name -> iris.v1.TaskAttempt.EndpointsEntry
+	2,  // 27: iris.v1.WorkerStatus.state:type_name -> iris.v1.WorkerState
+	10, // 28: iris.v1.WorkerStatus.capacity:type_name -> iris.v1.Resources
+	10, // 29: iris.v1.WorkerStatus.committed:type_name -> iris.v1.Resources
+	56, // 30: iris.v1.WorkerStatus.attributes:type_name -> iris.v1.WorkerStatus.AttributesEntry
+	61, // 31: iris.v1.WorkerStatus.last_heartbeat_at:type_name -> google.protobuf.Timestamp
+	6,  // 32: iris.v1.LaunchJobRequest.spec:type_name -> iris.v1.JobSpec
+	13, // 33: iris.v1.GetJobStatusResponse.job:type_name -> iris.v1.JobStatus
+	0,  // 34: iris.v1.ListJobsRequest.states:type_name -> iris.v1.JobState
+	13, // 35: iris.v1.ListJobsResponse.jobs:type_name -> iris.v1.JobStatus
+	16, // 36: iris.v1.GetTaskStatusResponse.task:type_name -> iris.v1.TaskStatus
+	16, // 37: iris.v1.ListTasksResponse.tasks:type_name -> iris.v1.TaskStatus
+	18, // 38: iris.v1.ListWorkersResponse.workers:type_name -> iris.v1.WorkerStatus
+	60, // 39: iris.v1.FetchTaskLogsRequest.wait:type_name -> google.protobuf.Duration
+	35, // 40: iris.v1.FetchTaskLogsResponse.lines:type_name -> iris.v1.LogLine
+	61, // 41: iris.v1.LogLine.at:type_name -> google.protobuf.Timestamp
+	10, // 42: iris.v1.RegisterRequest.capacity:type_name -> iris.v1.Resources
+	57, // 43: iris.v1.RegisterRequest.attributes:type_name -> iris.v1.RegisterRequest.AttributesEntry
+	40, // 44: iris.v1.RegisterRequest.attempts:type_name -> iris.v1.AttemptReport
+	60, // 45: iris.v1.RegisterResponse.lease:type_name -> google.protobuf.Duration
+	1,  // 46: iris.v1.AttemptReport.state:type_name -> iris.v1.TaskState
+	58, // 47: iris.v1.AttemptReport.ports:type_name -> iris.v1.AttemptReport.PortsEntry
+	40, // 48: iris.v1.HeartbeatRequest.attempts:type_name -> iris.v1.AttemptReport
+	40, // 49: iris.v1.ReportTaskStateRequest.attempts:type_name -> iris.v1.AttemptReport
+	48, // 50: iris.v1.RunTaskRequest.tasks:type_name -> iris.v1.TaskRun
+	59, // 51: iris.v1.RunTaskRequest.specs:type_name -> iris.v1.RunTaskRequest.SpecsEntry
+	50, // 52: iris.v1.RunTaskResponse.refused:type_name -> iris.v1.Refusal
+	60, // 53: iris.v1.WorkerLogsRequest.wait:type_name -> google.protobuf.Duration
+	6,  // 54: iris.v1.RunTaskRequest.SpecsEntry.value:type_name -> iris.v1.JobSpec
+	19, // 55: iris.v1.ControllerService.LaunchJob:input_type -> iris.v1.LaunchJobRequest
+	21, // 56: iris.v1.ControllerService.GetJobStatus:input_type -> iris.v1.GetJobStatusRequest
+	23, // 57: iris.v1.ControllerService.ListJobs:input_type -> iris.v1.ListJobsRequest
+	25, // 58: iris.v1.ControllerService.TerminateJob:input_type -> iris.v1.TerminateJobRequest
+	27, // 59: iris.v1.ControllerService.GetTaskStatus:input_type -> iris.v1.GetTaskStatusRequest
+	29, // 60: iris.v1.ControllerService.ListTasks:input_type -> iris.v1.ListTasksRequest
+	31, // 61: iris.v1.ControllerService.ListWorkers:input_type -> iris.v1.ListWorkersRequest
+	33, // 62: iris.v1.ControllerService.FetchTaskLogs:input_type -> iris.v1.FetchTaskLogsRequest
+	36, // 63: iris.v1.ControllerService.UploadBundle:input_type -> iris.v1.UploadBundleRequest
+	38, // 64: iris.v1.RegistryService.Register:input_type -> iris.v1.RegisterRequest
+	41, // 65: iris.v1.RegistryService.Heartbeat:input_type -> iris.v1.HeartbeatRequest
+	43, // 66: iris.v1.RegistryService.ReportTaskState:input_type -> iris.v1.ReportTaskStateRequest
+	45, // 67: iris.v1.RegistryService.DownloadBundle:input_type -> iris.v1.DownloadBundleRequest
+	47, // 68: iris.v1.WorkerService.RunTask:input_type -> iris.v1.RunTaskRequest
+	51, // 69: iris.v1.WorkerService.StopTask:input_type -> iris.v1.StopTaskRequest
+	53, // 70: iris.v1.WorkerService.FetchTaskLogs:input_type -> iris.v1.WorkerLogsRequest
+	20, // 71: iris.v1.ControllerService.LaunchJob:output_type -> iris.v1.LaunchJobResponse
+	22, // 72: iris.v1.ControllerService.GetJobStatus:output_type -> iris.v1.GetJobStatusResponse
+	24, // 73: iris.v1.ControllerService.ListJobs:output_type -> iris.v1.ListJobsResponse
+	26, // 74: iris.v1.ControllerService.TerminateJob:output_type -> iris.v1.TerminateJobResponse
+	28, // 75: iris.v1.ControllerService.GetTaskStatus:output_type -> iris.v1.GetTaskStatusResponse
+	30, // 76: iris.v1.ControllerService.ListTasks:output_type -> iris.v1.ListTasksResponse
+	32, // 77: iris.v1.ControllerService.ListWorkers:output_type -> iris.v1.ListWorkersResponse
+	34, // 78: iris.v1.ControllerService.FetchTaskLogs:output_type -> iris.v1.FetchTaskLogsResponse
+	37, // 79: iris.v1.ControllerService.UploadBundle:output_type -> iris.v1.UploadBundleResponse
+	39, // 80: iris.v1.RegistryService.Register:output_type -> iris.v1.RegisterResponse
+	42, // 81: iris.v1.RegistryService.Heartbeat:output_type -> iris.v1.HeartbeatResponse
+	44, // 82: iris.v1.RegistryService.ReportTaskState:output_type -> iris.v1.ReportTaskStateResponse
+	46, // 83: iris.v1.RegistryService.DownloadBundle:output_type -> iris.v1.DownloadBundleResponse
+	49, // 84: iris.v1.WorkerService.RunTask:output_type -> iris.v1.RunTaskResponse
+	52, // 85: iris.v1.WorkerService.StopTask:output_type -> iris.v1.StopTaskResponse
+	34, // 86: iris.v1.WorkerService.FetchTaskLogs:output_type -> iris.v1.FetchTaskLogsResponse
+	71, // [71:87] is the sub-list for method output_type
+	55, // [55:71] is the sub-list for method input_type
+	55, // [55:55] is the sub-list for extension type_name
+	55, // [55:55] is the sub-list for extension extendee
+	0,  // [0:55] is the sub-list for field type_name
 }
 
 func init() { file_iris_proto_init() }
@@ -4053,7 +4084,7 @@ func file_iris_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_iris_proto_rawDesc), len(file_iris_proto_rawDesc)),
 			NumEnums:      6,
-			NumMessages:   52,
+			NumMessages:   54,
 			NumExtensions: 0,
 			NumServices:   3,
 		},

@@ -692,7 +692,8 @@ const (
 type WorkerServiceClient interface {
 	// RunTask starts attempts; idempotent by attempt_uid. Each is accepted or refused on its own.
 	RunTask(ctx context.Context, in *RunTaskRequest, opts ...grpc.CallOption) (*RunTaskResponse, error)
-	// StopTask is the fast path of a heartbeat's stop list.
+	// StopTask is the fast path of a heartbeat's stop list. Without any attempt it is how a new leader asks for a sign of life:
+	// the worker's next heartbeat comes soon.
 	StopTask(ctx context.Context, in *StopTaskRequest, opts ...grpc.CallOption) (*StopTaskResponse, error)
 	// FetchTaskLogs: NOT_FOUND when the worker has no log of the attempt (any more).
 	FetchTaskLogs(ctx context.Context, in *WorkerLogsRequest, opts ...grpc.CallOption) (*FetchTaskLogsResponse, error)
@@ -745,7 +746,8 @@ func (c *workerServiceClient) FetchTaskLogs(ctx context.Context, in *WorkerLogsR
 type WorkerServiceServer interface {
 	// RunTask starts attempts; idempotent by attempt_uid. Each is accepted or refused on its own.
 	RunTask(context.Context, *RunTaskRequest) (*RunTaskResponse, error)
-	// StopTask is the fast path of a heartbeat's stop list.
+	// StopTask is the fast path of a heartbeat's stop list. Without any attempt it is how a new leader asks for a sign of life:
+	// the worker's next heartbeat comes soon.
 	StopTask(context.Context, *StopTaskRequest) (*StopTaskResponse, error)
 	// FetchTaskLogs: NOT_FOUND when the worker has no log of the attempt (any more).
 	FetchTaskLogs(context.Context, *WorkerLogsRequest) (*FetchTaskLogsResponse, error)

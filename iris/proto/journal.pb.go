@@ -1,5 +1,5 @@
 // The log of a controller and the snapshots that replace its beginning (design §1). Both outlive the version that wrote
-// them, so a number is never used again, and a reader refuses what it does not know: a field that it left out would make
+// them, so a number is never used again, and a reader refuses what it does not know: a field left out would make
 // another cluster of the same log.
 //
 // An instant is in nanoseconds since 1970, UTC; 0 is "not yet". A duration is in nanoseconds.
@@ -1530,7 +1530,9 @@ type Snapshot_Attempt struct {
 	// Its worker has not confirmed that it stopped.
 	Held bool `protobuf:"varint,10,opt,name=held,proto3" json:"held,omitempty"`
 	// It ended with its worker.
-	Lost          bool `protobuf:"varint,11,opt,name=lost,proto3" json:"lost,omitempty"`
+	Lost bool `protobuf:"varint,11,opt,name=lost,proto3" json:"lost,omitempty"`
+	// Its named ports, while it runs.
+	Ports         map[string]int32 `protobuf:"bytes,12,rep,name=ports,proto3" json:"ports,omitempty" protobuf_key:"bytes,1,opt,name=key" protobuf_val:"varint,2,opt,name=value"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -1640,6 +1642,13 @@ func (x *Snapshot_Attempt) GetLost() bool {
 		return x.Lost
 	}
 	return false
+}
+
+func (x *Snapshot_Attempt) GetPorts() map[string]int32 {
+	if x != nil {
+		return x.Ports
+	}
+	return nil
 }
 
 // Avoidance is where dispatch failed.
@@ -1790,7 +1799,7 @@ const file_journal_proto_rawDesc = "" +
 	"\x0fno_worker_grace\x18\x01 \x01(\x03R\rnoWorkerGrace\x12'\n" +
 	"\x0fdispatch_rounds\x18\x02 \x01(\x03R\x0edispatchRounds\x12%\n" +
 	"\x0edispatch_pause\x18\x03 \x01(\x03R\rdispatchPause\x12#\n" +
-	"\rtimeout_slack\x18\x04 \x01(\x03R\ftimeoutSlack\"\x90\r\n" +
+	"\rtimeout_slack\x18\x04 \x01(\x03R\ftimeoutSlack\"\x86\x0e\n" +
 	"\bSnapshot\x12'\n" +
 	"\x06policy\x18\x01 \x01(\v2\x0f.iris.v1.PolicyR\x06policy\x12\x1c\n" +
 	"\tsubmitted\x18\x02 \x01(\x04R\tsubmitted\x122\n" +
@@ -1836,7 +1845,7 @@ const file_journal_proto_rawDesc = "" +
 	"\x05state\x18\x02 \x01(\x0e2\x12.iris.v1.TaskStateR\x05state\x12\x14\n" +
 	"\x05error\x18\x03 \x01(\tR\x05error\x125\n" +
 	"\battempts\x18\x04 \x03(\v2\x19.iris.v1.Snapshot.AttemptR\battempts\x129\n" +
-	"\tavoidance\x18\x05 \x01(\v2\x1b.iris.v1.Snapshot.AvoidanceR\tavoidance\x1a\xb7\x02\n" +
+	"\tavoidance\x18\x05 \x01(\v2\x1b.iris.v1.Snapshot.AvoidanceR\tavoidance\x1a\xad\x03\n" +
 	"\aAttempt\x12\x14\n" +
 	"\x05place\x18\x01 \x01(\rR\x05place\x12(\n" +
 	"\x05state\x18\x02 \x01(\x0e2\x12.iris.v1.TaskStateR\x05state\x12\x14\n" +
@@ -1849,7 +1858,12 @@ const file_journal_proto_rawDesc = "" +
 	"\x04done\x18\t \x01(\bR\x04done\x12\x12\n" +
 	"\x04held\x18\n" +
 	" \x01(\bR\x04held\x12\x12\n" +
-	"\x04lost\x18\v \x01(\bR\x04lostB\f\n" +
+	"\x04lost\x18\v \x01(\bR\x04lost\x12:\n" +
+	"\x05ports\x18\f \x03(\v2$.iris.v1.Snapshot.Attempt.PortsEntryR\x05ports\x1a8\n" +
+	"\n" +
+	"PortsEntry\x12\x10\n" +
+	"\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n" +
+	"\x05value\x18\x02 \x01(\x05R\x05value:\x028\x01B\f\n" +
 	"\n" +
 	"_exit_code\x1a\\\n" +
 	"\tAvoidance\x12\x18\n" +
@@ -1871,7 +1885,7 @@ func file_journal_proto_rawDescGZIP() []byte {
 }
 
 var file_journal_proto_enumTypes = make([]protoimpl.EnumInfo, 1)
-var file_journal_proto_msgTypes = make([]protoimpl.MessageInfo, 23)
+var file_journal_proto_msgTypes = make([]protoimpl.MessageInfo, 24)
 var file_journal_proto_goTypes = []any{
 	(Entry_Expire_Kind)(0),         // 0: iris.v1.Entry.Expire.Kind
 	(*Entry)(nil),                  // 1: iris.v1.Entry
@@ -1897,11 +1911,12 @@ var file_journal_proto_goTypes = []any{
 	(*Snapshot_Attempt)(nil),       // 21: iris.v1.Snapshot.Attempt
 	(*Snapshot_Avoidance)(nil),     // 22: iris.v1.Snapshot.Avoidance
 	nil,                            // 23: iris.v1.Snapshot.Worker.AttributesEntry
-	(*JobSpec)(nil),                // 24: iris.v1.JobSpec
-	(*Resources)(nil),              // 25: iris.v1.Resources
-	(*AttemptReport)(nil),          // 26: iris.v1.AttemptReport
-	(JobState)(0),                  // 27: iris.v1.JobState
-	(TaskState)(0),                 // 28: iris.v1.TaskState
+	nil,                            // 24: iris.v1.Snapshot.Attempt.PortsEntry
+	(*JobSpec)(nil),                // 25: iris.v1.JobSpec
+	(*Resources)(nil),              // 26: iris.v1.Resources
+	(*AttemptReport)(nil),          // 27: iris.v1.AttemptReport
+	(JobState)(0),                  // 28: iris.v1.JobState
+	(TaskState)(0),                 // 29: iris.v1.TaskState
 }
 var file_journal_proto_depIdxs = []int32{
 	4,  // 0: iris.v1.Entry.commands:type_name -> iris.v1.Entry.Command
@@ -1920,28 +1935,29 @@ var file_journal_proto_depIdxs = []int32{
 	2,  // 13: iris.v1.Entry.Command.set_policy:type_name -> iris.v1.Policy
 	13, // 14: iris.v1.Entry.Command.forget_jobs:type_name -> iris.v1.Entry.ForgetJobs
 	14, // 15: iris.v1.Entry.Command.forget_workers:type_name -> iris.v1.Entry.ForgetWorkers
-	24, // 16: iris.v1.Entry.SubmitJob.spec:type_name -> iris.v1.JobSpec
-	25, // 17: iris.v1.Entry.RegisterWorker.capacity:type_name -> iris.v1.Resources
+	25, // 16: iris.v1.Entry.SubmitJob.spec:type_name -> iris.v1.JobSpec
+	26, // 17: iris.v1.Entry.RegisterWorker.capacity:type_name -> iris.v1.Resources
 	15, // 18: iris.v1.Entry.RegisterWorker.attributes:type_name -> iris.v1.Entry.RegisterWorker.AttributesEntry
-	26, // 19: iris.v1.Entry.RegisterWorker.reports:type_name -> iris.v1.AttemptReport
+	27, // 19: iris.v1.Entry.RegisterWorker.reports:type_name -> iris.v1.AttemptReport
 	16, // 20: iris.v1.Entry.Assign.placements:type_name -> iris.v1.Entry.Assign.Placement
-	26, // 21: iris.v1.Entry.Observe.reports:type_name -> iris.v1.AttemptReport
+	27, // 21: iris.v1.Entry.Observe.reports:type_name -> iris.v1.AttemptReport
 	0,  // 22: iris.v1.Entry.Expire.kind:type_name -> iris.v1.Entry.Expire.Kind
-	25, // 23: iris.v1.Snapshot.Worker.capacity:type_name -> iris.v1.Resources
+	26, // 23: iris.v1.Snapshot.Worker.capacity:type_name -> iris.v1.Resources
 	23, // 24: iris.v1.Snapshot.Worker.attributes:type_name -> iris.v1.Snapshot.Worker.AttributesEntry
-	24, // 25: iris.v1.Snapshot.Job.spec:type_name -> iris.v1.JobSpec
-	27, // 26: iris.v1.Snapshot.Job.state:type_name -> iris.v1.JobState
+	25, // 25: iris.v1.Snapshot.Job.spec:type_name -> iris.v1.JobSpec
+	28, // 26: iris.v1.Snapshot.Job.state:type_name -> iris.v1.JobState
 	22, // 27: iris.v1.Snapshot.Job.avoidance:type_name -> iris.v1.Snapshot.Avoidance
 	20, // 28: iris.v1.Snapshot.Job.tasks:type_name -> iris.v1.Snapshot.Task
-	28, // 29: iris.v1.Snapshot.Task.state:type_name -> iris.v1.TaskState
+	29, // 29: iris.v1.Snapshot.Task.state:type_name -> iris.v1.TaskState
 	21, // 30: iris.v1.Snapshot.Task.attempts:type_name -> iris.v1.Snapshot.Attempt
 	22, // 31: iris.v1.Snapshot.Task.avoidance:type_name -> iris.v1.Snapshot.Avoidance
-	28, // 32: iris.v1.Snapshot.Attempt.state:type_name -> iris.v1.TaskState
-	33, // [33:33] is the sub-list for method output_type
-	33, // [33:33] is the sub-list for method input_type
-	33, // [33:33] is the sub-list for extension type_name
-	33, // [33:33] is the sub-list for extension extendee
-	0,  // [0:33] is the sub-list for field type_name
+	29, // 32: iris.v1.Snapshot.Attempt.state:type_name -> iris.v1.TaskState
+	24, // 33: iris.v1.Snapshot.Attempt.ports:type_name -> iris.v1.Snapshot.Attempt.PortsEntry
+	34, // [34:34] is the sub-list for method output_type
+	34, // [34:34] is the sub-list for method input_type
+	34, // [34:34] is the sub-list for extension type_name
+	34, // [34:34] is the sub-list for extension extendee
+	0,  // [0:34] is the sub-list for field type_name
 }
 
 func init() { file_journal_proto_init() }
@@ -1970,7 +1986,7 @@ func file_journal_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_journal_proto_rawDesc), len(file_journal_proto_rawDesc)),
 			NumEnums:      1,
-			NumMessages:   23,
+			NumMessages:   24,
 			NumExtensions: 0,
 			NumServices:   0,
 		},

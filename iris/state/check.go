@@ -6,12 +6,12 @@ import (
 	"slices"
 )
 
-// Check verifies the invariants that hold after every command and returns all that do not. The books are right:
-// committed resources are the sum of unreleased attempts (a), there is one live attempt per task at the most (b), counters
-// equal what they count (e), states agree with each other, only live workers hold attempts, and nothing refers to what
-// was forgotten. The rules are kept: nothing is committed beyond capacity (a), a succeeded task has exactly one succeeded
-// attempt (d), budgets are not exceeded, gangs run on one group (h), and attempts of exclusive tasks do not overlap. It
-// costs a pass over everything.
+// Check verifies the invariants that hold after every command and returns what does not. The books are right: committed
+// resources are the sum of unreleased attempts (a), there is one live attempt per task at the most (b), counters equal
+// what they count (e), states agree with each other, gangs run whole (h), only live workers hold attempts, and nothing
+// refers to what was forgotten. If so, the rules are kept: nothing is committed beyond capacity (a), a succeeded task
+// has exactly one succeeded attempt (d), budgets are not exceeded, gangs run on one group (h), and attempts of exclusive
+// tasks do not overlap. It costs a pass over everything.
 func (c *Cluster) Check() error {
 	if err := c.checkBooks(); err != nil {
 		return err
@@ -48,6 +48,9 @@ func checkTaskRules(j *Job, i int, fail func(string, ...any)) {
 		}
 		if !a.Released {
 			unreleased++
+		}
+		if len(a.Ports) > 0 && (a.State != Running || a.Done) {
+			fail("attempt %s is %v, done: %v, and has ports", a.UID, a.State, a.Done)
 		}
 	}
 	if want := map[bool]int{true: 1, false: 0}[t.State == Succeeded]; succeeded != want {

@@ -41,7 +41,8 @@ func DecodeEntry(e *pb.Entry) (at time.Time, commands []Command, err error) {
 func EncodeCommand(command Command) *pb.Entry_Command {
 	switch c := command.(type) {
 	case SubmitJob:
-		return &pb.Entry_Command{Kind: &pb.Entry_Command_SubmitJob{SubmitJob: &pb.Entry_SubmitJob{Id: c.ID, Spec: c.Spec}}}
+		return &pb.Entry_Command{Kind: &pb.Entry_Command_SubmitJob{SubmitJob: &pb.Entry_SubmitJob{
+			Id: c.ID, Spec: c.Spec}}}
 	case CancelJob:
 		return &pb.Entry_Command{Kind: &pb.Entry_Command_CancelJob{CancelJob: &pb.Entry_CancelJob{
 			Id: c.ID, Reason: valid(c.Reason)}}}
@@ -69,7 +70,8 @@ func EncodeCommand(command Command) *pb.Entry_Command {
 	case ForgetJobs:
 		return &pb.Entry_Command{Kind: &pb.Entry_Command_ForgetJobs{ForgetJobs: &pb.Entry_ForgetJobs{Ids: c.IDs}}}
 	case ForgetWorkers:
-		return &pb.Entry_Command{Kind: &pb.Entry_Command_ForgetWorkers{ForgetWorkers: &pb.Entry_ForgetWorkers{Ids: c.IDs}}}
+		return &pb.Entry_Command{Kind: &pb.Entry_Command_ForgetWorkers{ForgetWorkers: &pb.Entry_ForgetWorkers{
+			Ids: c.IDs}}}
 	}
 	panic(fmt.Sprintf("state: unknown command %T", command))
 }
@@ -165,7 +167,7 @@ func encodeReports(reports []Report) []*pb.AttemptReport {
 	out := make([]*pb.AttemptReport, len(reports))
 	for i, r := range reports {
 		out[i] = &pb.AttemptReport{
-			AttemptUid: r.UID, State: pb.TaskState(r.State), Error: valid(r.Error), ExitCode: r.ExitCode,
+			AttemptUid: r.UID, State: pb.TaskState(r.State), Error: valid(r.Error), ExitCode: r.ExitCode, Ports: r.Ports,
 		}
 	}
 	return out
@@ -181,7 +183,7 @@ func decodeReports(reports []*pb.AttemptReport) ([]Report, error) {
 		if newer(r) {
 			return nil, fmt.Errorf("the log's report on attempt %q %w", r.AttemptUid, errNewer)
 		}
-		out[i] = Report{UID: r.AttemptUid, State: State(r.State), Error: r.Error, ExitCode: r.ExitCode}
+		out[i] = Report{UID: r.AttemptUid, State: State(r.State), Error: r.Error, ExitCode: r.ExitCode, Ports: r.Ports}
 	}
 	return out, nil
 }

@@ -10,6 +10,7 @@ import (
 	"google.golang.org/protobuf/proto"
 	"google.golang.org/protobuf/testing/protocmp"
 	"google.golang.org/protobuf/types/known/durationpb"
+	"pgregory.net/rapid"
 
 	pb "iris/iris/proto"
 )
@@ -21,7 +22,7 @@ func everyCommand() []Command {
 		{UID: "j/2/0", State: Succeeded, ExitCode: proto.Int32(0)},
 	}
 	return []Command{
-		SubmitJob{ID: "j", Spec: correctSpec(replicated(3), variable("A", "b"), where("pod", eq, "p"), timeout(time.Minute))},
+		SubmitJob{ID: "j", Spec: correctSpec(replicated(3), variable("A", "b"), timeout(time.Minute))},
 		CancelJob{ID: "j", Reason: "stopped by ann"},
 		RegisterWorker{
 			ID: "w-0", Incarnation: "2", Address: "w-0:1", Capacity: Resources{CPUMillis: 4000, MemoryBytes: 1 << 34},
@@ -104,10 +105,13 @@ func TestOfAnInstantOnlyTheWallTimeCounts(t *testing.T) {
 func TestTextsThatAreNotUTF8StayTheSameInLogAndCluster(t *testing.T) {
 	direct, replayed := New(policy), New(policy)
 	for _, cmd := range []Command{
-		registration("w-0", "1"), registration("w-1", "1"), SubmitJob{ID: "j", Spec: correctSpec(retries(9), replicated(9))},
+		registration("w-0", "1"), registration("w-1", "1"),
+		SubmitJob{ID: "j", Spec: correctSpec(retries(9), replicated(9))},
 		Assign{[]Placement{{"j", 0, "w-0"}, {"j", 1, "w-0"}, {"j", 2, "w-0"}, {"j", 3, "w-1"}}},
 		FailDispatch{UID: "j/0/0", Cause: "a\xff"},
-		Observe{"w-0", "1", []Report{{UID: "j/1/0", State: Failed, Error: "b\xff"}, {UID: "j/2/0", State: Killed, Error: "c\xff"}}},
+		Observe{"w-0", "1", []Report{
+			{UID: "j/1/0", State: Failed, Error: "b\xff"}, {UID: "j/2/0", State: Killed, Error: "c\xff"},
+		}},
 		LoseWorker{ID: "w-1", Incarnation: "1", Cause: "d\xff"},
 		CancelJob{ID: "j", Reason: "e\xff"},
 	} {
@@ -137,8 +141,8 @@ func TestWhatThisVersionDoesNotKnowIsRefused(t *testing.T) {
 		t.Errorf("a spec with a new field: %v", err)
 	}
 
-	unknown := &pb.Entry_Command{}
-	with(unknown)
+	future := &pb.Entry_Command{}
+	with(future)
 	cancel := first(CancelJob{ID: "j"})
 	with(cancel.GetCancelJob())
 	assign := first(Assign{[]Placement{{"j", 0, "w-0"}}})
@@ -149,18 +153,19 @@ func TestWhatThisVersionDoesNotKnowIsRefused(t *testing.T) {
 	state.GetObserve().Reports[0].State = 256
 	expire := first(Expire{Deadline: Deadline{Kind: 9, Job: "j"}})
 	bare := &pb.Entry_Command{Kind: &pb.Entry_Command_SubmitJob{SubmitJob: &pb.Entry_SubmitJob{Id: "j"}}}
+	const unknown = "which this version does not know; upgrade this controller"
 	const newer = "has a field that this version does not know; upgrade this controller"
 	for _, c := range []struct {
 		command *pb.Entry_Command
 		want    string
 	}{
 		{&pb.Entry_Command{}, "the log has a command that this version does not know; upgrade this controller"},
-		{unknown, "the log has a command that this version does not know; upgrade this controller"},
+		{future, "the log has a command that this version does not know; upgrade this controller"},
 		{cancel, "the log's command cancel_job " + newer},
 		{assign, "the log's placement of task j/0 " + newer},
 		{observe, `the log's report on attempt "j/0/0" ` + newer},
-		{state, `the log reports attempt "j/0/0" in state 256, which this version does not know; upgrade this controller`},
-		{expire, `the log has a deadline of kind 9 of job "j", which this version does not know; upgrade this controller`},
+		{state, `the log reports attempt "j/0/0" in state 256, ` + unknown},
+		{expire, `the log has a deadline of kind 9 of job "j", ` + unknown},
 		{bare, `the log launches job "j" without a spec: it is damaged`},
 	} {
 		got, err := DecodeCommand(throughBytes(t, c.command))
@@ -177,6 +182,28 @@ func TestWhatThisVersionDoesNotKnowIsRefused(t *testing.T) {
 	if _, _, err := DecodeEntry(throughBytes(t, entry)); err == nil || err.Error() != "an entry of the log "+newer {
 		t.Errorf("an entry with a new field: %v", err)
 	}
+}
+
+// Bytes that were changed are refused or are other commands; nothing panics on them.
+func TestNoDamageMakesDecodingPanic(t *testing.T) {
+	intact := throughBytes(t, EncodeEntry(epoch, everyCommand()))
+	rapid.Check(t, func(t *rapid.T) {
+		wire, err := proto.Marshal(intact)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for range rapid.IntRange(1, 3).Draw(t, "bytes") {
+			wire[rapid.IntRange(0, len(wire)-1).Draw(t, "at")] = rapid.Byte().Draw(t, "byte")
+		}
+		e := &pb.Entry{}
+		if err := proto.Unmarshal(wire, e); err != nil {
+			return
+		}
+		_, commands, err := DecodeEntry(e)
+		if (err == nil) == (commands == nil) {
+			t.Errorf("%d commands, %v", len(commands), err)
+		}
+	})
 }
 
 func TestInstantsOfTheLog(t *testing.T) {

@@ -63,6 +63,7 @@ type Report struct {
 	State    State // Building, Running, Succeeded, Failed, or Killed: stopped, or never ran
 	Error    string
 	ExitCode *int32
+	Ports    map[string]int32 // its named ports, if it is Running
 }
 
 // FailDispatch ends an attempt whose delivery was given up. An attempt its worker has reported meanwhile goes on (FM-3).

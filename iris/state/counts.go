@@ -15,6 +15,12 @@ func (c *Cluster) Counts() Counts {
 	return now
 }
 
+// OfJob reports whether a job can be in the state.
+func (s State) OfJob() bool { return jobStates.know(int32(s)) }
+
+// OfAttempt reports whether an attempt can be in the state.
+func (s State) OfAttempt() bool { return attemptStates.know(int32(s)) }
+
 // Uses reports whether some job that is not forgotten has this workspace.
 func (c *Cluster) Uses(bundle string) bool { return c.bundles[bundle] > 0 }
 

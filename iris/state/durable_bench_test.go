@@ -2,6 +2,7 @@ package state
 
 import (
 	"fmt"
+	"runtime"
 	"testing"
 	"time"
 
@@ -47,6 +48,28 @@ func history(tb testing.TB) *Cluster {
 		apply(Observe{worker.ID, worker.Incarnation, []Report{{UID: uid, State: Succeeded, ExitCode: proto.Int32(0)}}})
 	}
 	return c
+}
+
+// BenchmarkHistoryMemory measures the heap that a job takes, nearly all of them being over: as they were launched, and as
+// they are restored.
+func BenchmarkHistoryMemory(b *testing.B) {
+	var launched, restored float64
+	for b.Loop() {
+		before := heapInUse()
+		c := history(b)
+		jobs := float64(len(c.Jobs()))
+		launched = float64(heapInUse()-before) / jobs
+		before = heapInUse()
+		again, err := Restore(throughBytes(b, c.Snapshot()))
+		if err != nil {
+			b.Fatal(err)
+		}
+		restored = float64(heapInUse()-before) / jobs
+		runtime.KeepAlive(c)
+		runtime.KeepAlive(again)
+	}
+	b.ReportMetric(launched, "B/job")
+	b.ReportMetric(restored, "B/restored-job")
 }
 
 // BenchmarkSnapshot is what it takes to write down a long history and to read it back, step by step.

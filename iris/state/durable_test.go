@@ -59,7 +59,9 @@ func (w *world) same(what string, other *Cluster) {
 		{"description", func(c *Cluster) string { return c.Describe(epoch) }},
 		{"queue", queueText},
 		{"outstanding effects", func(c *Cluster) string { return fmt.Sprint(effectTexts(c.Outstanding())) }},
-		{"forgettable", func(c *Cluster) string { return fmt.Sprint(c.Expired(w.now.Add(time.Hour), Retention{Jobs: 1})) }},
+		{"proposals to forget", func(c *Cluster) string {
+			return fmt.Sprint(c.Expired(w.now.Add(time.Hour), Retention{Jobs: 1, WorkerAge: time.Minute}))
+		}},
 	} {
 		if got, want := v.view(other), v.view(w.c); got != want {
 			w.t.Fatalf("the %s of %s is\n%s\nnot\n%s\n%s", v.of, what, got, want, w.c.Describe(epoch))
@@ -74,8 +76,8 @@ func (w *world) same(what string, other *Cluster) {
 	}
 }
 
-// difference is what two clusters do not have in common, field by field. Left out is what says the same in several ways:
-// lists that may hold what has left them, and deadlines (see queueText and deadlineText).
+// difference is what two clusters do not have in common, field by field. Left out is what says the same in several
+// ways: lists that may hold what has left them, and deadlines (see queueText and deadlineText).
 func difference(a, b *Cluster) string {
 	return cmp.Diff(a, b, protocmp.Transform(), cmpopts.EquateEmpty(),
 		cmp.AllowUnexported(Cluster{}, Job{}, Task{}, Attempt{}, Worker{}, avoidance{}),
@@ -109,8 +111,8 @@ func queueText(c *Cluster) string {
 	return b.String()
 }
 
-// deadlineText are all deadlines at which something would be decided, in their order, given those that were taken out and
-// are being answered.
+// deadlineText are all deadlines at which something would be decided, in their order, given those that were taken out
+// and are being answered.
 func deadlineText(c *Cluster, due []Deadline) string {
 	standing := slices.DeleteFunc(slices.Concat(c.times, due), func(d Deadline) bool {
 		return d.Kind == BackoffDeadline || !c.pending(d)
@@ -153,7 +155,8 @@ func (w *world) forget() {
 
 // retain has the cluster itself say what is to be forgotten: then it is.
 func (w *world) retain() {
-	keep := Retention{Jobs: rapid.IntRange(0, 2).Draw(w.t, "jobs"), Age: MinAge, WorkerAge: w.seconds("worker age", 0, 9)}
+	jobs := rapid.IntRange(0, 2).Draw(w.t, "jobs")
+	keep := Retention{Jobs: jobs, Age: MinAge, WorkerAge: w.seconds("worker age", 0, 9)}
 	for _, cmd := range w.c.Expired(w.now, keep) {
 		w.apply(cmd)
 	}
@@ -163,7 +166,7 @@ func (w *world) retain() {
 }
 
 // verifyForgotten: what an outsider would miss is not forgotten, and what was asked for and nobody would miss is. before
-// are the jobs and workers before the command.
+// has the jobs and workers before the command.
 func (w *world) verifyForgotten(cmd Command, before picture, fail func(string, ...any)) {
 	asked := map[string]bool{}
 	switch cmd := cmd.(type) {
@@ -211,7 +214,9 @@ func (w *world) needs() picture {
 			}
 		}
 		all[j.ID] = func(asked map[string]bool) bool {
-			return needed || slices.ContainsFunc(children, func(child string) bool { return !asked[child] || all[child](asked) })
+			return needed || slices.ContainsFunc(children, func(child string) bool {
+				return !asked[child] || all[child](asked)
+			})
 		}
 	}
 	return all

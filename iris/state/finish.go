@@ -16,7 +16,7 @@ func (c *Cluster) endAttempt(now time.Time, a *Attempt, to State, cause string) 
 	if a.Done {
 		j.done--
 	}
-	a.Finished, a.Error, a.Done = now, cause, false
+	a.Finished, a.Error, a.Done, a.Ports = now, cause, false, nil
 	switch {
 	case to == Failed:
 		t.Failures++

@@ -103,6 +103,8 @@ type Attempt struct {
 	State       State
 	Error       string
 	ExitCode    *int32
+	// Ports are its named ports while it runs (FM-61). The map never changes.
+	Ports map[string]int32
 	// Assigned, Started (BUILDING or RUNNING was reported) and Finished are zero until they happen.
 	Assigned, Started, Finished time.Time
 	// Done: it succeeded, but a gang's success counts only when the whole gang has succeeded (FM-55).
@@ -213,6 +215,14 @@ func (a *Attempt) Task() int { return int(a.task) }
 func (a *Attempt) Number() int {
 	_, _, n, _ := splitUID(a.UID)
 	return n
+}
+
+// Waited is since when its task had been waiting for it: since the submission, or the end of the attempt before.
+func (a *Attempt) Waited() time.Time {
+	if n := a.Number(); n > 0 {
+		return a.job.Tasks[a.task].Attempts[n-1].Finished
+	}
+	return a.job.Submitted
 }
 
 func newUID(job string, task int32, attempt int) string {

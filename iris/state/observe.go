@@ -156,6 +156,9 @@ func (c *Cluster) observe(now time.Time, cmd Observe) {
 		case a == nil:
 		case !r.State.Terminal():
 			c.advance(now, a, r.State)
+			if r.State == Running {
+				a.Ports = r.Ports
+			}
 		default:
 			c.workers[a.Worker].release(a)
 			c.finish(now, a, r)
@@ -185,7 +188,7 @@ func (c *Cluster) finish(now time.Time, a *Attempt, r Report) {
 	if a.State.Terminal() {
 		return // the controller ended it: only its capacity came back
 	}
-	a.ExitCode = r.ExitCode
+	a.ExitCode, a.Ports = r.ExitCode, nil
 	if a.State == Assigned { // the report of its start was lost or coalesced with this one
 		c.advance(now, a, Running)
 	}

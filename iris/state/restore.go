@@ -12,8 +12,8 @@ import (
 )
 
 // Restore is the cluster that a snapshot was taken of. It neither changes the snapshot nor keeps what the cluster will
-// change, so that one snapshot may be restored many times. An error says what in the snapshot contradicts the rest of it,
-// or what this version does not know.
+// change, so that one snapshot may be restored many times. An error says what in the snapshot contradicts the rest of
+// it, or what this version does not know.
 func Restore(s *pb.Snapshot) (*Cluster, error) {
 	if s.GetPolicy() == nil {
 		return nil, errors.New("the snapshot has no policy: it is damaged, or none")
@@ -172,7 +172,7 @@ func (r *restorer) attempt(j *Job, task int32, n int, in *pb.Snapshot_Attempt, a
 		UID: newUID(j.ID, task, n), Worker: at.GetWorker(), Incarnation: at.GetIncarnation(),
 		State: State(in.State), Error: in.Error, ExitCode: in.ExitCode,
 		Assigned: instant(in.Assigned), Started: instant(in.Started), Finished: instant(in.Finished),
-		Done: in.Done, Released: !in.Held, job: j, task: task, lost: in.Lost, timeout: instant(in.Timeout),
+		Done: in.Done, Released: !in.Held, job: j, task: task, lost: in.Lost, timeout: instant(in.Timeout), Ports: in.Ports,
 	}
 	if in.Held {
 		w := r.c.workers[a.Worker]

@@ -11,10 +11,14 @@ import (
 // snapshot down. What follows from the rest (queue, counts, names in use, what workers hold) is not in it; nor are
 // deadlines: what they stand for is kept where it belongs.
 func (c *Cluster) Snapshot() *pb.Snapshot {
-	s := snapshot{places: map[whereabouts]uint32{}, out: &pb.Snapshot{Policy: encodePolicy(c.policy), Submitted: c.next}}
+	s := snapshot{
+		out:    &pb.Snapshot{Policy: encodePolicy(c.policy), Submitted: c.next},
+		places: map[whereabouts]uint32{},
+	}
 	for _, w := range c.Workers() {
 		s.out.Workers = append(s.out.Workers, &pb.Snapshot_Worker{
-			Id: w.ID, Incarnation: w.Incarnation, Address: w.Address, Capacity: w.Capacity.Proto(), Attributes: w.Attributes,
+			Id: w.ID, Incarnation: w.Incarnation, Address: w.Address,
+			Capacity: w.Capacity.Proto(), Attributes: w.Attributes,
 			Lost: w.Lost, LostCause: w.LostCause, LostAt: nanos(w.LostAt), TimesLost: int64(w.TimesLost),
 		})
 	}
@@ -75,6 +79,7 @@ func (s *snapshot) attempt(a *Attempt) *pb.Snapshot_Attempt {
 	out.Place, out.State, out.Error, out.ExitCode = s.place(a), pb.TaskState(a.State), a.Error, a.ExitCode
 	out.Assigned, out.Started, out.Finished = nanos(a.Assigned), nanos(a.Started), nanos(a.Finished)
 	out.Done, out.Held, out.Lost = a.Done, !a.Released, a.lost
+	out.Ports = a.Ports
 	if !a.State.Terminal() {
 		out.Timeout = nanos(a.timeout)
 	}

@@ -29,6 +29,7 @@ type attempt struct {
 	cancel context.CancelFunc
 	phase  phase
 	dirty  bool
+	began  time.Time // when it was ordered
 }
 
 // phase is where an attempt is, and how it ended.
@@ -36,10 +37,11 @@ type phase struct {
 	state pb.TaskState
 	text  string
 	exit  *int32
+	ports map[string]int32 // while it runs
 }
 
 func (a *attempt) report() *pb.AttemptReport {
-	return &pb.AttemptReport{AttemptUid: a.uid, State: a.phase.state, Error: a.phase.text, ExitCode: a.phase.exit}
+	return &pb.AttemptReport{AttemptUid: a.uid, State: a.phase.state, Error: a.phase.text, ExitCode: a.phase.exit, Ports: a.phase.ports}
 }
 
 // ChaosLabels are what chaos rules can tell an attempt by. They are made when a rule asks.
@@ -56,7 +58,8 @@ func (a *attempt) ChaosLabels() chaos.Labels {
 
 // newAttempt is an attempt yet to be executed; its cancel must be called in the end.
 func (w *Worker) newAttempt(run *pb.TaskRun, spec *pb.JobSpec) *attempt {
-	a := &attempt{uid: run.AttemptUid, labels: w.labels, run: run, spec: spec, phase: phase{state: pb.TaskState_TASK_STATE_ASSIGNED}}
+	a := &attempt{uid: run.AttemptUid, labels: w.labels, run: run, spec: spec, phase: phase{state: pb.TaskState_TASK_STATE_ASSIGNED},
+		began: time.Now()}
 	a.ctx, a.cancel = context.WithCancel(w.ctx)
 	return a
 }
@@ -66,6 +69,7 @@ func (w *Worker) execute(a *attempt) {
 	defer a.cancel()
 	end := w.perform(a)
 	w.logs.close(a.uid)
+	w.metrics.end(end.state)
 	w.ledger.advance(a, end)
 }
 
@@ -88,7 +92,8 @@ func (w *Worker) perform(a *attempt) phase {
 	if err != nil {
 		return a.failed(err)
 	}
-	w.ledger.advance(a, phase{state: pb.TaskState_TASK_STATE_RUNNING})
+	w.ledger.advance(a, phase{state: pb.TaskState_TASK_STATE_RUNNING, ports: wirePorts(ports)})
+	w.metrics.started(a.began)
 	return w.monitor(a, task)
 }
 
@@ -194,6 +199,14 @@ func (w *Worker) environment(a *attempt, ports map[string]int) map[string]string
 		env["IRIS_PORT_"+strings.ToUpper(name)] = strconv.Itoa(port)
 	}
 	return env
+}
+
+func wirePorts(ports map[string]int) map[string]int32 {
+	wire := make(map[string]int32, len(ports))
+	for name, port := range ports {
+		wire[name] = int32(port)
+	}
+	return wire
 }
 
 // monitor watches a running attempt until it has ended, one way or another. It always leaves with the process gone.

@@ -80,10 +80,13 @@ func (s *service) begin(a *attempt) {
 	s.w.running.Go(func() { s.w.execute(a) })
 }
 
-// StopTask stops attempts; each is confirmed by a report.
+// StopTask stops attempts; each is confirmed by a report. Without any it is how a new leader asks for a sign of life.
 func (s *service) StopTask(_ context.Context, in *pb.StopTaskRequest) (*pb.StopTaskResponse, error) {
 	if err := s.addressed(in.WorkerId, in.Incarnation); err != nil {
 		return nil, err
+	}
+	if len(in.AttemptUids) == 0 {
+		s.w.greeted()
 	}
 	s.w.ledger.answer(nil, in.AttemptUids)
 	return &pb.StopTaskResponse{}, nil

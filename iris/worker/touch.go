@@ -13,7 +13,7 @@ import (
 
 const (
 	callTimeout = 5 * time.Second // of one RPC to the controller
-	hurryDelay  = time.Second     // from a lost report to the heartbeat that repairs it
+	hurryDelay  = time.Second     // from a lost report to the heartbeat that repairs it; after a failed beat it doubles
 )
 
 // keepInTouch registers, then beats; a controller that does not know the worker any more is registered with again.
@@ -24,6 +24,9 @@ func (w *Worker) keepInTouch() {
 	}
 	timer := time.NewTimer(w.config.HeartbeatInterval)
 	defer timer.Stop()
+	pause := &backoff.ExponentialBackOff{ // while the controller does not answer
+		InitialInterval: hurryDelay, Multiplier: 2, MaxInterval: w.config.HeartbeatInterval, RandomizationFactor: 0.1,
+	}
 	for next := time.Now().Add(w.config.HeartbeatInterval); ; {
 		select {
 		case <-w.ctx.Done():
@@ -36,11 +39,18 @@ func (w *Worker) keepInTouch() {
 			continue
 		case <-timer.C:
 		}
-		if again := w.beat(); again && !w.register() {
+		again, answered := w.beat()
+		if again && !w.register() {
 			return
 		}
-		next = time.Now().Add(w.config.HeartbeatInterval)
-		timer.Reset(w.config.HeartbeatInterval)
+		delay := w.config.HeartbeatInterval
+		if answered {
+			pause.Reset()
+		} else {
+			delay = min(delay, pause.NextBackOff())
+		}
+		next = time.Now().Add(delay)
+		timer.Reset(delay)
 	}
 }
 
@@ -57,6 +67,7 @@ func (w *Worker) register() bool {
 			if !w.everRegistered() {
 				close(w.registered)
 			}
+			w.metrics.registered()
 			w.lease.renew(sent, answer.Lease.AsDuration())
 			w.ledger.answer(answer.Ack, answer.Stop)
 			return true
@@ -93,12 +104,14 @@ func (w *Worker) tryRegister() (*pb.RegisterResponse, error) {
 	})
 }
 
-// beat sends everything the worker runs and has finished. It returns true when the worker must register again.
-func (w *Worker) beat() (registerAgain bool) {
+// beat sends everything the worker runs and has finished. It returns whether the worker must register again, and whether
+// the controller answered, which it counts as having done to a beat that chaos has lost: the next one comes in its time.
+func (w *Worker) beat() (registerAgain, answered bool) {
 	defer w.beating.work()()
 	if err := heartbeatSite.Hit(w.ctx, w); err != nil {
 		w.config.Log.Debug("heartbeat lost", "error", err)
-		return false
+		w.metrics.beat(wasLost)
+		return false, true
 	}
 	ctx, cancel := context.WithTimeout(w.ctx, callTimeout)
 	defer cancel()
@@ -106,17 +119,18 @@ func (w *Worker) beat() (registerAgain bool) {
 	answer, err := w.registry.Heartbeat(ctx, &pb.HeartbeatRequest{
 		WorkerId: w.config.ID, Incarnation: w.incarnation, Attempts: w.ledger.everything(),
 	})
+	w.metrics.beat(outcome(err))
 	switch {
 	case err != nil && w.ctx.Err() == nil:
 		w.config.Log.Warn("heartbeat failed; what runs here goes on", "error", err)
-		return false
+		return false, false
 	case err != nil || answer.RegisterAgain:
-		return err == nil
+		return err == nil, err == nil
 	}
 	w.lease.renew(sent, 0)
 	w.ledger.answer(answer.Ack, answer.Stop)
 	w.ledger.age(sent)
-	return false
+	return false, true
 }
 
 // report is the fast path: it tells the controller what changed as soon as it has. Whatever it loses, a heartbeat brings.
@@ -138,6 +152,7 @@ func (w *Worker) report() {
 			for _, a := range changed { // each on its own, so that a delay of one holds up no other
 				w.running.Go(func() {
 					if err := reportSite.Hit(w.ctx, a); err != nil {
+						w.metrics.report(wasLost, 1)
 						w.lost(err)
 						return
 					}
@@ -154,6 +169,7 @@ func (w *Worker) send(changed []*attempt) {
 	answer, err := w.registry.ReportTaskState(ctx, &pb.ReportTaskStateRequest{
 		WorkerId: w.config.ID, Incarnation: w.incarnation, Attempts: w.ledger.reports(changed),
 	})
+	w.metrics.report(outcome(err), len(changed))
 	if err != nil {
 		w.lost(err)
 		return
@@ -164,6 +180,16 @@ func (w *Worker) send(changed []*attempt) {
 // lost asks for a heartbeat soon, since a report did not get through.
 func (w *Worker) lost(err error) {
 	w.config.Log.Debug("report lost; the next heartbeat repeats it", "error", err)
+	w.beatSoon()
+}
+
+// greeted follows a new leader: what finished while nobody led need not wait for the next beat.
+func (w *Worker) greeted() {
+	w.conn.Reconnect()
+	w.beatSoon()
+}
+
+func (w *Worker) beatSoon() {
 	select {
 	case w.hurry <- struct{}{}:
 	default:

@@ -2,6 +2,7 @@ package worker
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"log/slog"
 	"net"
@@ -9,6 +10,7 @@ import (
 	"time"
 
 	"github.com/google/uuid"
+	"github.com/prometheus/client_golang/prometheus"
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/health"
 	"google.golang.org/grpc/health/grpc_health_v1"
@@ -54,6 +56,8 @@ type Config struct {
 	DialOptions   []grpc.DialOption
 	// Services are registered with its server besides its own.
 	Services []func(grpc.ServiceRegistrar)
+	// Metrics is where measurements are registered, until Stop. Nil: nothing is measured.
+	Metrics prometheus.Registerer
 	// Log defaults to slog.Default.
 	Log *slog.Logger
 }
@@ -93,6 +97,8 @@ type Worker struct {
 	lease       lease
 	beating     *pulse
 	reporting   *pulse
+	metrics     *metrics
+	unmeasure   func()
 
 	ctx        context.Context // ends when the worker stops
 	stop       context.CancelFunc
@@ -127,6 +133,10 @@ func Start(config Config) (*Worker, error) {
 		ledger: newLedger(labels), logs: newLogs(), ports: newPorts(),
 		beating: newPulse("heartbeat"), reporting: newPulse("report"),
 		ctx: ctx, stop: stop, hurry: make(chan struct{}, 1), registered: make(chan struct{}),
+	}
+	if w.unmeasure, err = w.measure(); err != nil {
+		stop()
+		return nil, errors.Join(fmt.Errorf("worker %s: %w", config.ID, err), conn.Close(), listener.Close())
 	}
 	pb.RegisterWorkerServiceServer(w.server, &service{w: w})
 	grpc_health_v1.RegisterHealthServer(w.server, w.health)
@@ -180,6 +190,7 @@ func (w *Worker) Stop() error {
 	w.stop()
 	w.server.Stop()
 	w.running.Wait()
+	w.unmeasure()
 	return w.conn.Close()
 }
 

@@ -8,15 +8,17 @@ import (
 	"time"
 
 	"github.com/spf13/cobra"
+	"google.golang.org/grpc"
 
 	"iris/iris/cluster"
 	"iris/iris/config"
+	"iris/iris/faults"
 	"iris/iris/settings"
 	"iris/iris/state"
 )
 
 func newCluster(a *app) *cobra.Command {
-	return newGroup("cluster", "Run a whole cluster", newClusterStart(a))
+	return newGroup("cluster", "Run a whole cluster, or operate one", newClusterStart(a), newMembers(a), newClusterCheck(a))
 }
 
 // local describes the cluster that --local starts: the same as examples/demo.yaml.
@@ -32,6 +34,7 @@ type clusterStart struct {
 	file    string
 	listen  string
 	dataDir string
+	chaos   chaosFlag
 }
 
 func newClusterStart(a *app) *cobra.Command {
@@ -42,7 +45,7 @@ func newClusterStart(a *app) *cobra.Command {
 		Long: `Run a controller and workers in this process until SIGTERM or SIGINT; what they run ends with them.
 
 --local is for trying things out: two workers of 4 CPU and 16 GiB, or those of FILE; attempts are looked at ten times a second,
-and what is hopeless fails after 20 s and one round of dispatches, not after minutes.`,
+and what is hopeless fails after 20 s and one round of dispatches, not after minutes; and it can be broken with ` + "`iris chaos`.",
 		Args: arguments(0, 0, ""),
 		RunE: func(c *cobra.Command, _ []string) error { return v.run(c) },
 	}
@@ -52,8 +55,8 @@ and what is hopeless fails after 20 s and one round of dispatches, not after min
 	settings.Var(flags, &v.file, "file", "f", "the description of the cluster", settings.Text("file"))
 	settings.Var(flags, &v.listen, "listen", "", "the address the controller serves at; unset, that of the description, or "+
 		defaultController, settings.Address())
-	settings.Var(flags, &v.dataDir, "data-dir", "", "where it keeps workspaces and the tasks' directories; unset, a temporary directory",
-		settings.Text("directory"))
+	settings.Var(flags, &v.dataDir, "data-dir", "", "where it keeps its state; unset, it keeps none", settings.Text("directory"))
+	v.chaos.add(flags)
 	return c
 }
 
@@ -65,11 +68,24 @@ func (v *clusterStart) run(c *cobra.Command) (err error) {
 	if err != nil {
 		return err
 	}
+	v.chaos.on = v.chaos.on || v.local
+	names, err := processNames(description)
+	if err != nil {
+		return usageError{err}
+	}
+	log := v.log.logger(v.err)
+	broken, err := v.chaos.arm(faults.Config{Cluster: description.Name, Names: names, Log: log}, "cluster")
+	if err != nil {
+		return err
+	}
 	ctx := c.Context()
-	m, err := cluster.Start(description, cluster.Options{Dir: v.dataDir, Log: v.log.logger(v.err)})
+	m, err := cluster.Start(description, cluster.Options{
+		Dir: v.dataDir, Durable: v.dataDir != "", Services: []func(grpc.ServiceRegistrar){broken}, Log: log,
+	})
 	if err != nil {
 		return listening(err)
 	}
+	defer v.chaos.log(description.Name, log)()
 	defer func() { err = errors.Join(err, m.Stop()) }()
 	ready, cancel := context.WithTimeout(ctx, readyLimit)
 	defer cancel()
@@ -85,6 +101,21 @@ func (v *clusterStart) run(c *cobra.Command) (err error) {
 	<-ctx.Done()
 	fmt.Fprintln(v.err, "iris: stopping the cluster and what it runs")
 	return nil
+}
+
+// processNames are what the one process of a cluster is called as a target of chaos: all its participants are in it.
+func processNames(description config.Cluster) ([]string, error) {
+	names := []string{firstController, "controller"}
+	for _, g := range description.Groups {
+		vms, err := g.VM().VMCount()
+		if err != nil {
+			return nil, err
+		}
+		for range g.MinSlices * vms {
+			names = append(names, fmt.Sprintf("w-%d", len(names)-2))
+		}
+	}
+	return names, nil
 }
 
 func (v *clusterStart) description(c *cobra.Command) (config.Cluster, error) {
@@ -142,8 +173,8 @@ func tryThis(address string) []string {
 		where = " --controller " + address
 	}
 	return []string{
-		"iris job run" + where + " -- echo hello                      # run a job",
-		"iris worker list" + where + "                                # see the workers",
-		"iris job run" + where + " --max-retries-failure 1 -- false   # break something",
+		"iris job run" + where + " -- echo hello                          # run a job",
+		"iris worker list" + where + "                                    # see the workers",
+		"iris chaos enable" + where + " 'worker.create_container max 1'   # break something: the next attempt fails",
 	}
 }

@@ -6,12 +6,15 @@ import (
 	"fmt"
 	"net"
 	"os"
+	"sync"
 	"time"
 
 	"github.com/spf13/cobra"
+	"google.golang.org/grpc"
 
 	"iris/iris/auth"
 	"iris/iris/controller"
+	"iris/iris/faults"
 	"iris/iris/settings"
 	"iris/iris/state"
 )
@@ -26,11 +29,13 @@ type controllerDaemon struct {
 	id            string
 	dataDir       string
 	ephemeral     bool
-	join          bool
+	join          []string
+	empty         bool // the data directory was
 	workerTimeout time.Duration
 	policy        state.Policy
+	retention     state.Retention
 	credentials   credentialFlags
-	chaos         chaosFlags
+	chaos         chaosFlag
 }
 
 // firstController is the name of a controller that is the only one.
@@ -39,7 +44,7 @@ const firstController = "c-0"
 func newController(a *app) *cobra.Command {
 	d := &controllerDaemon{
 		app: a, log: logFlags{"info", "text"}, listen: defaultController, cluster: "iris", id: firstController, workerTimeout: time.Minute,
-		policy: controller.Policy(state.Policy{}),
+		policy: controller.Policy(state.Policy{}), retention: controller.Retention(state.Retention{}),
 	}
 	c := &cobra.Command{
 		Use:   "controller {--data-dir DIR | --ephemeral}",
@@ -56,7 +61,8 @@ output when it serves.`,
 	settings.Var(flags, &d.cluster, "cluster", "", "the name of the cluster", settings.Text("name"))
 	settings.Var(flags, &d.dataDir, "data-dir", "", "where it keeps its state", settings.Text("directory"))
 	settings.Var(flags, &d.id, "id", "", "its name among the controllers of its cluster; it stays with its --data-dir", settings.Text("name"))
-	settings.Var(flags, &d.join, "join", "", "an empty --data-dir begins no cluster, but waits for `iris cluster members add`", settings.Bool())
+	settings.ListVar(flags, &d.join, "join", "", "with an empty --data-dir, become one of the controllers that serve there instead of beginning a cluster", ",",
+		settings.Address())
 	settings.Var(flags, &d.ephemeral, "ephemeral", "", "keep the state in memory: it is gone when the controller ends", settings.Bool())
 	settings.Var(flags, &d.workerTimeout, "worker-timeout", "", "a worker that is silent for so long is lost",
 		settings.Duration(time.Millisecond))
@@ -66,6 +72,9 @@ output when it serves.`,
 		settings.Count(1, 1000))
 	settings.Var(flags, &d.policy.DispatchPause, "dispatch-pause", "", "the pause after the first round; it doubles with each",
 		settings.Duration(time.Millisecond))
+	settings.Var(flags, &d.retention.Jobs, "keep-jobs", "", "how many jobs are kept that are over; 0: all", settings.Count(0, 1<<30))
+	settings.Var(flags, &d.retention.Age, "keep-jobs-for", "", "how long jobs are kept that are over; 0: for ever", settings.Duration(0))
+	settings.Var(flags, &d.retention.WorkerAge, "keep-workers-for", "", "how long lost workers are kept; 0: for ever", settings.Duration(0))
 	d.credentials.addServer(flags)
 	d.chaos.add(flags)
 	return c
@@ -77,7 +86,9 @@ func (d *controllerDaemon) run(ctx context.Context) error {
 	}
 	log := d.log.logger(d.err)
 	config := controller.Config{
-		Cluster: d.cluster, ID: d.id, Address: d.listen, Advertise: d.advertise, WorkerTimeout: d.workerTimeout, Policy: d.policy, Log: log,
+		Cluster: d.cluster, ID: d.id, Address: d.listen, Advertise: d.advertise, WorkerTimeout: d.workerTimeout, Policy: d.policy,
+		Retention: state.Retention{Jobs: limit(d.retention.Jobs), Age: limit(d.retention.Age), WorkerAge: limit(d.retention.WorkerAge)},
+		Log:       log,
 	}
 	var err error
 	if config.ServerOptions, err = d.credentials.serve(log, d.listen); err != nil {
@@ -86,16 +97,45 @@ func (d *controllerDaemon) run(ctx context.Context) error {
 	if config.DialOptions, err = d.credentials.dial(log, auth.Worker); err != nil {
 		return err
 	}
-	chaos, err := d.chaos.service(log, d.cluster, "controller", d.id)
+	toControllers, err := d.credentials.dial(log, auth.Controller)
 	if err != nil {
 		return err
 	}
-	config.Services = append(config.Services, chaos)
-	clean, err := d.store(&config)
+	others, err := d.others(&config, toControllers)
 	if err != nil {
 		return err
 	}
-	defer clean()
+	release, err := d.store(&config, toControllers)
+	if err != nil {
+		return errors.Join(err, others.close())
+	}
+	return errors.Join(d.serve(ctx, config, others, toControllers), release(), others.close())
+}
+
+// limit makes a limit of a flag: 0 is none, which is negative in a configuration, where 0 is the default.
+func limit[N int | time.Duration](n N) N {
+	if n == 0 {
+		return -1
+	}
+	return n
+}
+
+// others makes the connections to the other daemons of the cluster, and the service that breaks them.
+func (d *controllerDaemon) others(config *controller.Config, toControllers []grpc.DialOption) (*processes, error) {
+	others := newProcesses(config.DialOptions, toControllers)
+	service, err := d.chaos.arm(faults.Config{
+		Cluster: d.cluster, Names: []string{d.id, "controller"}, Peers: others.directory.Processes, Log: config.Log,
+	}, "controller")
+	if err != nil {
+		return nil, err
+	}
+	config.Services = append(config.Services, service)
+	return others, nil
+}
+
+// serve runs the controller until it is told to stop, or cannot go on.
+func (d *controllerDaemon) serve(ctx context.Context, config controller.Config, others *processes,
+	toControllers []grpc.DialOption) error {
 	c, err := controller.Start(config)
 	if err != nil {
 		err = listening(err)
@@ -104,13 +144,38 @@ func (d *controllerDaemon) run(ctx context.Context) error {
 		}
 		return err
 	}
+	defer d.chaos.log(d.cluster, config.Log)()
+	if err := others.connect(append([]string{c.Address()}, d.join...), toControllers); err != nil {
+		return errors.Join(err, c.Stop())
+	}
+	ctx, stop := context.WithCancel(ctx)
+	var joining sync.WaitGroup
+	refused := make(chan error, 1)
+	if len(d.join) > 0 && d.empty {
+		joining.Go(func() {
+			if err := others.join(ctx, config.Log, d.id, c.Address()); err != nil {
+				refused <- err
+			}
+		})
+	}
 	fmt.Fprintf(d.out, "iris controller serves at %s\n", c.Address())
 	select {
 	case <-ctx.Done():
-		log.Info("controller stops", "controller", d.id)
+		config.Log.Info("controller stops", "controller", d.id)
 	case <-c.Failed():
+	case err = <-refused:
 	}
-	return errors.Join(c.Err(), c.Stop())
+	stop()
+	joining.Wait()
+	return errors.Join(err, c.Err(), c.Stop())
+}
+
+// address is where others reach this controller, as far as that is known before it listens.
+func (d *controllerDaemon) address() string {
+	if d.advertise != "" {
+		return d.advertise
+	}
+	return d.listen
 }
 
 // check finds what no single flag can tell, and completes the address that others reach this controller by.
@@ -125,10 +190,10 @@ func (d *controllerDaemon) check() error {
 		wrong = append(wrong, errors.New("--ephemeral keeps nothing, and --data-dir says where to keep it; give one of them"))
 	case !d.ephemeral && d.dataDir == "":
 		wrong = append(wrong, errors.New("say where the controller keeps its state, with --data-dir DIR, or that it keeps none, with --ephemeral"))
-	case d.ephemeral && d.join:
+	case d.ephemeral && len(d.join) > 0:
 		wrong = append(wrong, errors.New("--ephemeral controllers cannot join others; give --data-dir"))
 	}
-	if d.join && d.id == firstController {
+	if len(d.join) > 0 && d.id == firstController {
 		wrong = append(wrong, fmt.Errorf("a controller that joins others needs a name of its own; %s is the first one's: give --id", d.id))
 	}
 	if d.advertise != "" {

@@ -6,7 +6,8 @@ import (
 	"os"
 	"path/filepath"
 
-	"iris/iris/auth"
+	"google.golang.org/grpc"
+
 	"iris/iris/bundle"
 	"iris/iris/controller"
 	"iris/iris/journal"
@@ -14,45 +15,42 @@ import (
 	"iris/iris/peers"
 )
 
-// store gives the controller its log and its bundles; clean removes what was only for this run.
-func (d *controllerDaemon) store(config *controller.Config) (clean func(), err error) {
-	dir, clean := d.dataDir, func() {}
+// store gives the controller its log and its bundles. When the controller has ended, close releases them.
+func (d *controllerDaemon) store(config *controller.Config, toControllers []grpc.DialOption) (close func() error, err error) {
+	dir, remove := d.dataDir, func() error { return nil }
 	if d.ephemeral {
 		if dir, err = os.MkdirTemp("", "iris-controller-"); err != nil {
 			return nil, err
 		}
-		clean = func() { _ = os.RemoveAll(dir) } // a temporary directory: the system clears what is left
+		remove = func() error { return os.RemoveAll(dir) }
 	}
 	bundles, err := bundle.NewStore(filepath.Join(dir, "bundles"), bundle.DefaultLimits)
 	if err != nil {
-		clean()
-		return nil, fmt.Errorf("controller: %w", err)
+		return nil, errors.Join(fmt.Errorf("controller %s: %w", d.id, err), remove())
 	}
+	others := peers.New(network.TCP{}, bundles, toControllers...)
+	close = func() error { return errors.Join(others.Close(), remove()) }
 	if d.ephemeral {
-		config.Bundles = peers.New(network.TCP{}, bundles).Bundles(nil)
-		return clean, nil
+		config.Bundles = others.Bundles(nil)
+		return close, nil
 	}
-	return clean, d.keep(config, bundles)
+	if err := d.keep(config, others); err != nil {
+		return nil, errors.Join(err, close())
+	}
+	return close, nil
 }
 
 // keep opens the log in the data directory, which the controllers of a cluster replicate among them.
-func (d *controllerDaemon) keep(config *controller.Config, bundles *bundle.Store) error {
-	dialling, err := d.credentials.dial(config.Log, auth.Controller)
-	if err != nil {
-		return err
-	}
-	others := peers.New(network.TCP{}, bundles, dialling...)
-	address := d.advertise
-	if address == "" {
-		address = d.listen
-	}
+func (d *controllerDaemon) keep(config *controller.Config, others *peers.Peers) error {
 	log, err := journal.OpenRaft(journal.RaftConfig{
-		Dir: filepath.Join(d.dataDir, "journal"), ID: d.id, Address: address, Bootstrap: !d.join, Policy: d.policy,
+		Dir: filepath.Join(d.dataDir, "journal"), ID: d.id, Address: d.address(), Bootstrap: len(d.join) == 0, Policy: d.policy,
 		Streams: others, Cluster: d.cluster, Log: config.Log,
 	})
 	if err != nil {
-		return errors.Join(fmt.Errorf("controller %s: %w", d.id, err), others.Close())
+		return fmt.Errorf("controller %s: %w", d.id, err)
 	}
+	voters, err := log.Voters()
+	d.empty = err == nil && len(voters) == 0
 	config.Journal = log
 	config.Services = append(config.Services, others.Register)
 	config.Bundles = others.Bundles(func() []string {

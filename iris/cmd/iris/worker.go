@@ -13,6 +13,7 @@ import (
 	"google.golang.org/grpc"
 
 	"iris/iris/bundle"
+	"iris/iris/faults"
 	"iris/iris/runtime"
 	"iris/iris/settings"
 	"iris/iris/state"
@@ -36,7 +37,7 @@ type workerDaemon struct {
 	pollInterval      time.Duration
 	killGrace         time.Duration
 	credentials       credentialFlags
-	chaos             chaosFlags
+	chaos             chaosFlag
 }
 
 func newWorker(a *app) *cobra.Command {
@@ -95,7 +96,7 @@ func (d *workerDaemon) run(ctx context.Context) (err error) {
 	if err != nil {
 		return err
 	}
-	chaos, err := d.chaos.service(log, d.cluster, "worker", d.id)
+	broken, err := d.chaos.arm(faults.Config{Cluster: d.cluster, Names: []string{d.id}, Log: log}, "worker")
 	if err != nil {
 		return err
 	}
@@ -118,11 +119,12 @@ func (d *workerDaemon) run(ctx context.Context) (err error) {
 		Attributes: attributes, Processes: processes,
 		WorkDir: filepath.Join(dir, "tasks"), Bundles: cache,
 		HeartbeatInterval: d.heartbeatInterval, PollInterval: d.pollInterval, KillGrace: d.killGrace,
-		ServerOptions: serving, DialOptions: dialling, Services: []func(grpc.ServiceRegistrar){chaos}, Log: log,
+		ServerOptions: serving, DialOptions: dialling, Services: []func(grpc.ServiceRegistrar){broken}, Log: log,
 	})
 	if err != nil {
 		return listening(err)
 	}
+	defer d.chaos.log(d.cluster, log)()
 	select {
 	case <-w.Registered():
 		fmt.Fprintf(d.out, "iris worker %s serves at %s\n", d.id, w.Address())

@@ -51,7 +51,8 @@ func wrong(err error, addresses string, patience time.Duration) error {
 	case codes.DeadlineExceeded:
 		return fmt.Errorf("the controller at %s did not answer within %v; it may be overloaded or cut off", addresses, patience)
 	case codes.Unauthenticated:
-		return fmt.Errorf("the controller at %s does not know who you are: %s", addresses, s.Message())
+		return fmt.Errorf("the controller at %s does not know who you are: %s. Show a token with --token-file, or a certificate "+
+			"with --cert and --key", addresses, s.Message())
 	case codes.PermissionDenied:
 		return fmt.Errorf("the controller at %s does not allow that: %s", addresses, s.Message())
 	case codes.Unimplemented:
