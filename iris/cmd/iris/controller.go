@@ -36,6 +36,7 @@ type controllerDaemon struct {
 	retention     state.Retention
 	credentials   credentialFlags
 	chaos         chaosFlag
+	telemetry     telemetryFlags
 }
 
 // firstController is the name of a controller that is the only one.
@@ -85,6 +86,7 @@ output when it serves.`,
 		settings.Duration(0))
 	d.credentials.addServer(flags)
 	d.chaos.add(flags)
+	d.telemetry.add(flags)
 	return c
 }
 
@@ -100,7 +102,11 @@ func (d *controllerDaemon) run(ctx context.Context) error {
 		},
 		Log: log,
 	}
-	var err error
+	err := d.telemetry.measure()
+	if err != nil {
+		return err
+	}
+	config.Metrics = d.telemetry.metrics()
 	if config.ServerOptions, err = d.credentials.serve(log, d.listen); err != nil {
 		return err
 	}
@@ -111,6 +117,8 @@ func (d *controllerDaemon) run(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	config.ServerOptions, config.DialOptions = d.telemetry.serving(config.ServerOptions), d.telemetry.dialling(config.DialOptions)
+	toControllers = d.telemetry.dialling(toControllers)
 	others, err := d.others(&config, toControllers)
 	if err != nil {
 		return err
@@ -155,8 +163,12 @@ func (d *controllerDaemon) serve(ctx context.Context, config controller.Config, 
 		return err
 	}
 	defer d.chaos.log(d.cluster, config.Log)()
-	if err := others.connect(append([]string{c.Address()}, d.join...), toControllers); err != nil {
+	hide, err := d.telemetry.show(c.Healthy, config.Log)
+	if err != nil {
 		return errors.Join(err, c.Stop())
+	}
+	if err := others.connect(append([]string{c.Address()}, d.join...), toControllers); err != nil {
+		return errors.Join(err, hide(), c.Stop())
 	}
 	ctx, stop := context.WithCancel(ctx)
 	var joining sync.WaitGroup
@@ -177,7 +189,7 @@ func (d *controllerDaemon) serve(ctx context.Context, config controller.Config, 
 	}
 	stop()
 	joining.Wait()
-	return errors.Join(err, c.Err(), c.Stop())
+	return errors.Join(err, c.Err(), c.Stop(), hide())
 }
 
 // address is where others reach this controller, as far as that is known before it listens.
@@ -190,7 +202,7 @@ func (d *controllerDaemon) address() string {
 
 // check finds what no single flag can tell, and completes the address that others reach this controller by.
 func (d *controllerDaemon) check() error {
-	var wrong []error
+	wrong := []error{d.telemetry.check()}
 	host, port, err := net.SplitHostPort(d.listen)
 	if err != nil {
 		return fmt.Errorf("flag --listen: %w", err)

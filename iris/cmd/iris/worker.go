@@ -38,6 +38,7 @@ type workerDaemon struct {
 	killGrace         time.Duration
 	credentials       credentialFlags
 	chaos             chaosFlag
+	telemetry         telemetryFlags
 }
 
 func newWorker(a *app) *cobra.Command {
@@ -79,6 +80,7 @@ one line on standard output when a controller has taken it.`,
 		settings.Duration(0))
 	d.credentials.addServer(flags)
 	d.chaos.add(flags)
+	d.telemetry.add(flags)
 	c.AddCommand(newWorkerList(a))
 	return c
 }
@@ -91,6 +93,9 @@ func (d *workerDaemon) run(ctx context.Context) (err error) {
 		return usageError{err}
 	}
 	log := d.log.logger(d.err)
+	if err := d.telemetry.measure(); err != nil {
+		return err
+	}
 	dialling, err := d.credentials.dial(log)
 	if err != nil {
 		return err
@@ -122,12 +127,17 @@ func (d *workerDaemon) run(ctx context.Context) (err error) {
 		Attributes: attributes, Processes: processes,
 		WorkDir: filepath.Join(dir, "tasks"), Bundles: cache,
 		HeartbeatInterval: d.heartbeatInterval, PollInterval: d.pollInterval, KillGrace: d.killGrace,
-		ServerOptions: serving, DialOptions: dialling, Services: []func(grpc.ServiceRegistrar){broken}, Log: log,
+		ServerOptions: d.telemetry.serving(serving), DialOptions: d.telemetry.dialling(dialling),
+		Services: []func(grpc.ServiceRegistrar){broken}, Metrics: d.telemetry.metrics(), Log: log,
 	})
 	if err != nil {
 		return listening(err)
 	}
 	defer d.chaos.log(d.cluster, log)()
+	hide, err := d.telemetry.show(w.Healthy, log)
+	if err != nil {
+		return errors.Join(err, w.Stop())
+	}
 	select {
 	case <-w.Registered():
 		fmt.Fprintf(d.out, "iris worker %s serves at %s\n", d.id, w.Address())
@@ -135,12 +145,12 @@ func (d *workerDaemon) run(ctx context.Context) (err error) {
 	case <-ctx.Done():
 	}
 	log.Info("worker stops", "worker", d.id)
-	return w.Stop()
+	return errors.Join(w.Stop(), hide())
 }
 
 // check finds what no single flag can tell.
 func (d *workerDaemon) check() (attributes map[string]string, err error) {
-	var wrong []error
+	wrong := []error{d.telemetry.check()}
 	if d.id == "" {
 		wrong = append(wrong, errors.New("this machine has no host name; name the worker with --id"))
 	}
