@@ -58,23 +58,26 @@ one line on standard output when a controller has taken it.`,
 	}
 	flags := c.Flags()
 	d.log.add(flags)
-	settings.Var(flags, &d.cluster, "cluster", "", "the name of the cluster", settings.Text("name"))
-	settings.ListVar(flags, &d.controllers, "controller", "", controllerUsage, ",", settings.Address())
-	settings.Var(flags, &d.id, "id", "", "the worker's name, unique in its cluster and kept over restarts", settings.Text("name"))
-	settings.Var(flags, &d.listen, "listen", "", "the address it serves the controllers at", settings.Address())
-	settings.Var(flags, &d.advertise, "advertise", "", "the host, or host:port, the controllers reach it by; unset, where it listens",
+	settings.Var(flags, &d.cluster, "cluster", "the name of the cluster", settings.Text("name"))
+	settings.ListVar(flags, &d.controllers, "controller", controllerUsage, ",", settings.Address())
+	settings.Var(flags, &d.id, "id", "the worker's name, unique in its cluster and kept over restarts",
+		settings.Text("name"))
+	settings.Var(flags, &d.listen, "listen", "the address it serves the controllers at", settings.Address())
+	settings.Var(flags, &d.advertise, "advertise", "the host, or host:port, the controllers reach it by; unset, where it listens",
 		settings.Text("host[:port]"))
-	settings.Var(flags, &d.cpu, "cpu", "", "the cores it offers; unset, all that this machine has", settings.Cores())
-	settings.Var(flags, &d.memory, "memory", "", "the memory it offers; unset, what this machine has less a sixteenth",
+	settings.Var(flags, &d.cpu, "cpu", "the cores it offers; unset, all that this machine has", settings.Cores())
+	settings.Var(flags, &d.memory, "memory", "the memory it offers; unset, what this machine has less a sixteenth",
 		settings.Bytes())
-	settings.ListVar(flags, &d.attributes, "attribute", "", "what constraints and gangs see of it", ",", settings.Pair("an attribute"))
-	settings.Var(flags, &d.dataDir, "data-dir", "", "where it keeps workspaces and the tasks' directories; unset, a temporary directory",
+	settings.ListVar(flags, &d.attributes, "attribute", "what constraints and gangs see of it", ",",
+		settings.Pair("an attribute"))
+	settings.Var(flags, &d.dataDir, "data-dir", "where it keeps workspaces and the tasks' directories; unset, a temporary directory",
 		settings.Text("directory"))
-	settings.Var(flags, &d.heartbeatInterval, "heartbeat-interval", "", "the time between two heartbeats",
+	settings.Var(flags, &d.heartbeatInterval, "heartbeat-interval", "the time between two heartbeats",
 		settings.Duration(time.Millisecond))
-	settings.Var(flags, &d.pollInterval, "poll-interval", "", "the time between two looks at a running attempt",
+	settings.Var(flags, &d.pollInterval, "poll-interval", "the time between two looks at a running attempt",
 		settings.Duration(time.Millisecond))
-	settings.Var(flags, &d.killGrace, "kill-grace", "", "how long a process may take to end after SIGTERM", settings.Duration(0))
+	settings.Var(flags, &d.killGrace, "kill-grace", "how long a process may take to end after SIGTERM",
+		settings.Duration(0))
 	d.credentials.addServer(flags)
 	d.chaos.add(flags)
 	d.telemetry.add(flags)
