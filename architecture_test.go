@@ -39,6 +39,7 @@ var floors = []struct {
 	{pkg: "iris/schedule", floor: 2, is: "decides who runs what", pure: true},
 	{pkg: "iris/runtime", floor: 2, is: "a part: runs the code of tasks"},
 	{pkg: "iris/view", floor: 2, is: "a part: writes what a controller says"},
+	{pkg: "iris/keeper", floor: 2, is: "a part: a process that runs commands beside a worker, and its client"},
 	{pkg: "iris/bundle", floor: 2, is: "a part: keeps and unpacks bundles"},
 	{pkg: "iris/journal", floor: 2, is: "a part: the log of commands"},
 	{pkg: "iris/network", floor: 2, is: "a part: listeners and dialers"},
@@ -62,6 +63,8 @@ var sideways = []struct{ from, to, why string }{
 	{"acceptance/...", "acceptance/...", "specs share a fixture"},
 	{"iris/peers", "iris/network", "controllers reach each other over the network that carries everything else"},
 	{"iris/peers", "iris/bundle", "controllers keep bundles together"},
+	{"iris/keeper", "iris/runtime", "it is a runtime whose commands survive the worker, and runs them with the one whose do not"},
+	{"iris/keeper", "iris/network", "worker and keeper talk gRPC, with the limits that all of Iris has"},
 	{"iris/config", "iris/vm", "a cluster file describes its scale groups in the words of the contract"},
 }
 

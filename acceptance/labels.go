@@ -4,6 +4,7 @@ package acceptance
 const (
 	Chaos = "chaos" // injects faults, or is one of the scenarios
 	Crash = "crash" // controllers crash at every point, in many specs
+	Kill  = "kill"  // daemons are killed with kill -9
 	Fast  = "fast"  // milliseconds: runs in virtual time
 	Slow  = "slow"  // as long as its story takes: runs on the wall clock
 
@@ -16,7 +17,7 @@ const (
 
 // knownLabels are all labels, the modes' too.
 func knownLabels() []string {
-	known := []string{Chaos, Crash, Fast, Slow}
+	known := []string{Chaos, Crash, Kill, Fast, Slow}
 	for _, m := range modes {
 		known = append(known, m.Label)
 	}

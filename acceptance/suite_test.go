@@ -136,7 +136,7 @@ func TestFilterThatSelectsNothingFailsTheRun(t *testing.T) {
 	} {
 		o := run(t, "speeds", c.flag)
 		o.failed(t)
-		o.says(t, c.says+"; labels are chaos, crash, fast, slow, virtual, realtime, process, rpc, worker, controller, lifecycle, vm")
+		o.says(t, c.says+"; labels are chaos, crash, kill, fast, slow, virtual, realtime, process, rpc, worker, controller, lifecycle, vm")
 		o.ran(t)
 	}
 }

@@ -19,6 +19,7 @@ import (
 	"time"
 
 	"github.com/google/go-cmp/cmp"
+	"google.golang.org/grpc/codes"
 
 	"iris/iris/auth"
 )
@@ -358,6 +359,18 @@ func TestACertificateThatEndsSoonIsWarnedOf(t *testing.T) {
 		if _, err := auth.Server(b.mutual()); err != nil || !strings.Contains(b.log.String(), "the certificate expires soon") {
 			b.Errorf("the day after: %v, %s", err, b.log)
 		}
+	})
+}
+
+// The whole hash counts, not the part of it by which tokens are found.
+func TestATokenWhoseHashBeginsTheSameIsNotTaken(t *testing.T) {
+	inBubble(t, func(b *bench) {
+		token, path := b.newToken(auth.User, "near", 0), b.path("other-tokens")
+		near := token.SHA256[:62] + map[bool]string{true: "00", false: "11"}[!strings.HasSuffix(token.SHA256, "00")]
+		write(b.T, path, strings.Replace(content(b.T, b.path("tokens")), token.SHA256, near, 1))
+		b.serve(auth.Config{Tokens: path, Log: b.logger()})
+		wantAbout(b.T, call(b.T, b.dial(b.token("near-user", false)), launch), codes.Unauthenticated, "the token is not known here")
+		wantOK(b.T, call(b.T, b.dial(b.token("user", false)), launch))
 	})
 }
 

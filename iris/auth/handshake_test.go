@@ -49,6 +49,12 @@ func TestWhatDoesNotFitSaysWhatToDo(t *testing.T) {
 		"another host": {(*bench).mutual, func(b *bench) auth.Config { return b.certificate("user") }, "elsewhere",
 			"the certificate of the server at elsewhere is not for that host: x509: certificate is valid for controller, not elsewhere; " +
 				"make one for it with: iris auth issue"},
+		"a controller without hosts": {func(b *bench) auth.Config {
+			b.issued(auth.Request{Role: auth.Controller, Name: "nowhere", Hosts: []string{}})
+			return b.certificate("controller-nowhere")
+		}, func(b *bench) auth.Config { return b.certificate("user") }, host,
+			"the certificate of the server at controller is not for that host: x509: certificate is not valid for any names, but wanted to match " +
+				"controller; make one for it with: iris auth issue"},
 		"a worker where a controller should be": {func(b *bench) auth.Config {
 			c := b.certificate("worker-w-0")
 			c.Tokens = b.path("tokens")

@@ -63,7 +63,7 @@ func (w *intakeWriter) Write(p []byte) (int, error) {
 
 // sweep removes what an earlier process did not finish, and returns the other entries of dir.
 func sweep(dir string) ([]os.DirEntry, error) {
-	if err := os.MkdirAll(dir, 0o755); err != nil {
+	if err := os.MkdirAll(dir, 0o700); err != nil {
 		return nil, err
 	}
 	all, err := os.ReadDir(dir)

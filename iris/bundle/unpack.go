@@ -37,7 +37,7 @@ func unpack(r io.ReaderAt, size int64, dir string, l Limits) error {
 	if err != nil {
 		return err
 	}
-	if err := os.MkdirAll(dir, 0o755); err != nil {
+	if err := os.MkdirAll(dir, 0o700); err != nil {
 		return err
 	}
 	if old, err := os.ReadDir(dir); err != nil {

@@ -143,6 +143,71 @@ func TestSecretsOfJobsAreShownToNobody(t *testing.T) {
 	hides(t, "the log", log.String())
 }
 
+// On disk secrets are where nobody but the cluster's own user can read them.
+func TestSecretsOfJobsAreOnDiskForTheirOwnerAlone(t *testing.T) {
+	dir, workspace := t.TempDir(), t.TempDir()
+	if err := os.WriteFile(filepath.Join(workspace, "key"), []byte(secret), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Chmod(dir, 0o755); err != nil {
+		t.Fatal(err)
+	}
+	m, c := booted(t, local(t, "c"), cluster.Options{Dir: dir, Durable: true})
+	job, err := c.Submit(t.Context(), client.Spec{
+		Name: "j", Environment: map[string]string{"PASSWORD": secret}, Workspace: workspace,
+		Entrypoint: client.Command("sh", "-c", "cat key > copy; echo up; sleep 60"),
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for lines := 0; lines == 0; time.Sleep(10 * time.Millisecond) {
+		page, err := job.Logs(t.Context(), 0)
+		if err != nil {
+			t.Fatal(err)
+		}
+		lines = len(page)
+	}
+	found := 0
+	err = filepath.WalkDir(dir, func(path string, d os.DirEntry, err error) error {
+		if err != nil || d.IsDir() {
+			return err
+		}
+		data, err := os.ReadFile(path)
+		if err != nil || !bytes.Contains(data, []byte(secret)) {
+			return err
+		}
+		found++
+		if !private(t, dir, path) {
+			t.Errorf("others can read %s", path)
+		}
+		return nil
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if found < 3 { // the log, the workspace and what the task made of it
+		t.Errorf("the secret was found in %d files", found)
+	}
+	if err := m.Stop(); err != nil {
+		t.Error(err)
+	}
+}
+
+// private reports whether a file, or a directory on the way to it, is closed to others.
+func private(t *testing.T, top, path string) bool {
+	t.Helper()
+	for ; path != top; path = filepath.Dir(path) {
+		info, err := os.Stat(path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if info.Mode().Perm()&0o077 == 0 {
+			return true
+		}
+	}
+	return false
+}
+
 // show checks all that a message says.
 func show(t *testing.T, what string, m proto.Message) {
 	t.Helper()

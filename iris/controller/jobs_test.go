@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"io"
 	"slices"
+	"strings"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -462,6 +463,23 @@ func TestTheServerTellsItsHealthAndItsServices(t *testing.T) {
 			if !slices.Contains(names, want) {
 				b.Errorf("reflection knows %v, not %s", names, want)
 			}
+		}
+	})
+}
+
+// What a task says of its end goes into the log and into every answer about it.
+func TestALongErrorIsCut(t *testing.T) {
+	inBubble(t, controller.Config{}, func(b *bench) {
+		w := b.puppet("w-0")
+		b.launch("j")
+		w.told()
+		if _, err := w.report(&pb.AttemptReport{
+			AttemptUid: "j/0/0", State: pb.TaskState_TASK_STATE_FAILED, Error: strings.Repeat("ä", 1<<20),
+		}); err != nil {
+			b.Fatal(err)
+		}
+		if got := b.job("j").Error; got != strings.Repeat("ä", 2048)+"…" {
+			b.Errorf("it has %d bytes", len(got))
 		}
 	})
 }

@@ -198,6 +198,10 @@ func (l *loop) drain(batch ...request) []request {
 // step is: decide, apply, plan, answer, propose. All that is decided at one instant is one entry of the log.
 func (l *loop) step(now time.Time, batch []request) {
 	commands, counts := []state.Command{}, make([]int, len(batch))
+	if l.cluster.Policy() != l.config.Policy { // it was set by a controller that was configured otherwise
+		commands = append(commands, state.SetPolicy{Policy: l.config.Policy})
+	}
+	own := len(commands)
 	for i, r := range batch {
 		if r.decide != nil {
 			decided := r.decide(l)
@@ -210,7 +214,7 @@ func (l *loop) step(now time.Time, batch []request) {
 	commands = append(commands, l.expirations(now, due)...)
 
 	t, before := turn{}, l.cluster.Counts()
-	errs := t.apply(now, l.cluster, commands)
+	errs := t.apply(now, l.cluster, commands)[own:]
 	l.config.metrics.ended(before, l.cluster.Counts())
 	if past := l.past.expired(now, l.cluster); len(past) > 0 {
 		t.apply(now, l.cluster, past)

@@ -4,6 +4,7 @@ import (
 	"context"
 	"io"
 	"log/slog"
+	"strings"
 	"time"
 
 	"google.golang.org/grpc/codes"
@@ -114,12 +115,22 @@ func (s *registryService) observe(ctx context.Context, worker, incarnation strin
 	return out, true, err
 }
 
+// maxErrorBytes is how much of an error text is kept: it is in the log, and in every answer about the job.
+const maxErrorBytes = 4 << 10
+
+func clipped(text string) string {
+	if len(text) <= maxErrorBytes {
+		return text
+	}
+	return strings.ToValidUTF8(text[:maxErrorBytes], "") + "…"
+}
+
 func readReports(in []*pb.AttemptReport) []state.Report {
 	reports := make([]state.Report, 0, len(in))
 	for _, r := range in {
 		switch s := state.State(r.State); s {
 		case state.Building, state.Running, state.Succeeded, state.Failed, state.Killed:
-			reports = append(reports, state.Report{UID: r.AttemptUid, State: s, Error: r.Error, ExitCode: r.ExitCode, Ports: r.Ports})
+			reports = append(reports, state.Report{UID: r.AttemptUid, State: s, Error: clipped(r.Error), ExitCode: r.ExitCode, Ports: r.Ports})
 		}
 	}
 	return reports

@@ -6,6 +6,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	"iris/iris/journal"
 	"iris/iris/state"
 )
 
@@ -83,4 +84,24 @@ func TestAStallIsAddedToEverybodysTime(t *testing.T) {
 	if !l.heard["w-0"].Equal(start) {
 		t.Error("the first turn counts as a stall")
 	}
+}
+
+// The log remembers the rules of whoever led before; this controller's are what it is configured with.
+func TestALeaderSetsItsPolicy(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		config := Config{Log: slog.New(slog.DiscardHandler), Policy: state.Policy{DispatchRounds: 7}}
+		config.Journal = journal.NewMemory(Policy(state.Policy{}))
+		config.setDefaults()
+		term, err := config.Journal.Lead(t.Context())
+		if err != nil {
+			t.Fatal(err)
+		}
+		l := newLoop(config, newSeat(config.Journal, ""), term)
+		defer l.couriers.close()
+		for turn, want := range []uint64{1, 1} { // the second has nothing to set
+			if l.turn(time.Now(), nil); l.cluster.Policy() != config.Policy || term.Committed() != want {
+				t.Errorf("after turn %d the policy is %+v, and the log has %d entries", turn, l.cluster.Policy(), term.Committed())
+			}
+		}
+	})
 }

@@ -53,7 +53,7 @@ func (f *findings) setAside(p paths, log *slog.Logger) error {
 		}
 		log.Warn("a snapshot is damaged; the log goes back far enough to do without", "snapshot", s.path,
 			"damage", s.damage, "moved to", p.damaged())
-		if err := os.MkdirAll(p.damaged(), 0o755); err != nil {
+		if err := os.MkdirAll(p.damaged(), 0o700); err != nil {
 			return err
 		}
 		to := filepath.Join(p.damaged(), filepath.Base(s.path))

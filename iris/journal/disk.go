@@ -54,7 +54,7 @@ func (d *disk) create(path string, size int64) error {
 	if err := d.fault("allocate", path); err != nil {
 		return err
 	}
-	f, err := os.OpenFile(path+temporary, os.O_CREATE|os.O_TRUNC|os.O_RDWR, 0o644)
+	f, err := os.OpenFile(path+temporary, os.O_CREATE|os.O_TRUNC|os.O_RDWR, 0o600)
 	if err != nil {
 		return err
 	}

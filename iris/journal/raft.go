@@ -143,7 +143,10 @@ func (r *Raft) open() error {
 	r.layer = newStreamLayer(r.config.Streams, r.config.Address, r.log)
 	raftLog := newRaftLog(r.log, func() bool { return r.end.over() != nil })
 	p := paths{r.config.Dir}
-	if err := os.MkdirAll(p.log(), 0o755); err != nil {
+	if err := os.MkdirAll(p.log(), 0o700); err != nil {
+		return err
+	}
+	if err := os.Chmod(p.dir, 0o700); err != nil { // what it holds of jobs is nobody else's to read (FM-86)
 		return err
 	}
 	var err error

@@ -83,6 +83,8 @@ func Duration(least time.Duration) Kind[time.Duration] {
 	}
 }
 
+var binaryUnits = [...]string{"B", "KiB", "MiB", "GiB", "TiB", "PiB"}
+
 // Bytes is a size above zero, written 16GiB (binary) or 16GB (decimal).
 func Bytes() Kind[int64] {
 	return Kind[int64]{
@@ -98,7 +100,11 @@ func Bytes() Kind[int64] {
 			if n == 0 {
 				return ""
 			}
-			return strings.ReplaceAll(humanize.IBytes(uint64(n)), " ", "")
+			size, unit := float64(n), 0
+			for size >= 1024 && unit < len(binaryUnits)-1 {
+				size, unit = size/1024, unit+1
+			}
+			return strconv.FormatFloat(math.Floor(size*10)/10, 'f', -1, 64) + binaryUnits[unit]
 		},
 	}
 }

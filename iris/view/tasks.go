@@ -3,6 +3,7 @@ package view
 import (
 	"fmt"
 	"io"
+	"slices"
 	"time"
 
 	pb "iris/iris/proto"
@@ -18,16 +19,29 @@ func Tasks(w io.Writer, terminal Terminal, wide bool, now time.Time, tasks []*pb
 	if wide {
 		terminal.Width = 0
 	}
+	ports := slices.ContainsFunc(tasks, func(t *pb.TaskStatus) bool {
+		n := len(t.Attempts)
+		return n > 0 && len(t.Attempts[n-1].Endpoints) > 0
+	})
+	if ports {
+		t.columns = append(t.columns, column{title: "PORTS", good: 24, least: 12, drop: 6})
+	}
+	row := func(endpoints map[string]string, cells ...cell) {
+		if ports {
+			cells = append(cells, text(pairs(endpoints)))
+		}
+		t.add(cells...)
+	}
 	for _, task := range tasks {
 		last := len(task.Attempts) - 1
 		for n, a := range task.Attempts {
 			if wide || n == last && !waiting(task) {
-				t.add(text(fmt.Sprint(task.TaskIndex)), state(TaskState(a.State)), text(fmt.Sprint(a.AttemptId)), text(a.WorkerId),
+				row(a.Endpoints, text(fmt.Sprint(task.TaskIndex)), state(TaskState(a.State)), text(fmt.Sprint(a.AttemptId)), text(a.WorkerId),
 					text(exitCode(a)), text(between(a.StartedAt, a.FinishedAt, now)), text(attemptText(task, a, n == last)))
 			}
 		}
 		if last < 0 || waiting(task) {
-			t.add(text(fmt.Sprint(task.TaskIndex)), state(TaskState(task.State)), text(""), text(""), text(""), text(""),
+			row(nil, text(fmt.Sprint(task.TaskIndex)), state(TaskState(task.State)), text(""), text(""), text(""), text(""),
 				text(taskText(task)))
 		}
 	}

@@ -117,6 +117,10 @@ func TestGolden(t *testing.T) {
 				err = Workers(out, terminal, wide, now, workers())
 			case "tasks":
 				err = Tasks(out, terminal, wide, now, tasks())
+			case "ports":
+				all := tasks()
+				all[3].Attempts[0].Endpoints = map[string]string{"http": "10.0.0.2:31000", "admin": "10.0.0.2:31001"}
+				err = Tasks(out, terminal, wide, now, all)
 			case "job":
 				var n int
 				d.ScanArgs(t, "n", &n)

@@ -22,9 +22,9 @@ type metrics struct {
 
 // What becomes of a call to the controller: it was answered, or not, or chaos lost it before it was made.
 const (
-	answered = "answered"
-	failed   = "failed"
-	lost     = "lost"
+	wasAnswered = "answered"
+	wasFailed   = "failed"
+	wasLost     = "lost"
 )
 
 func newMetrics() *metrics {
@@ -44,7 +44,7 @@ func newMetrics() *metrics {
 	for _, s := range []state.State{state.Succeeded, state.Failed, state.Killed} {
 		m.ended[pb.TaskState(s)] = ended.WithLabelValues(s.String())
 	}
-	for _, result := range []string{answered, failed, lost} {
+	for _, result := range []string{wasAnswered, wasFailed, wasLost} {
 		m.beats.WithLabelValues(result)
 		m.reports.WithLabelValues(result)
 	}
@@ -65,6 +65,14 @@ func (m *metrics) end(how pb.TaskState) {
 	if counter := m.ended[how]; counter != nil {
 		counter.Inc()
 	}
+}
+
+// outcome is what became of a call that was made.
+func outcome(err error) string {
+	if err != nil {
+		return wasFailed
+	}
+	return wasAnswered
 }
 
 func (m *metrics) beat(result string) {

@@ -106,11 +106,11 @@ func (w *Worker) tryRegister() (*pb.RegisterResponse, error) {
 
 // beat sends everything the worker runs and has finished. It returns whether the worker must register again, and whether
 // the controller answered, which it counts as having done to a beat that chaos has lost: the next one comes in its time.
-func (w *Worker) beat() (registerAgain, heard bool) {
+func (w *Worker) beat() (registerAgain, answered bool) {
 	defer w.beating.work()()
 	if err := heartbeatSite.Hit(w.ctx, w); err != nil {
 		w.config.Log.Debug("heartbeat lost", "error", err)
-		w.metrics.beat(lost)
+		w.metrics.beat(wasLost)
 		return false, true
 	}
 	ctx, cancel := context.WithTimeout(w.ctx, callTimeout)
@@ -119,12 +119,7 @@ func (w *Worker) beat() (registerAgain, heard bool) {
 	answer, err := w.registry.Heartbeat(ctx, &pb.HeartbeatRequest{
 		WorkerId: w.config.ID, Incarnation: w.incarnation, Attempts: w.ledger.everything(),
 	})
-	switch {
-	case err == nil:
-		w.metrics.beat(answered)
-	case w.ctx.Err() == nil:
-		w.metrics.beat(failed)
-	}
+	w.metrics.beat(outcome(err))
 	switch {
 	case err != nil && w.ctx.Err() == nil:
 		w.config.Log.Warn("heartbeat failed; what runs here goes on", "error", err)
@@ -157,7 +152,7 @@ func (w *Worker) report() {
 			for _, a := range changed { // each on its own, so that a delay of one holds up no other
 				w.running.Go(func() {
 					if err := reportSite.Hit(w.ctx, a); err != nil {
-						w.metrics.report(lost, 1)
+						w.metrics.report(wasLost, 1)
 						w.lost(err)
 						return
 					}
@@ -174,12 +169,11 @@ func (w *Worker) send(changed []*attempt) {
 	answer, err := w.registry.ReportTaskState(ctx, &pb.ReportTaskStateRequest{
 		WorkerId: w.config.ID, Incarnation: w.incarnation, Attempts: w.ledger.reports(changed),
 	})
+	w.metrics.report(outcome(err), len(changed))
 	if err != nil {
-		w.metrics.report(failed, len(changed))
 		w.lost(err)
 		return
 	}
-	w.metrics.report(answered, len(changed))
 	w.ledger.answer(answer.Ack, answer.Stop)
 }
 

@@ -16,8 +16,7 @@ import (
 type chaosFlag struct{ on bool }
 
 func (f *chaosFlag) add(flags *pflag.FlagSet) {
-	flag := settings.Var(flags, &f.on, "chaos", "", "let administrators inject faults with `iris chaos`, and IRIS_CHAOS before the start; "+
-		"not for work that counts", settings.Bool())
+	flag := settings.Var(flags, &f.on, "chaos", "", "let administrators inject faults (see iris chaos), and IRIS_CHAOS at the start; not for work that counts", settings.Bool())
 	settings.NoVariable(flag) // IRIS_CHAOS has the rules
 }
 

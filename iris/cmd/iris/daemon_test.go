@@ -267,3 +267,22 @@ func TestTheLocalClusterIsTheDemo(t *testing.T) {
 		t.Error("local.yaml and examples/demo.yaml differ; copy one over the other")
 	}
 }
+
+// The keeper's verb is hidden, obeys no settings but its flags, and ends when no worker comes.
+func TestAKeeperWaitsForItsWorkerAndEnds(t *testing.T) {
+	t.Parallel()
+	s := at(t, "").with("IRIS_IDLE=nonsense")
+	s.settle("nonsense: true\n")
+	dir := filepath.Join(s.home, "k")
+	p := s.start("keeper", "--dir", dir, "--idle", "300ms")
+	if got := p.wait(); got.code != 0 {
+		t.Errorf("%+v", got)
+	}
+	if _, err := os.Stat(filepath.Join(dir, "lock")); err != nil {
+		t.Errorf("it was never there: %v", err)
+	}
+	s.run("keeper").expect(t, exitUsage, "", "iris: `iris keeper` wants --dir\niris: see `iris keeper --help`\n")
+	if got := s.run("--help"); strings.Contains(got.out, "keeper") {
+		t.Errorf("it is not hidden:\n%s", got.out)
+	}
+}

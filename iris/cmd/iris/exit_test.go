@@ -94,7 +94,7 @@ func TestAGroupAloneShowsItsVerbs(t *testing.T) {
 	t.Parallel()
 	for _, args := range [][]string{{}, {"job"}} {
 		got := at(t, "").run(args...)
-		if got.code != exitUsage || got.out != "" || !strings.Contains(got.err, "Available Commands:") {
+		if got.code != exitUsage || got.out != "" || !strings.Contains(got.err, "Verbs:") {
 			t.Errorf("%v: exit code %d\n%s\n%s", args, got.code, got.out, got.err)
 		}
 	}

@@ -12,7 +12,7 @@ import (
 
 func newRoot(a *app) *cobra.Command {
 	root := newGroup("iris", "Run jobs on a cluster",
-		newJob(a), newTask(a), newWorker(a), newController(a), newCluster(a), newAuth(a), newChaos(a), newVersion(a))
+		newJob(a), newTask(a), newWorker(a), newController(a), newCluster(a), newAuth(a), newChaos(a), newKeeper(a), newVersion(a))
 	root.Long = `Iris runs jobs on a cluster: a controller decides, workers run what it decides.
 
 First steps, in two terminals:
@@ -20,27 +20,36 @@ First steps, in two terminals:
   iris cluster start --local
   iris job run -- echo hello
 
-Every flag can also be set in a file (` + "`iris worker:`" + ` begins a section for that verb; keys are named like the flags) and in the
-environment (IRIS_WORKER_TIMEOUT for --worker-timeout). Flags win over the environment, and that over the files.
+Every flag can also be set in the environment (IRIS_WORKER_TIMEOUT for --worker-timeout) and in files: keys named like the flags,
+at the top for every verb, or in a section named like the verb, such as ` + "`iris worker:`" + `. Flags win over the environment, and that
+over the files.
 
-Exit codes: 0 done, and the job SUCCEEDED; 1 the job FAILED; 2 the command line, a setting or the job's description is wrong,
-and nothing was done; 3 the job is UNSCHEDULABLE; 4 the job was killed, or lost with its workers; 5 Iris could not do what was
-asked; 130 interrupted (a job that was being followed goes on).`
+Exit codes:
+
+    0  done; of a job: it SUCCEEDED
+    1  the job FAILED
+    2  the command line, a setting or the job's description is wrong: nothing was done
+    3  the job is UNSCHEDULABLE
+    4  the job was KILLED, or lost with its workers
+    5  Iris could not do what was asked
+  130  interrupted; a job that was being followed goes on`
 	root.Version = version()
 	root.SetVersionTemplate("{{.Version}}\n")
 	root.SilenceErrors, root.SilenceUsage = true, true
 	root.SetIn(a.in)
 	root.SetOut(a.out)
 	root.SetErr(a.err)
+	root.SetHelpFunc(a.help)
 	root.SetFlagErrorFunc(func(c *cobra.Command, err error) error { return usage(c, "%w", err) })
 	settings.Var(root.PersistentFlags(), new(string), settings.FileFlag, "",
-		"settings: this file instead of /etc/iris/iris.yaml and ~/.config/iris/iris.yaml", settings.Text("file"))
+		"read settings from this file, and not from /etc/iris/iris.yaml and ~/.config/iris/iris.yaml", settings.Text("file"))
 	settings.Prepare(root)
 	root.PersistentPreRunE = func(c *cobra.Command, _ []string) error {
+		places := a.settings
 		if !settable(c) {
-			return nil
+			places = settings.Sources{Lookup: func(string) (string, bool) { return "", false }}
 		}
-		if err := a.settings.Apply(c); err != nil {
+		if err := places.Apply(c); err != nil {
 			return usageError{err}
 		}
 		return nil
@@ -48,11 +57,12 @@ asked; 130 interrupted (a job that was being followed goes on).`
 	return root
 }
 
-// settable reports whether a verb obeys settings: all but those that help with wrong ones.
+// settable reports whether a verb obeys files and the environment: all but those that help when they are wrong, and the
+// keeper, which obeys its worker.
 func settable(c *cobra.Command) bool {
 	for ; c.HasParent(); c = c.Parent() {
 		switch c.Name() {
-		case "version", "help", "completion", cobra.ShellCompRequestCmd, cobra.ShellCompNoDescRequestCmd:
+		case "version", "help", "completion", "keeper", cobra.ShellCompRequestCmd, cobra.ShellCompNoDescRequestCmd:
 			return false
 		}
 	}
@@ -61,7 +71,7 @@ func settable(c *cobra.Command) bool {
 
 // newGroup is a verb that does nothing without a further one.
 func newGroup(name, short string, verbs ...*cobra.Command) *cobra.Command {
-	group := &cobra.Command{Use: name, Short: short}
+	group := &cobra.Command{Use: name, Short: short, Annotations: map[string]string{groupOnly: "yes"}}
 	group.AddCommand(verbs...)
 	group.RunE = func(c *cobra.Command, args []string) error {
 		if len(args) > 0 {
@@ -71,7 +81,7 @@ func newGroup(name, short string, verbs ...*cobra.Command) *cobra.Command {
 		if err := c.Help(); err != nil {
 			return err
 		}
-		return usageError{errors.New("say which of these")}
+		return silent{usageError{errors.New("no verb")}}
 	}
 	group.Args = cobra.ArbitraryArgs
 	return group

@@ -1,0 +1,250 @@
+package keeper
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io/fs"
+	"log/slog"
+	"os"
+	"sync"
+	"time"
+
+	"iris/iris/runtime"
+)
+
+// record is a file of what a keeper runs and of the ends that nobody has forgotten yet, for whoever finds the keeper
+// dead. It is there to outlive processes, not a power cut, so nothing waits for the disk itself. When it cannot be
+// written (a full disk), attempts go on, and it is written anew as soon as that works.
+//
+// It holds no environment, and nothing of a worker's notes.
+type record struct {
+	path string
+	log  *slog.Logger
+	all  func() []entry // all that is true now: what a new file begins with
+
+	file    *os.File // nil: a new one must be written
+	size    int64
+	renew   int64     // the size at which it is written anew, without what is over
+	failing bool      // the last try failed
+	retryAt time.Time // the next one, then
+
+	mu    sync.Mutex
+	next  *batch        // entries that wait to be written
+	wake  chan struct{} // closed to end the writer
+	ended chan struct{}
+}
+
+type batch struct {
+	entries []entry
+	written chan struct{} // closed when they are, or could not be
+}
+
+const (
+	recordName  = "record"
+	recordSmall = 1 << 20 // bytes: not worth writing anew
+	recordRetry = time.Second
+)
+
+// entry is a line of the record: what has become true.
+type entry struct {
+	Keeper     *identity   `json:"keeper,omitempty"`     // who writes from here on
+	Generation int64       `json:"generation,omitempty"` // of the worker that has attached
+	UID        string      `json:"uid,omitempty"`        // of the attempt that the next ones are about
+	Process    *runtime.ID `json:"process,omitempty"`
+	Session    *runtime.ID `json:"session,omitempty"` // of an earlier keeper, if it was not this one that started it
+	Verdict    []byte      `json:"verdict,omitempty"`
+	Exit       *exit       `json:"exit,omitempty"`
+	Lost       string      `json:"lost,omitempty"`
+	Forget     []string    `json:"forget,omitempty"`
+}
+
+// identity is a keeper, so that what it left behind can be told from others.
+type identity struct {
+	Boot    string     `json:"boot"` // of the machine; empty if that cannot be told
+	Process runtime.ID `json:"process"`
+	Leader  bool       `json:"leader"` // of a session of its own
+}
+
+// session is what runtime.ID.KillGroup wants to know.
+func (i identity) session() *runtime.ID {
+	if i.Leader {
+		return &i.Process
+	}
+	return &runtime.ID{}
+}
+
+// past is what a record says.
+type past struct {
+	keeper     identity
+	generation int64
+	attempts   map[string]*entry
+}
+
+// readRecord reads what an earlier keeper has written; nothing, if there was none. A line that is damaged, such as the
+// last one of a machine that lost its power, is left out.
+func readRecord(path string, log *slog.Logger) (past, error) {
+	p := past{attempts: map[string]*entry{}}
+	text, err := os.ReadFile(path)
+	if errors.Is(err, fs.ErrNotExist) {
+		return p, nil
+	}
+	if err != nil {
+		return p, err
+	}
+	for line := range bytes.Lines(text) {
+		var e entry
+		if err := json.Unmarshal(line, &e); err != nil {
+			log.Warn("a line of the keeper's record is damaged and left out", "record", path, "error", err)
+			continue
+		}
+		p.take(e)
+	}
+	return p, nil
+}
+
+func (p *past) take(e entry) {
+	if e.Keeper != nil {
+		p.keeper = *e.Keeper
+	}
+	p.generation = max(p.generation, e.Generation)
+	for _, uid := range e.Forget {
+		delete(p.attempts, uid)
+	}
+	if e.UID == "" {
+		return
+	}
+	a := p.attempts[e.UID]
+	if a == nil {
+		a = &entry{UID: e.UID}
+		p.attempts[e.UID] = a
+	}
+	if e.Process != nil {
+		a.Process = e.Process
+	}
+	if e.Session != nil {
+		a.Session = e.Session
+	}
+	if len(e.Verdict) > 0 {
+		a.Verdict = e.Verdict
+	}
+	if e.Exit != nil {
+		a.Exit = e.Exit
+	}
+	if e.Lost != "" {
+		a.Lost = e.Lost
+	}
+}
+
+// newRecord begins a record anew with all that is true.
+func newRecord(path string, log *slog.Logger, all func() []entry) (*record, error) {
+	r := &record{path: path, log: log, all: all, next: newBatch(), wake: make(chan struct{}, 1), ended: make(chan struct{})}
+	if err := r.begin(); err != nil {
+		return nil, err
+	}
+	go r.write()
+	return r, nil
+}
+
+func newBatch() *batch { return &batch{written: make(chan struct{})} }
+
+// add has entries written soon. They must be true already. The channel is closed when they are written, or could not be.
+func (r *record) add(entries ...entry) (written <-chan struct{}) {
+	r.mu.Lock()
+	b := r.next
+	b.entries = append(b.entries, entries...)
+	r.mu.Unlock()
+	select {
+	case r.wake <- struct{}{}:
+	default:
+	}
+	return b.written
+}
+
+// close ends the record. Nothing may be added any more.
+func (r *record) close() error {
+	close(r.wake)
+	<-r.ended
+	if r.file == nil {
+		return nil
+	}
+	return r.file.Close()
+}
+
+// write writes what was added meanwhile, all at once, for as long as the record is open.
+func (r *record) write() {
+	defer close(r.ended)
+	for range r.wake {
+		r.mu.Lock()
+		b := r.next
+		r.next = newBatch()
+		r.mu.Unlock()
+		switch err := r.put(b.entries); {
+		case err == nil && r.file != nil && r.failing:
+			r.failing = false
+			r.log.Info("the keeper's record is written again", "record", r.path)
+		case err != nil:
+			r.retryAt = time.Now().Add(recordRetry)
+			if !r.failing {
+				r.failing = true
+				r.log.Error("the keeper's record is not written; attempts go on", "record", r.path, "error", err)
+			}
+		}
+		close(b.written)
+	}
+}
+
+func (r *record) put(entries []entry) error {
+	if len(entries) == 0 || r.file == nil && time.Now().Before(r.retryAt) {
+		return nil
+	}
+	if r.file == nil || r.size > r.renew {
+		return r.begin() // which has them, because they are true
+	}
+	n, err := r.file.Write(lines(entries))
+	r.size += int64(n)
+	if err != nil {
+		_ = r.file.Close() // what it holds is not needed any more
+		r.file = nil
+	}
+	return err
+}
+
+// begin writes a new file and puts it into the place of the old one.
+func (r *record) begin() (err error) {
+	if r.file != nil {
+		_ = r.file.Close() // it is replaced
+		r.file = nil
+	}
+	text := lines(r.all())
+	fresh := r.path + ".new"
+	file, err := os.OpenFile(fresh, os.O_CREATE|os.O_WRONLY|os.O_TRUNC, 0o600)
+	if err != nil {
+		return err
+	}
+	defer func() {
+		if err != nil {
+			err = errors.Join(err, file.Close())
+		}
+	}()
+	if _, err := file.Write(text); err != nil {
+		return err
+	}
+	if err := os.Rename(fresh, r.path); err != nil {
+		return err
+	}
+	r.file, r.size, r.renew = file, int64(len(text)), max(recordSmall, 4*int64(len(text)))
+	return nil
+}
+
+func lines(entries []entry) []byte {
+	var text bytes.Buffer
+	to := json.NewEncoder(&text)
+	for _, e := range entries {
+		if err := to.Encode(e); err != nil {
+			panic(fmt.Sprintf("keeper: a record entry cannot be written: %v", err)) // a mistake in its type
+		}
+	}
+	return text.Bytes()
+}
