@@ -30,3 +30,8 @@ func (f *logFlags) logger(to io.Writer) *slog.Logger {
 	}
 	return slog.New(slog.NewTextHandler(to, options))
 }
+
+// arguments are the flags with which another process logs alike.
+func (f *logFlags) arguments() []string {
+	return []string{"--log-level=" + f.level, "--log-format=" + f.format}
+}

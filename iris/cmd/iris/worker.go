@@ -14,6 +14,7 @@ import (
 
 	"iris/iris/bundle"
 	"iris/iris/faults"
+	"iris/iris/keeper"
 	"iris/iris/runtime"
 	"iris/iris/settings"
 	"iris/iris/state"
@@ -52,7 +53,9 @@ func newWorker(a *app) *cobra.Command {
 		Use:   "worker",
 		Short: "Run a worker in the foreground, or ask about workers",
 		Long: `Run a worker in the foreground until SIGTERM or SIGINT; what it runs ends with it. It logs to standard error, and prints
-one line on standard output when a controller has taken it.`,
+one line on standard output when a controller has taken it.
+
+With --data-dir, what it runs outlives a worker that is killed: the next one with the same directory takes it over.`,
 		Args: arguments(0, 0, ""),
 		RunE: func(c *cobra.Command, _ []string) error { return d.run(c.Context()) },
 	}
@@ -70,7 +73,7 @@ one line on standard output when a controller has taken it.`,
 		settings.Bytes())
 	settings.ListVar(flags, &d.attributes, "attribute", "what constraints and gangs see of it", ",",
 		settings.Pair("an attribute"))
-	settings.Var(flags, &d.dataDir, "data-dir", "where it keeps workspaces and the tasks' directories; unset, a temporary directory",
+	settings.Var(flags, &d.dataDir, "data-dir", "where it keeps workspaces, tasks and their logs over a restart; unset, it keeps none",
 		settings.Text("directory"))
 	settings.Var(flags, &d.heartbeatInterval, "heartbeat-interval", "the time between two heartbeats",
 		settings.Duration(time.Millisecond))
@@ -119,17 +122,23 @@ func (d *workerDaemon) run(ctx context.Context) (err error) {
 	if err != nil {
 		return fmt.Errorf("worker %s: %w", d.id, err)
 	}
-	processes := runtime.NewProcess()
-	defer func() { err = errors.Join(err, processes.Close()) }()
-	w, err := worker.Start(worker.Config{
+	config := worker.Config{
 		Cluster: d.cluster, ID: d.id, Controller: strings.Join(d.controllers, ","), Address: d.listen, Advertise: d.advertise,
 		Capacity:   state.Resources{CPUMillis: state.Millis(d.cpu), MemoryBytes: d.memory},
-		Attributes: attributes, Processes: processes,
-		WorkDir: filepath.Join(dir, "tasks"), Bundles: cache,
+		Attributes: attributes,
+		WorkDir:    filepath.Join(dir, "tasks"), Bundles: cache,
 		HeartbeatInterval: d.heartbeatInterval, PollInterval: d.pollInterval, KillGrace: d.killGrace,
 		ServerOptions: d.telemetry.serving(serving), DialOptions: d.telemetry.dialling(dialling),
 		Services: []func(grpc.ServiceRegistrar){broken}, Metrics: d.telemetry.metrics(), Log: log,
-	})
+	}
+	if d.dataDir != "" {
+		config.Keeper = &keeper.Options{Dir: filepath.Join(dir, "keeper"), Args: d.log.arguments()}
+	} else {
+		processes := runtime.NewProcess()
+		defer func() { err = errors.Join(err, processes.Close()) }()
+		config.Processes = processes
+	}
+	w, err := worker.Start(config)
 	if err != nil {
 		return listening(err)
 	}
@@ -138,14 +147,25 @@ func (d *workerDaemon) run(ctx context.Context) (err error) {
 	if err != nil {
 		return errors.Join(err, w.Stop())
 	}
-	select {
-	case <-w.Registered():
-		fmt.Fprintf(d.out, "iris worker %s serves at %s\n", d.id, w.Address())
-		<-ctx.Done()
-	case <-ctx.Done():
-	}
+	err = d.await(ctx, w)
 	log.Info("worker stops", "worker", d.id)
-	return errors.Join(w.Stop(), hide())
+	return errors.Join(err, w.Stop(), hide())
+}
+
+// await returns when the worker is to stop, and why if it cannot go on.
+func (d *workerDaemon) await(ctx context.Context, w *worker.Worker) error {
+	registered := w.Registered()
+	for {
+		select {
+		case <-registered:
+			fmt.Fprintf(d.out, "iris worker %s serves at %s\n", d.id, w.Address())
+			registered = nil
+		case err := <-w.Ended():
+			return err
+		case <-ctx.Done():
+			return nil
+		}
+	}
 }
 
 // check finds what no single flag can tell.
