@@ -5,6 +5,7 @@ import (
 	_ "embed"
 	"errors"
 	"fmt"
+	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -15,6 +16,7 @@ import (
 	"iris/iris/faults"
 	"iris/iris/settings"
 	"iris/iris/state"
+	"iris/iris/view"
 )
 
 func newCluster(a *app) *cobra.Command {
@@ -160,9 +162,14 @@ func (v *clusterStart) welcome(ctx context.Context, m *cluster.Manager) error {
 	for _, w := range workers {
 		all = all.Add(state.ResourcesOf(w.Capacity))
 	}
-	fmt.Fprintf(v.out, "iris cluster %s serves at %s: %d workers, %v in all. Ctrl-C ends it.\n\n",
-		m.Name, m.Address(), len(workers), all)
+	t := v.terminal(v.out)
+	fmt.Fprintln(v.out, view.Paragraph(t, "", fmt.Sprintf("iris cluster %s serves at %s: %d workers, %v in all. Ctrl-C ends it.",
+		m.Name, m.Address(), len(workers), all)))
+	fmt.Fprintln(v.out)
 	for _, line := range tryThis(m.Address()) {
+		if command, _, _ := strings.Cut(line, "   #"); t.Width > 0 && len(line)+2 > t.Width {
+			line = strings.TrimSpace(command) // without the comment, to be copied as it is
+		}
 		fmt.Fprintf(v.out, "  %s\n", line)
 	}
 	return nil
