@@ -15,9 +15,9 @@ type logFlags struct {
 }
 
 func (f *logFlags) add(flags *pflag.FlagSet) {
-	settings.Var(flags, &f.level, "log-level", "", "log from this level on: debug, info, warn or error",
+	settings.Var(flags, &f.level, "log-level", "log from this level on: debug, info, warn or error",
 		settings.Choice("level", "debug", "info", "warn", "error"))
-	settings.Var(flags, &f.format, "log-format", "", "how log lines are written: text or json",
+	settings.Var(flags, &f.format, "log-format", "how log lines are written: text or json",
 		settings.Choice("format", "text", "json"))
 }
 

@@ -38,6 +38,7 @@ type workerDaemon struct {
 	killGrace         time.Duration
 	credentials       credentialFlags
 	chaos             chaosFlag
+	telemetry         telemetryFlags
 }
 
 func newWorker(a *app) *cobra.Command {
@@ -57,25 +58,29 @@ one line on standard output when a controller has taken it.`,
 	}
 	flags := c.Flags()
 	d.log.add(flags)
-	settings.Var(flags, &d.cluster, "cluster", "", "the name of the cluster", settings.Text("name"))
-	settings.ListVar(flags, &d.controllers, "controller", "", controllerUsage, ",", settings.Address())
-	settings.Var(flags, &d.id, "id", "", "the worker's name, unique in its cluster and kept over restarts", settings.Text("name"))
-	settings.Var(flags, &d.listen, "listen", "", "the address it serves the controllers at", settings.Address())
-	settings.Var(flags, &d.advertise, "advertise", "", "the host, or host:port, the controllers reach it by; unset, where it listens",
+	settings.Var(flags, &d.cluster, "cluster", "the name of the cluster", settings.Text("name"))
+	settings.ListVar(flags, &d.controllers, "controller", controllerUsage, ",", settings.Address())
+	settings.Var(flags, &d.id, "id", "the worker's name, unique in its cluster and kept over restarts",
+		settings.Text("name"))
+	settings.Var(flags, &d.listen, "listen", "the address it serves the controllers at", settings.Address())
+	settings.Var(flags, &d.advertise, "advertise", "the host, or host:port, the controllers reach it by; unset, where it listens",
 		settings.Text("host[:port]"))
-	settings.Var(flags, &d.cpu, "cpu", "", "the cores it offers; unset, all that this machine has", settings.Cores())
-	settings.Var(flags, &d.memory, "memory", "", "the memory it offers; unset, what this machine has less a sixteenth",
+	settings.Var(flags, &d.cpu, "cpu", "the cores it offers; unset, all that this machine has", settings.Cores())
+	settings.Var(flags, &d.memory, "memory", "the memory it offers; unset, what this machine has less a sixteenth",
 		settings.Bytes())
-	settings.ListVar(flags, &d.attributes, "attribute", "", "what constraints and gangs see of it", ",", settings.Pair("an attribute"))
-	settings.Var(flags, &d.dataDir, "data-dir", "", "where it keeps workspaces and the tasks' directories; unset, a temporary directory",
+	settings.ListVar(flags, &d.attributes, "attribute", "what constraints and gangs see of it", ",",
+		settings.Pair("an attribute"))
+	settings.Var(flags, &d.dataDir, "data-dir", "where it keeps workspaces and the tasks' directories; unset, a temporary directory",
 		settings.Text("directory"))
-	settings.Var(flags, &d.heartbeatInterval, "heartbeat-interval", "", "the time between two heartbeats",
+	settings.Var(flags, &d.heartbeatInterval, "heartbeat-interval", "the time between two heartbeats",
 		settings.Duration(time.Millisecond))
-	settings.Var(flags, &d.pollInterval, "poll-interval", "", "the time between two looks at a running attempt",
+	settings.Var(flags, &d.pollInterval, "poll-interval", "the time between two looks at a running attempt",
 		settings.Duration(time.Millisecond))
-	settings.Var(flags, &d.killGrace, "kill-grace", "", "how long a process may take to end after SIGTERM", settings.Duration(0))
+	settings.Var(flags, &d.killGrace, "kill-grace", "how long a process may take to end after SIGTERM",
+		settings.Duration(0))
 	d.credentials.addServer(flags)
 	d.chaos.add(flags)
+	d.telemetry.add(flags)
 	c.AddCommand(newWorkerList(a))
 	return c
 }
@@ -88,6 +93,9 @@ func (d *workerDaemon) run(ctx context.Context) (err error) {
 		return usageError{err}
 	}
 	log := d.log.logger(d.err)
+	if err := d.telemetry.measure(); err != nil {
+		return err
+	}
 	dialling, err := d.credentials.dial(log)
 	if err != nil {
 		return err
@@ -119,12 +127,17 @@ func (d *workerDaemon) run(ctx context.Context) (err error) {
 		Attributes: attributes, Processes: processes,
 		WorkDir: filepath.Join(dir, "tasks"), Bundles: cache,
 		HeartbeatInterval: d.heartbeatInterval, PollInterval: d.pollInterval, KillGrace: d.killGrace,
-		ServerOptions: serving, DialOptions: dialling, Services: []func(grpc.ServiceRegistrar){broken}, Log: log,
+		ServerOptions: d.telemetry.serving(serving), DialOptions: d.telemetry.dialling(dialling),
+		Services: []func(grpc.ServiceRegistrar){broken}, Metrics: d.telemetry.metrics(), Log: log,
 	})
 	if err != nil {
 		return listening(err)
 	}
 	defer d.chaos.log(d.cluster, log)()
+	hide, err := d.telemetry.show(w.Healthy, log)
+	if err != nil {
+		return errors.Join(err, w.Stop())
+	}
 	select {
 	case <-w.Registered():
 		fmt.Fprintf(d.out, "iris worker %s serves at %s\n", d.id, w.Address())
@@ -132,12 +145,12 @@ func (d *workerDaemon) run(ctx context.Context) (err error) {
 	case <-ctx.Done():
 	}
 	log.Info("worker stops", "worker", d.id)
-	return w.Stop()
+	return errors.Join(w.Stop(), hide())
 }
 
 // check finds what no single flag can tell.
 func (d *workerDaemon) check() (attributes map[string]string, err error) {
-	var wrong []error
+	wrong := []error{d.telemetry.check()}
 	if d.id == "" {
 		wrong = append(wrong, errors.New("this machine has no host name; name the worker with --id"))
 	}
