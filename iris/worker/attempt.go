@@ -155,11 +155,10 @@ func (w *Worker) directory(uid string) string {
 
 // makeDirectory makes the directory of an attempt, and the one it is in if that is not there yet.
 func (w *Worker) makeDirectory(dir string) error {
-	err := os.Mkdir(dir, 0o700)
-	if errors.Is(err, os.ErrNotExist) || errors.Is(err, os.ErrExist) {
-		return os.MkdirAll(dir, 0o700)
+	if os.Mkdir(dir, 0o700) == nil {
+		return nil
 	}
-	return err
+	return os.MkdirAll(dir, 0o700)
 }
 
 func (w *Worker) remove(dir string) {
