@@ -10,6 +10,7 @@ import (
 	"path/filepath"
 	"strconv"
 	"strings"
+	"sync/atomic"
 	"time"
 
 	"iris/chaos"
@@ -30,6 +31,8 @@ type attempt struct {
 	phase  phase
 	dirty  bool
 	began  time.Time // when it was ordered
+	// drained: it has to stop because its worker ends, and not because the controller wants it to.
+	drained atomic.Bool
 }
 
 // phase is where an attempt is, and how it ended.
@@ -100,9 +103,17 @@ func (w *Worker) perform(a *attempt) phase {
 // failed is the end of an attempt that could not be brought to run, unless it was to stop anyway.
 func (a *attempt) failed(err error) phase {
 	if a.ctx.Err() != nil {
-		return stopped
+		return a.stopped()
 	}
 	return phase{state: pb.TaskState_TASK_STATE_FAILED, text: err.Error()}
+}
+
+// stopped is the end of an attempt that had to stop.
+func (a *attempt) stopped() phase {
+	if a.drained.Load() {
+		return phase{state: pb.TaskState_TASK_STATE_KILLED, text: "worker " + a.labels["worker"] + " was drained"}
+	}
+	return stopped
 }
 
 var stopped = phase{state: pb.TaskState_TASK_STATE_KILLED, text: "stopped on request"}
@@ -233,7 +244,7 @@ func (w *Worker) monitor(a *attempt, task runtime.Task) phase {
 		case <-over:
 			return w.interrupt(task, w.config.KillGrace, phase{state: pb.TaskState_TASK_STATE_FAILED, text: state.TimeoutText(limit)})
 		case <-a.ctx.Done():
-			return w.interrupt(task, w.config.KillGrace, stopped)
+			return w.interrupt(task, w.config.KillGrace, a.stopped())
 		}
 	}
 }

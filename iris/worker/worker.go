@@ -51,6 +51,8 @@ type Config struct {
 	PollInterval time.Duration
 	// KillGrace is how long a process may take to end after SIGTERM. Default 5 s.
 	KillGrace time.Duration
+	// DrainTimeout is how long Drain lets what runs here go on. Default 1 min; negative: not at all.
+	DrainTimeout time.Duration
 	// ServerOptions and DialOptions are added to its server and to its connections: credentials, limits, measurements.
 	ServerOptions []grpc.ServerOption
 	DialOptions   []grpc.DialOption
@@ -75,6 +77,9 @@ func (c *Config) setDefaults() {
 	if c.KillGrace == 0 {
 		c.KillGrace = 5 * time.Second
 	}
+	if c.DrainTimeout == 0 {
+		c.DrainTimeout = time.Minute
+	}
 	if c.Log == nil {
 		c.Log = slog.Default()
 	}
@@ -97,6 +102,7 @@ type Worker struct {
 	lease       lease
 	beating     *pulse
 	reporting   *pulse
+	drain       *drain
 	metrics     *metrics
 	unmeasure   func()
 
@@ -131,7 +137,7 @@ func Start(config Config) (*Worker, error) {
 		listener: listener, server: network.Server(config.ServerOptions...), health: health.NewServer(),
 		conn: conn, registry: pb.NewRegistryServiceClient(conn),
 		ledger: newLedger(labels), logs: newLogs(), ports: newPorts(),
-		beating: newPulse("heartbeat"), reporting: newPulse("report"),
+		beating: newPulse("heartbeat"), reporting: newPulse("report"), drain: newDrain(),
 		ctx: ctx, stop: stop, hurry: make(chan struct{}, 1), registered: make(chan struct{}),
 	}
 	if w.unmeasure, err = w.measure(); err != nil {
