@@ -25,12 +25,12 @@ const tasks = 500
 // task itself wrote down. FM-14, FM-75, FM-80
 func soak(c *Cluster, name string, salt uint64, pause time.Duration, victims func(*Cluster, *rand.Rand) []string) {
 	It(name, func(ctx SpecContext) {
-		random := rand.New(rand.NewPCG(uint64(GinkgoRandomSeed()), salt))
-		s := &strikes{cluster: c, random: rand.New(rand.NewPCG(random.Uint64(), salt)), number: kills(), pause: pause, victims: victims}
+		seed := uint64(GinkgoRandomSeed())
+		s := &strikes{cluster: c, random: random(seed, salt), number: kills(), pause: pause, victims: victims}
 		DeferOnFailure(func() { AddReportEntry("the kills", s.story.String(), ReportEntryVisibilityFailureOrVerbose) })
 		diary, err := newDiary(GinkgoT().TempDir())
 		Expect(err).NotTo(HaveOccurred())
-		mix := mixed(random, diary, tasks, s.span())
+		mix := mixed(random(seed, salt+1), diary, tasks, s.span())
 		By(fmt.Sprintf("killing %d times while %d tasks run in %d jobs", s.number, tasks, len(mix)))
 
 		jobs := launch(ctx, c, mix)
@@ -48,6 +48,9 @@ func soak(c *Cluster, name string, salt uint64, pause time.Duration, victims fun
 		Expect(judge(history, lines)).To(BeEmpty())
 	})
 }
+
+// random follows from the run's seed, and is another one for each salt.
+func random(seed, salt uint64) *rand.Rand { return rand.New(rand.NewPCG(seed, salt)) }
 
 // launch submits each job in its time, and terminates those that are to be. The jobs are there, in their order, once all
 // are acknowledged.
@@ -97,17 +100,17 @@ func (w work) tasksOf(ctx context.Context, job *client.Job) []*pb.TaskStatus {
 }
 
 var _ = Scenario("the controller killed again and again", Controller, Chaos, Kill, real, func(c *Cluster) {
-	soak(c, "kill9_controller: every job ends right, and nothing runs twice", 1, time.Second, theController)
+	soak(c, "kill9_controller: every job ends right, and nothing runs twice", 10, time.Second, theController)
 })
 
 var _ = Scenario("the leader of three controllers killed again and again", Controller, Chaos, Kill, real, Controllers(3), func(c *Cluster) {
-	soak(c, "kill9_leader: every job ends right, and nothing runs twice", 2, 3*time.Second, theLeader)
+	soak(c, "kill9_leader: every job ends right, and nothing runs twice", 20, 3*time.Second, theLeader)
 })
 
 var _ = Scenario("workers killed again and again", Worker, Chaos, Kill, real, func(c *Cluster) {
-	soak(c, "kill9_worker: every job ends right, and nothing runs twice", 3, time.Second, aWorker)
+	soak(c, "kill9_worker: every job ends right, and nothing runs twice", 30, time.Second, aWorker)
 })
 
 var _ = Scenario("controller and workers killed again and again", Controller, Chaos, Kill, real, func(c *Cluster) {
-	soak(c, "kill9_everybody: every job ends right, and nothing runs twice", 4, time.Second, either)
+	soak(c, "kill9_everybody: every job ends right, and nothing runs twice", 40, time.Second, either)
 })

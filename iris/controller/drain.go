@@ -21,12 +21,13 @@ const (
 )
 
 // Drain ends the controller in good order: its health is NOT_SERVING first, then it takes no new calls, answers those that
-// are under way, has another controller lead if it leads and there is one, and stops. When ctx ends it waits for nothing
-// more. In any case the controller has ended when Drain returns, as after Stop; an error says what was cut short.
+// are under way, has another controller lead if it leads and one can, and stops. When ctx ends it waits for nothing more.
+// In any case the controller has ended when Drain returns, as after Stop; an error says that calls were cut off.
 func (c *Controller) Drain(ctx context.Context) error {
 	c.health.Shutdown()
 	c.config.Log.Info("controller drains", "controller", c.config.ID)
-	err := errors.Join(c.gate.close(ctx), c.handOver(ctx))
+	err := c.gate.close(ctx)
+	c.handOver(ctx)
 	c.flush(ctx)
 	return errors.Join(err, c.Stop())
 }
@@ -45,20 +46,18 @@ func (c *Controller) flush(ctx context.Context) {
 	}
 }
 
-// handOver has another controller lead, if there is one.
-func (c *Controller) handOver(ctx context.Context) error {
+// handOver has another controller lead, if one can. Otherwise the others elect one when this one has gone.
+func (c *Controller) handOver(ctx context.Context) {
 	v, shared := c.config.Journal.(voters)
 	if !shared || !c.Leads() {
-		return nil
+		return
 	}
 	ctx, cancel := context.WithTimeout(ctx, transferTimeout)
 	defer cancel()
-	err := v.Transfer(ctx, "")
 	var elsewhere *journal.NotLeaderError
-	if err == nil || errors.Is(err, journal.ErrOnlyVoter) || errors.As(err, &elsewhere) {
-		return nil
+	if err := v.Transfer(ctx, ""); err != nil && !errors.Is(err, journal.ErrOnlyVoter) && !errors.As(err, &elsewhere) {
+		c.config.Log.Warn("controller leads to its end; no other one could take over", "controller", c.config.ID, "error", err)
 	}
-	return fmt.Errorf("controller %s: no other controller leads yet: %w", c.config.ID, err)
 }
 
 // gate is what calls of clients, workers and operators pass. Those of other controllers do not: they go on to the end.

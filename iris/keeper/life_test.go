@@ -140,10 +140,11 @@ func TestShutdownKillsWhatRuns(t *testing.T) {
 	dir := folder(t)
 	first := open(t, dir)
 	run(t, first, "runs", `trap "" TERM; sleep 1000 & echo $$ $!; wait`)
-	all := append(pids(t, first, "runs", 2), keeperOf(dir))
+	all, pid := pids(t, first, "runs", 2), keeperOf(dir)
 	leave(t, first)
 	second := open(t, dir) // which has not started the keeper
 	shutDown(t, second)
+	within(t, 10*time.Second, "the end of the keeper", func() bool { return !alive(pid) })
 	for _, pid := range all {
 		if alive(pid) {
 			t.Errorf("process %d is left", pid)

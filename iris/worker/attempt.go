@@ -15,6 +15,7 @@ import (
 
 	"iris/chaos"
 	"iris/iris/bundle"
+	"iris/iris/keeper"
 	pb "iris/iris/proto"
 	"iris/iris/runtime"
 	"iris/iris/state"
@@ -70,7 +71,14 @@ func (w *Worker) newAttempt(run *pb.TaskRun, spec *pb.JobSpec) *attempt {
 // execute runs an attempt from its order to its end.
 func (w *Worker) execute(a *attempt) {
 	defer a.cancel()
-	end := w.perform(a)
+	w.conclude(a, w.perform(a))
+}
+
+// conclude notes how an attempt ended, unless it is another process's by now.
+func (w *Worker) conclude(a *attempt, end phase) {
+	if w.replaced() {
+		return
+	}
 	w.logs.close(a.uid)
 	w.metrics.end(end.state)
 	w.ledger.advance(a, end)
@@ -97,13 +105,16 @@ func (w *Worker) perform(a *attempt) phase {
 	}
 	w.ledger.advance(a, phase{state: pb.TaskState_TASK_STATE_RUNNING, ports: wirePorts(ports)})
 	w.metrics.started(a.began)
-	return w.monitor(a, task)
+	return w.monitor(a, task, time.Now())
 }
 
-// failed is the end of an attempt that could not be brought to run, unless it was to stop anyway.
+// failed is the end of an attempt that could not be brought to run, unless it was to stop anyway, or it was not its fault.
 func (a *attempt) failed(err error) phase {
-	if a.ctx.Err() != nil {
+	switch {
+	case a.ctx.Err() != nil:
 		return a.stopped()
+	case errors.Is(err, keeper.ErrLost):
+		return phase{state: pb.TaskState_TASK_STATE_KILLED, text: err.Error()}
 	}
 	return phase{state: pb.TaskState_TASK_STATE_FAILED, text: err.Error()}
 }
@@ -116,7 +127,11 @@ func (a *attempt) stopped() phase {
 	return stopped
 }
 
-var stopped = phase{state: pb.TaskState_TASK_STATE_KILLED, text: "stopped on request"}
+var (
+	stopped  = phase{state: pb.TaskState_TASK_STATE_KILLED, text: "stopped on request"}
+	shutDown = phase{state: pb.TaskState_TASK_STATE_KILLED, text: "its worker was shut down"}
+	lapsed   = phase{state: pb.TaskState_TASK_STATE_KILLED, text: "its lease ran out: the controller has not answered"}
+)
 
 // prepare makes the attempt's directory and unpacks its workspace. Functions without a workspace need none.
 func (w *Worker) prepare(a *attempt) (dir string, clean func(), err error) {
@@ -124,12 +139,8 @@ func (w *Worker) prepare(a *attempt) (dir string, clean func(), err error) {
 		return "", func() {}, nil
 	}
 	w.ledger.advance(a, phase{state: pb.TaskState_TASK_STATE_BUILDING})
-	dir = filepath.Join(w.config.WorkDir, strings.ReplaceAll(a.uid, "/", "_"))
-	clean = func() {
-		if err := os.RemoveAll(dir); err != nil {
-			w.config.Log.Warn("directory of an attempt not removed", "directory", dir, "error", err)
-		}
-	}
+	dir = w.directory(a.uid)
+	clean = func() { w.remove(dir) }
 	if a.spec.BundleSha256 == "" {
 		return dir, clean, os.MkdirAll(dir, 0o700)
 	}
@@ -145,6 +156,20 @@ func (w *Worker) prepare(a *attempt) (dir string, clean func(), err error) {
 	}
 	defer release()
 	return dir, clean, bundle.Unpack(archive, dir, bundle.DefaultLimits)
+}
+
+// directory is where an attempt works.
+func (w *Worker) directory(uid string) string {
+	return filepath.Join(w.config.WorkDir, strings.ReplaceAll(uid, "/", "_"))
+}
+
+func (w *Worker) remove(dir string) {
+	if w.replaced() {
+		return // it is another process's
+	}
+	if err := os.RemoveAll(dir); err != nil {
+		w.config.Log.Warn("directory of an attempt not removed", "directory", dir, "error", err)
+	}
 }
 
 // download fetches a bundle from the controller.
@@ -181,8 +206,11 @@ func (w *Worker) start(a *attempt, dir string, ports map[string]int) (runtime.Ta
 	}
 	switch kind := a.spec.Entrypoint.GetKind().(type) {
 	case *pb.Entrypoint_Command:
-		if w.config.Processes != nil {
-			spec.Argv = kind.Command.Argv
+		spec.Argv = kind.Command.Argv
+		switch {
+		case w.keeper != nil:
+			return w.startKept(a, spec, ports)
+		case w.config.Processes != nil:
 			return w.config.Processes.Start(a.ctx, spec)
 		}
 	case *pb.Entrypoint_Function:
@@ -220,13 +248,14 @@ func wirePorts(ports map[string]int) map[string]int32 {
 	return wire
 }
 
-// monitor watches a running attempt until it has ended, one way or another. It always leaves with the process gone.
-func (w *Worker) monitor(a *attempt, task runtime.Task) phase {
+// monitor watches an attempt that has run since it began, until it has ended, one way or another. It always leaves with
+// the process gone.
+func (w *Worker) monitor(a *attempt, task runtime.Task, began time.Time) phase {
 	poll := time.NewTicker(w.config.PollInterval)
 	defer poll.Stop()
 	limit, over := a.spec.GetTimeout().AsDuration(), (<-chan time.Time)(nil)
 	if limit > 0 {
-		timer := time.NewTimer(limit)
+		timer := time.NewTimer(limit - time.Since(began))
 		defer timer.Stop()
 		over = timer.C
 	}
@@ -234,8 +263,8 @@ func (w *Worker) monitor(a *attempt, task runtime.Task) phase {
 		if err := monitorSite.Hit(a.ctx, a); err != nil && a.ctx.Err() == nil {
 			return w.end(task, 0, phase{state: pb.TaskState_TASK_STATE_FAILED, text: "chaos: monitor crashed"})
 		}
-		if a.spec.Exclusive && time.Until(w.lease.end()) <= 2*w.config.PollInterval {
-			return w.interrupt(task, 0, phase{state: pb.TaskState_TASK_STATE_KILLED, text: "its lease ran out: the controller has not answered"})
+		if a.spec.GetExclusive() && time.Until(w.lease.end()) <= w.margin() {
+			return w.interrupt(task, 0, lapsed)
 		}
 		select {
 		case <-task.Done():
@@ -244,10 +273,17 @@ func (w *Worker) monitor(a *attempt, task runtime.Task) phase {
 		case <-over:
 			return w.interrupt(task, w.config.KillGrace, phase{state: pb.TaskState_TASK_STATE_FAILED, text: state.TimeoutText(limit)})
 		case <-a.ctx.Done():
-			return w.interrupt(task, w.config.KillGrace, a.stopped())
+			as := a.stopped()
+			if w.ctx.Err() != nil {
+				as = shutDown
+			}
+			return w.interrupt(task, w.config.KillGrace, as)
 		}
 	}
 }
+
+// margin is how long before the end of the lease exclusive attempts end.
+func (w *Worker) margin() time.Duration { return 2 * w.config.PollInterval }
 
 // interrupt ends a task, unless it has just ended by itself: then that is what counts (FM-54).
 func (w *Worker) interrupt(task runtime.Task, grace time.Duration, as phase) phase {
@@ -261,11 +297,11 @@ func (w *Worker) interrupt(task runtime.Task, grace time.Duration, as phase) pha
 
 // end stops a task and waits until nothing of it is left.
 func (w *Worker) end(task runtime.Task, grace time.Duration, as phase) phase {
-	task.Stop(grace)
+	stop(task, grace, as)
 	select {
 	case <-task.Done():
 	case <-w.ctx.Done(): // the worker itself ends, and waits for nobody
-		task.Stop(0)
+		stop(task, 0, as)
 		<-task.Done()
 	}
 	code := int32(task.Exit().Code)
@@ -273,8 +309,20 @@ func (w *Worker) end(task runtime.Task, grace time.Duration, as phase) phase {
 	return as
 }
 
+// stop asks a task to end. A keeper also keeps why.
+func stop(task runtime.Task, grace time.Duration, as phase) {
+	if kept, ok := task.(*keeper.Task); ok {
+		kept.StopFor(grace, as.verdict())
+		return
+	}
+	task.Stop(grace)
+}
+
 func exited(task runtime.Task) phase {
 	exit := task.Exit()
+	if errors.Is(exit.Err, keeper.ErrLost) {
+		return phase{state: pb.TaskState_TASK_STATE_KILLED, text: exit.Text()}
+	}
 	code := int32(exit.Code)
 	if text := exit.Text(); text != "" {
 		return phase{state: pb.TaskState_TASK_STATE_FAILED, text: text, exit: &code}

@@ -2,6 +2,7 @@ package worker
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"sync"
 	"time"
@@ -44,8 +45,8 @@ func (d *drain) tell(draining bool) {
 }
 
 // Drain ends the worker in good order. It tells the controller, which gives it nothing new from then on, waits for what
-// runs here up to DrainTimeout, then stops what is left (KILLED, "worker w-0 was drained"), and waits until every result is
-// acknowledged. When ctx ends it waits for nothing more. In any case the worker has ended when Drain returns, as after
+// runs here up to DrainTimeout, then stops what is left (KILLED, "worker w-0 was drained"), waits until every result is
+// acknowledged, and lets those who follow a log read it to its end. When ctx ends it waits for nothing more. In any case the worker has ended when Drain returns, as after
 // Stop; an error says what was cut short.
 func (w *Worker) Drain(ctx context.Context) error {
 	err := w.drainUntil(ctx)
@@ -73,11 +74,12 @@ func (w *Worker) drainUntil(ctx context.Context) error {
 	if err := w.await(ctx, over.C, w.ledger.drain, func(running, _ int) int { return running }); err != nil {
 		return fmt.Errorf("worker %s: attempts are killed that it was to wait for: %w", w.config.ID, err)
 	}
-	ctx, cancel := context.WithTimeout(ctx, deliverTimeout)
+	delivery, cancel := context.WithTimeout(ctx, deliverTimeout)
 	defer cancel()
-	if err := w.await(ctx, nil, nil, func(_, unacknowledged int) int { return unacknowledged }); err != nil {
+	if err := w.await(delivery, nil, nil, func(_, unacknowledged int) int { return unacknowledged }); err != nil {
 		return fmt.Errorf("worker %s: the controller has not acknowledged every result: %w", w.config.ID, err)
 	}
+	w.linger(ctx)
 	return nil
 }
 
@@ -94,6 +96,8 @@ func (w *Worker) await(ctx context.Context, over <-chan time.Time, late func(), 
 			late()
 		case <-ctx.Done():
 			return ctx.Err()
+		case <-w.ctx.Done():
+			return errors.New("it ended meanwhile")
 		}
 	}
 }

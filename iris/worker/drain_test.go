@@ -10,10 +10,12 @@ import (
 	"time"
 
 	"google.golang.org/grpc/codes"
+	"google.golang.org/protobuf/types/known/durationpb"
 
 	"iris/chaos"
 	"iris/iris/network"
 	pb "iris/iris/proto"
+	"iris/iris/runtime"
 	"iris/iris/worker"
 )
 
@@ -179,5 +181,39 @@ func TestARegistrationTellsThatAWorkerDrains(t *testing.T) {
 			b.Errorf("a new leader's greeting is answered with %v, %v", out, err)
 		}
 		b.wantDrained(wait, 27*time.Second)
+	})
+}
+
+// Whoever follows a log reads its last lines, though the worker has nothing else to do any more (FM-81).
+func TestALogIsReadToItsEndBeforeAWorkerEnds(t *testing.T) {
+	inBubble(t, nil, func(b *bench) {
+		b.functions.Register("talk", func(_ context.Context, task runtime.FuncTask) error {
+			time.Sleep(7 * time.Second)
+			task.Printf("the last line")
+			time.Sleep(100 * time.Millisecond)
+			return nil
+		})
+		b.run(function("talk"), "a")
+		lines, followed := []*pb.LogLine{}, make(chan error, 1)
+		go func() {
+			for start := int64(0); ; {
+				in := &pb.WorkerLogsRequest{WorkerId: "w-0", Incarnation: b.incarnation(), AttemptUid: "a", StartLine: start, Wait: durationpb.New(time.Minute)}
+				page, err := b.client.FetchTaskLogs(b.Context(), in)
+				if err != nil || page.Complete {
+					lines = append(lines, page.GetLines()...)
+					followed <- err
+					return
+				}
+				lines, start = append(lines, page.Lines...), page.NextLine
+				time.Sleep(300 * time.Millisecond) // the way there and back
+			}
+		}()
+		wait := b.draining(b.Context())
+		if err := <-followed; err != nil || len(lines) != 1 || lines[0].Text != "the last line" {
+			b.Errorf("the log is %v, %v", lines, err)
+		}
+		if took, err := wait(); err != nil || took > 9*time.Second {
+			b.Errorf("it took %v: %v", took, err)
+		}
 	})
 }

@@ -5,6 +5,7 @@ import (
 	"io"
 	"log/slog"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -124,13 +125,26 @@ type boss struct {
 	again     bool  // the next heartbeat asks for a registration
 	refusal   error // of registrations
 	stop      []string
+	lease     time.Duration // default 1 min
+
+	downloads atomic.Int64 // asked for; none is answered
+}
+
+func (b *boss) DownloadBundle(_ *pb.DownloadBundleRequest, stream pb.RegistryService_DownloadBundleServer) error {
+	b.downloads.Add(1)
+	<-stream.Context().Done()
+	return stream.Context().Err()
 }
 
 func (b *boss) Register(_ context.Context, in *pb.RegisterRequest) (*pb.RegisterResponse, error) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	b.registers = append(b.registers, proto.CloneOf(in))
-	return &pb.RegisterResponse{Ack: b.ack(in.Attempts), Stop: b.stop, Lease: durationpb.New(time.Minute)}, b.refusal
+	lease := durationpb.New(time.Minute)
+	if b.lease > 0 {
+		lease = durationpb.New(b.lease)
+	}
+	return &pb.RegisterResponse{Ack: b.ack(in.Attempts), Stop: b.stop, Lease: lease}, b.refusal
 }
 
 func (b *boss) Heartbeat(_ context.Context, in *pb.HeartbeatRequest) (*pb.HeartbeatResponse, error) {

@@ -165,11 +165,3 @@ func (l *ledger) age(now time.Time) {
 func finished(s pb.TaskState) bool {
 	return s != pb.TaskState_TASK_STATE_ASSIGNED && s != pb.TaskState_TASK_STATE_BUILDING && s != pb.TaskState_TASK_STATE_RUNNING
 }
-
-// runs reports whether the attempt is here and not finished.
-func (l *ledger) runs(uid string) bool {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	a := l.attempts[uid]
-	return a != nil && !finished(a.phase.state)
-}

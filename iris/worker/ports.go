@@ -42,6 +42,22 @@ func (p *ports) take(names []string) (map[string]int, func(), error) {
 	return picked, giveBack, nil
 }
 
+// hold takes ports that an attempt has already.
+func (p *ports) hold(picked map[string]int32) (giveBack func()) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	for _, port := range picked {
+		p.taken[int(port)] = true
+	}
+	return func() {
+		p.mu.Lock()
+		defer p.mu.Unlock()
+		for _, port := range picked {
+			delete(p.taken, int(port))
+		}
+	}
+}
+
 func (p *ports) pick() (int, error) {
 	for range portTries {
 		port, err := p.free()

@@ -125,19 +125,35 @@ func (s *service) FetchTaskLogs(ctx context.Context, in *pb.WorkerLogsRequest) (
 	if in.MaxLines > 0 {
 		limit = int(in.MaxLines)
 	}
+	defer s.w.readers.enter()()
 	over := time.NewTimer(min(wait, maxLogWait))
 	defer over.Stop()
+	look, stop := s.w.logTicks()
+	defer stop()
 	for {
-		page, changed := s.w.logs.read(in.AttemptUid, in.StartLine, limit)
+		stamp, err := s.w.logStamp(in.AttemptUid)
+		if err != nil {
+			return nil, status.Errorf(codes.Internal, "log of attempt %s: %v", in.AttemptUid, err)
+		}
+		page, changed, err := s.w.readLog(in.AttemptUid, in.StartLine, limit)
+		if err != nil {
+			return nil, status.Errorf(codes.Internal, "log of attempt %s: %v", in.AttemptUid, err)
+		}
 		if changed == nil || wait == 0 {
 			return s.answer(in.AttemptUid, page)
 		}
-		select {
-		case <-changed:
-		case <-over.C:
-			return s.answer(in.AttemptUid, page)
-		case <-ctx.Done():
-			return nil, status.FromContextError(ctx.Err()).Err()
+		for same := true; same; {
+			select {
+			case <-changed:
+				same = false
+			case <-look:
+				now, err := s.w.logStamp(in.AttemptUid)
+				same = now == stamp && err == nil
+			case <-over.C:
+				return s.answer(in.AttemptUid, page)
+			case <-ctx.Done():
+				return nil, status.FromContextError(ctx.Err()).Err()
+			}
 		}
 	}
 }

@@ -2,6 +2,7 @@ package worker
 
 import (
 	"context"
+	"fmt"
 	"time"
 
 	"github.com/cenkalti/backoff/v5"
@@ -74,12 +75,13 @@ func (w *Worker) register() bool {
 			}
 			w.metrics.registered()
 			w.drain.tell(draining)
-			w.lease.renew(sent, answer.Lease.AsDuration())
-			w.ledger.answer(answer.Ack, answer.Stop)
+			w.renew(sent, answer.Lease.AsDuration())
+			w.follow(answer.Ack, answer.Stop)
 			return true
 		case status.Code(err) == codes.FailedPrecondition:
 			w.config.Log.Error("the controller refused this worker for good; it stops what it runs", "error", err)
 			w.ledger.stopAll()
+			w.cannotGoOn(fmt.Errorf("worker %s: the controller refuses it: %w", w.config.ID, err))
 			return false
 		}
 		delay := pause.NextBackOff()
@@ -135,8 +137,8 @@ func (w *Worker) beat() (registerAgain, answered bool) {
 		return err == nil, err == nil
 	}
 	w.drain.tell(draining)
-	w.lease.renew(sent, 0)
-	w.ledger.answer(answer.Ack, answer.Stop)
+	w.renew(sent, 0)
+	w.follow(answer.Ack, answer.Stop)
 	w.ledger.age(sent)
 	return false, true
 }
@@ -182,7 +184,7 @@ func (w *Worker) send(changed []*attempt) {
 		w.lost(err)
 		return
 	}
-	w.ledger.answer(answer.Ack, answer.Stop)
+	w.follow(answer.Ack, answer.Stop)
 }
 
 // lost asks for a heartbeat soon, since a report did not get through.

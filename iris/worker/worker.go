@@ -18,6 +18,7 @@ import (
 
 	"iris/chaos"
 	"iris/iris/bundle"
+	"iris/iris/keeper"
 	"iris/iris/network"
 	pb "iris/iris/proto"
 	"iris/iris/runtime"
@@ -42,7 +43,11 @@ type Config struct {
 	Attributes map[string]string
 	// Functions and Processes run the two kinds of entrypoints. Nil: this worker cannot.
 	Functions, Processes runtime.Runtime
-	// WorkDir is where attempts get their directories. Bundles caches downloaded workspaces; nil: jobs with a bundle fail.
+	// Keeper runs commands instead of Processes, so that they survive this process: the next one with the same keeper
+	// takes them over, with their logs. Nil: they end with the worker.
+	Keeper *keeper.Options
+	// WorkDir is where attempts get their directories. With a Keeper it is this worker's alone, and what attempts that are
+	// gone have left there is removed. Bundles caches downloaded workspaces; nil: jobs with a bundle fail.
 	WorkDir string
 	Bundles *bundle.Cache
 	// HeartbeatInterval is the time between beats. Default 10 s.
@@ -103,17 +108,24 @@ type Worker struct {
 	beating     *pulse
 	reporting   *pulse
 	drain       *drain
+	readers     readers
 	metrics     *metrics
 	unmeasure   func()
+	keeper      *keeper.Client // nil: there is none
 
 	ctx        context.Context // ends when the worker stops
 	stop       context.CancelFunc
 	hurry      chan struct{} // asks for a heartbeat soon
 	registered chan struct{} // closed when the controller has taken the worker for the first time
+	ended      chan error    // why it cannot go on
 	running    sync.WaitGroup
 }
 
-// Start listens, serves, and keeps registering in the background until the controller takes the worker.
+// keeperTimeout bounds how long a worker waits for its keeper when it starts, and when it ends.
+const keeperTimeout = time.Minute
+
+// Start listens, takes over what its keeper holds, serves, and keeps registering in the background until the controller
+// takes the worker.
 func Start(config Config) (*Worker, error) {
 	config.setDefaults()
 	incarnation, err := uuid.NewV7() // ordered by time: a later start is a greater incarnation
@@ -124,9 +136,19 @@ func Start(config Config) (*Worker, error) {
 	if err != nil {
 		return nil, fmt.Errorf("worker %s: %w", config.ID, err)
 	}
+	var kept *keeper.Client
+	if config.Keeper != nil {
+		if kept, err = openKeeper(config); err != nil {
+			_ = listener.Close() // the first error is the one that matters
+			return nil, fmt.Errorf("worker %s: %w", config.ID, err)
+		}
+	}
 	conn, err := network.ToControllers(config.Network, config.Controller, config.DialOptions...)
 	if err != nil {
 		_ = listener.Close() // the first error is the one that matters
+		if kept != nil {
+			_ = kept.Close()
+		}
 		return nil, fmt.Errorf("worker %s: %w", config.ID, err)
 	}
 	labels := chaos.Labels{"cluster": config.Cluster, "worker": config.ID}
@@ -136,13 +158,19 @@ func Start(config Config) (*Worker, error) {
 		labels:   labels,
 		listener: listener, server: network.Server(config.ServerOptions...), health: health.NewServer(),
 		conn: conn, registry: pb.NewRegistryServiceClient(conn),
-		ledger: newLedger(labels), logs: newLogs(), ports: newPorts(),
+		ledger: newLedger(labels), logs: newLogs(), ports: newPorts(), keeper: kept,
 		beating: newPulse("heartbeat"), reporting: newPulse("report"), drain: newDrain(),
-		ctx: ctx, stop: stop, hurry: make(chan struct{}, 1), registered: make(chan struct{}),
+		ctx: ctx, stop: stop, hurry: make(chan struct{}, 1), registered: make(chan struct{}), ended: make(chan error, 1),
 	}
 	if w.unmeasure, err = w.measure(); err != nil {
 		stop()
+		if kept != nil {
+			_ = kept.Close()
+		}
 		return nil, errors.Join(fmt.Errorf("worker %s: %w", config.ID, err), conn.Close(), listener.Close())
+	}
+	if kept != nil {
+		w.takeOver()
 	}
 	pb.RegisterWorkerServiceServer(w.server, &service{w: w})
 	grpc_health_v1.RegisterHealthServer(w.server, w.health)
@@ -180,6 +208,17 @@ func (w *Worker) Address() string {
 // Registered is closed once the controller has taken the worker for the first time.
 func (w *Worker) Registered() <-chan struct{} { return w.registered }
 
+// Ended has an error once, when the worker cannot go on: the controller refuses it for good, or another process has taken
+// over its keeper. Stop it then.
+func (w *Worker) Ended() <-chan error { return w.ended }
+
+func (w *Worker) cannotGoOn(err error) {
+	select {
+	case w.ended <- err:
+	default: // the first error is the one that matters
+	}
+}
+
 func (w *Worker) everRegistered() bool {
 	select {
 	case <-w.registered:
@@ -189,15 +228,21 @@ func (w *Worker) everRegistered() bool {
 	}
 }
 
-// Stop kills what runs here and ends the worker; nothing of it runs once Stop returns. A function that ignores its
-// context keeps Stop waiting.
+// Stop kills what runs here and ends the worker and its keeper; nothing of it runs once Stop returns. A function that
+// ignores its context keeps Stop waiting.
 func (w *Worker) Stop() error {
 	w.health.Shutdown()
 	w.stop()
 	w.server.Stop()
 	w.running.Wait()
 	w.unmeasure()
-	return w.conn.Close()
+	var err error
+	if w.keeper != nil {
+		ctx, cancel := context.WithTimeout(context.Background(), keeperTimeout)
+		defer cancel()
+		err = w.keeper.Shutdown(ctx)
+	}
+	return errors.Join(err, w.conn.Close())
 }
 
 // ChaosLabels are what chaos rules can tell this worker by.

@@ -21,10 +21,10 @@ type telemetryFlags struct {
 }
 
 func (f *telemetryFlags) add(flags *pflag.FlagSet) {
-	settings.Var(flags, &f.listen, "metrics-listen", "",
+	settings.Var(flags, &f.listen, "metrics-listen",
 		"show /metrics to Prometheus and /healthz over HTTP at this address, in the clear and to everybody; unset, nothing is measured",
 		settings.Address())
-	settings.Var(flags, &f.profiles, "pprof", "", "show /debug/pprof/ there too, which must be an address of this machine alone",
+	settings.Var(flags, &f.profiles, "pprof", "show /debug/pprof/ there too, which must be an address of this machine alone",
 		settings.Bool())
 }
 
