@@ -51,7 +51,7 @@ help: ## list the verbs
 	@printf '\nVariables: FOCUS=<regexp> SEED=<n> REPEAT=<n> KILLS=<n>; for example: make chaos FOCUS=heartbeat SEED=7\n'
 
 .PHONY: build
-build: ## bin/iris: the one binary
+build: ## bin/iris: the command, one static binary
 	@CGO_ENABLED=0 go build -trimpath -o bin/iris ./iris/cmd/iris
 
 .PHONY: chaos

@@ -10,6 +10,8 @@ import (
 
 	. "github.com/onsi/ginkgo/v2"
 	. "github.com/onsi/gomega"
+	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/status"
 
 	. "iris/acceptance"
 	"iris/iris/client"
@@ -37,7 +39,7 @@ func soak(c *Cluster, name string, salt uint64, pause time.Duration, victims fun
 		s.run(ctx)
 		var history []*pb.TaskStatus
 		for i, job := range jobs() {
-			Eventually(ctx, job.Status).WithTimeout(s.span() + 5*time.Minute).Should(HaveState(mix[i].state))
+			Eventually(ctx, acknowledged(job)).WithTimeout(s.span() + 5*time.Minute).Should(HaveState(mix[i].state))
 			Expect(job.Status(ctx)).To(HaveError(mix[i].error))
 			history = append(history, mix[i].tasksOf(ctx, job)...)
 		}
@@ -63,7 +65,7 @@ func launch(ctx context.Context, c *Cluster, mix []work) (jobs func() []*client.
 			sleep(ctx, w.at)
 			all[i] = c.Submit(ctx, w.Spec)
 			if w.cancel > 0 {
-				Eventually(ctx, all[i].Status).Should(HaveState(RUNNING))
+				Eventually(ctx, acknowledged(all[i])).Should(HaveState(RUNNING))
 				sleep(ctx, w.cancel)
 				Expect(all[i].Terminate(ctx)).To(Succeed())
 			}
@@ -72,6 +74,17 @@ func launch(ctx context.Context, c *Cluster, mix []work) (jobs func() []*client.
 	return func() []*client.Job {
 		users.Wait()
 		return all
+	}
+}
+
+// acknowledged is a getter of the status of a job that there must be.
+func acknowledged(job *client.Job) func(context.Context) (*pb.JobStatus, error) {
+	return func(ctx context.Context) (*pb.JobStatus, error) {
+		s, err := job.Status(ctx)
+		if status.Code(err) == codes.NotFound {
+			err = StopTrying("a job that was acknowledged is gone").Wrap(err)
+		}
+		return s, err
 	}
 }
 

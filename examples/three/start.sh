@@ -1,7 +1,9 @@
 # Three controllers and three workers on this machine, with certificates: what docs/walkthrough.md sets up by hand. Source it
-# in bash, at the root of the repository, after `make build`. They and all that they keep end with the shell.
+# in bash, at the root of the repository, after `make build`. They and all that they keep end with the shell. What follows its name
+# are flags for the controllers.
 
 home=$(mktemp -d)
+flags=("$@")
 PATH=$PWD/bin:$PATH
 declare -A pids # of the daemons, by id
 
@@ -11,7 +13,7 @@ controller() {
 	[[ $1 != 0 ]] || join=()
 	iris controller --id "c-$1" --listen "127.0.0.1:2707$1" --data-dir "$home/c-$1" "${join[@]}" \
 		--cert "$home/secrets/controller.pem" --key "$home/secrets/controller-key.pem" \
-		--chaos --log-level error "${@:2}" &
+		--chaos --log-level error "${flags[@]}" "${@:2}" &
 	pids[c-$1]=$!
 }
 

@@ -11,6 +11,7 @@ import (
 	"strconv"
 	"strings"
 	"sync/atomic"
+	"syscall"
 	"time"
 
 	"iris/chaos"
@@ -142,7 +143,7 @@ func (w *Worker) prepare(a *attempt) (dir string, clean func(), err error) {
 	dir = w.directory(a.uid)
 	clean = func() { w.remove(dir) }
 	if a.spec.BundleSha256 == "" {
-		return dir, clean, os.MkdirAll(dir, 0o700)
+		return dir, clean, w.makeDirectory(dir)
 	}
 	if w.config.Bundles == nil {
 		return dir, clean, errors.New("this worker takes no bundles")
@@ -163,9 +164,20 @@ func (w *Worker) directory(uid string) string {
 	return filepath.Join(w.config.WorkDir, strings.ReplaceAll(uid, "/", "_"))
 }
 
+// makeDirectory makes the directory of an attempt, and the one it is in if that is not there yet.
+func (w *Worker) makeDirectory(dir string) error {
+	if os.Mkdir(dir, 0o700) == nil {
+		return nil
+	}
+	return os.MkdirAll(dir, 0o700)
+}
+
 func (w *Worker) remove(dir string) {
 	if w.replaced() {
 		return // it is another process's
+	}
+	if syscall.Rmdir(dir) == nil {
+		return // most leave nothing in it
 	}
 	if err := os.RemoveAll(dir); err != nil {
 		w.config.Log.Warn("directory of an attempt not removed", "directory", dir, "error", err)

@@ -27,6 +27,7 @@ type controllerDaemon struct {
 	advertise     string
 	cluster       string
 	id            string
+	unnamed       bool // nobody said what it is to be called
 	dataDir       string
 	ephemeral     bool
 	join          []string
@@ -54,7 +55,10 @@ func newController(a *app) *cobra.Command {
 has another one lead. A second signal ends it at once. It logs to standard error, and prints one line on standard output when
 it serves.`,
 		Args: arguments(0, 0, ""),
-		RunE: func(c *cobra.Command, _ []string) error { return d.run(c.Context()) },
+		RunE: func(c *cobra.Command, _ []string) error {
+			d.unnamed = !c.Flags().Changed("id")
+			return d.run(c.Context())
+		},
 	}
 	flags := c.Flags()
 	d.log.add(flags)
@@ -218,7 +222,7 @@ func (d *controllerDaemon) check() error {
 	case d.ephemeral && len(d.join) > 0:
 		wrong = append(wrong, errors.New("--ephemeral controllers cannot join others; give --data-dir"))
 	}
-	if len(d.join) > 0 && d.id == firstController {
+	if len(d.join) > 0 && d.unnamed {
 		wrong = append(wrong, fmt.Errorf("a controller that joins others needs a name of its own; %s is the first one's: give --id", d.id))
 	}
 	if d.advertise != "" {
