@@ -50,6 +50,10 @@ help: ## list the verbs
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "  %-16s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 	@printf '\nVariables: FOCUS=<regexp> SEED=<n> REPEAT=<n> KILLS=<n>; for example: make chaos FOCUS=heartbeat SEED=7\n'
 
+.PHONY: build
+build: ## bin/iris: the command, one static binary
+	@CGO_ENABLED=0 go build -trimpath -o bin/iris ./iris/cmd/iris
+
 .PHONY: chaos
 chaos: ## the chaos scenarios in virtual time, within seconds
 	@$(call specs,chaos,chaos && virtual,$(focus))

@@ -21,6 +21,7 @@ type Cluster struct {
 
 	system system
 	booted time.Time
+	kills  int               // so far
 	before []gleak.Goroutine // on the wall clock: what ran before the boot
 }
 
@@ -31,7 +32,7 @@ const patience = 3 * time.Minute
 // is the story.
 func (c *Cluster) boot(ctx context.Context, arm Arm, wishes []Wish) {
 	ginkgo.GinkgoHelper()
-	c.Client = nil
+	c.Client, c.kills = nil, 0
 	p := newPlan()
 	for _, wish := range wishes {
 		wish(&p)
@@ -107,6 +108,7 @@ func (c *Cluster) Dir(controller string) string { return c.system.(*inProcess).D
 func (c *Cluster) Kill(id string) {
 	ginkgo.GinkgoHelper()
 	gomega.Expect(c.system.Kill(id)).To(gomega.Succeed())
+	c.kills++
 }
 
 // Revive starts what was killed, on what it left on its disk.

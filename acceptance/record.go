@@ -19,13 +19,16 @@ const recordName = "scenario"
 type Record struct {
 	Mode     string         // its label
 	Elapsed  time.Duration  // by the spec's own clock, from the boot on
-	Fired    map[string]int // by site
+	Fired    map[string]int // by site; and "kill", which is the spec's own doing
 	Attempts int            // over all jobs
 }
 
 // record notes what the spec did, before its rules go.
 func (c *Cluster) record(ctx context.Context) {
 	r := Record{Mode: c.Label, Elapsed: time.Since(c.booted), Fired: fired(c.Chaos.Firings())}
+	if c.kills > 0 {
+		r.Fired["kill"] = c.kills
+	}
 	if c.Client != nil && !ginkgo.CurrentSpecReport().Failed() {
 		jobs, err := c.Jobs(ctx, "")
 		if err != nil {

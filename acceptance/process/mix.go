@@ -32,6 +32,7 @@ func mixed(random *rand.Rand, diary *diary, tasks int, span time.Duration) []wor
 	for count := 0; count < tasks; {
 		w := kinds[random.IntN(len(kinds))](random, diary, length(random, span))
 		w.Spec.Name = fmt.Sprintf("job-%d", len(all))
+		w.Spec.ID = w.Spec.Name
 		w.Spec.CPU, w.Spec.Memory = 0.25, 64<<20
 		w.Spec.Exclusive = w.Spec.GroupBy == "" && random.IntN(4) == 0
 		w.Spec.Priority = pb.PriorityBand(random.IntN(4))

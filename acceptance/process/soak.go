@@ -10,6 +10,8 @@ import (
 
 	. "github.com/onsi/ginkgo/v2"
 	. "github.com/onsi/gomega"
+	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/status"
 
 	. "iris/acceptance"
 	"iris/iris/client"
@@ -25,19 +27,19 @@ const tasks = 500
 // task itself wrote down. FM-14, FM-75, FM-80
 func soak(c *Cluster, name string, salt uint64, pause time.Duration, victims func(*Cluster, *rand.Rand) []string) {
 	It(name, func(ctx SpecContext) {
-		random := rand.New(rand.NewPCG(uint64(GinkgoRandomSeed()), salt))
-		s := &strikes{cluster: c, random: rand.New(rand.NewPCG(random.Uint64(), salt)), number: kills(), pause: pause, victims: victims}
+		seed := uint64(GinkgoRandomSeed())
+		s := &strikes{cluster: c, random: random(seed, salt), number: kills(), pause: pause, victims: victims}
 		DeferOnFailure(func() { AddReportEntry("the kills", s.story.String(), ReportEntryVisibilityFailureOrVerbose) })
 		diary, err := newDiary(GinkgoT().TempDir())
 		Expect(err).NotTo(HaveOccurred())
-		mix := mixed(random, diary, tasks, s.span())
+		mix := mixed(random(seed, salt+1), diary, tasks, s.span())
 		By(fmt.Sprintf("killing %d times while %d tasks run in %d jobs", s.number, tasks, len(mix)))
 
 		jobs := launch(ctx, c, mix)
 		s.run(ctx)
 		var history []*pb.TaskStatus
 		for i, job := range jobs() {
-			Eventually(ctx, job.Status).WithTimeout(s.span() + 5*time.Minute).Should(HaveState(mix[i].state))
+			Eventually(ctx, acknowledged(job)).WithTimeout(s.span() + 5*time.Minute).Should(HaveState(mix[i].state))
 			Expect(job.Status(ctx)).To(HaveError(mix[i].error))
 			history = append(history, mix[i].tasksOf(ctx, job)...)
 		}
@@ -48,6 +50,9 @@ func soak(c *Cluster, name string, salt uint64, pause time.Duration, victims fun
 		Expect(judge(history, lines)).To(BeEmpty())
 	})
 }
+
+// random follows from the run's seed, and is another one for each salt.
+func random(seed, salt uint64) *rand.Rand { return rand.New(rand.NewPCG(seed, salt)) }
 
 // launch submits each job in its time, and terminates those that are to be. The jobs are there, in their order, once all
 // are acknowledged.
@@ -60,7 +65,7 @@ func launch(ctx context.Context, c *Cluster, mix []work) (jobs func() []*client.
 			sleep(ctx, w.at)
 			all[i] = c.Submit(ctx, w.Spec)
 			if w.cancel > 0 {
-				Eventually(ctx, all[i].Status).Should(HaveState(RUNNING))
+				Eventually(ctx, acknowledged(all[i])).Should(HaveState(RUNNING))
 				sleep(ctx, w.cancel)
 				Expect(all[i].Terminate(ctx)).To(Succeed())
 			}
@@ -69,6 +74,17 @@ func launch(ctx context.Context, c *Cluster, mix []work) (jobs func() []*client.
 	return func() []*client.Job {
 		users.Wait()
 		return all
+	}
+}
+
+// acknowledged is a getter of the status of a job that there must be.
+func acknowledged(job *client.Job) func(context.Context) (*pb.JobStatus, error) {
+	return func(ctx context.Context) (*pb.JobStatus, error) {
+		s, err := job.Status(ctx)
+		if status.Code(err) == codes.NotFound {
+			err = StopTrying("a job that was acknowledged is gone").Wrap(err)
+		}
+		return s, err
 	}
 }
 
@@ -97,17 +113,17 @@ func (w work) tasksOf(ctx context.Context, job *client.Job) []*pb.TaskStatus {
 }
 
 var _ = Scenario("the controller killed again and again", Controller, Chaos, Kill, real, func(c *Cluster) {
-	soak(c, "kill9_controller: every job ends right, and nothing runs twice", 1, time.Second, theController)
+	soak(c, "kill9_controller: every job ends right, and nothing runs twice", 10, time.Second, theController)
 })
 
 var _ = Scenario("the leader of three controllers killed again and again", Controller, Chaos, Kill, real, Controllers(3), func(c *Cluster) {
-	soak(c, "kill9_leader: every job ends right, and nothing runs twice", 2, 3*time.Second, theLeader)
+	soak(c, "kill9_leader: every job ends right, and nothing runs twice", 20, 3*time.Second, theLeader)
 })
 
 var _ = Scenario("workers killed again and again", Worker, Chaos, Kill, real, func(c *Cluster) {
-	soak(c, "kill9_worker: every job ends right, and nothing runs twice", 3, time.Second, aWorker)
+	soak(c, "kill9_worker: every job ends right, and nothing runs twice", 30, time.Second, aWorker)
 })
 
 var _ = Scenario("controller and workers killed again and again", Controller, Chaos, Kill, real, func(c *Cluster) {
-	soak(c, "kill9_everybody: every job ends right, and nothing runs twice", 4, time.Second, either)
+	soak(c, "kill9_everybody: every job ends right, and nothing runs twice", 40, time.Second, either)
 })

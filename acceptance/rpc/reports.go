@@ -22,10 +22,11 @@ var _ = Scenario("reports that come late, twice or out of order", RPC, Chaos, no
 		Eventually(ctx, job.Status).Should(HaveState(RUNNING))
 		first := c.WorkerOf(ctx, job)
 		c.Enable("worker.heartbeat", chaos.Match("worker", first))
-		c.Enable("worker.report_task_state", chaos.Match("worker", first))
+		reports := c.Enable("worker.report_task_state", chaos.Match("worker", first))
 
 		Eventually(ctx, Task(job, 0)).Should(HaveAttempts(WORKERFAILED, RUNNING))
-		Eventually(ctx, c.Alive).WithArguments(job).Should(Equal(1), "the first copy ends by itself, and succeeds")
+		Eventually(ctx, reports.Counts).Should(HaveField("Fired", 1), "the first copy ends by itself, and succeeds")
+		Expect(c.Alive(job)).To(Equal(1))
 		c.Heal()
 		Eventually(ctx, func(ctx context.Context) *pb.WorkerStatus { return c.Worker(ctx, first) }).Should(BeLive(1))
 		Eventually(ctx, job.Status).Should(HaveState(SUCCEEDED))

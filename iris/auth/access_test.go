@@ -28,8 +28,8 @@ import (
 	pb "iris/iris/proto"
 )
 
-// may is what each role may call, written down once more and in another way: by role. A service's name stands for all its
-// methods but those that a role has named.
+// may is what each role may call, written down once more and in another way: by role. A service's name stands for all
+// its methods but those that a role has named.
 var may = map[auth.Role][]string{
 	auth.User:   {"iris.v1.ControllerService", "iris.v1.ClusterService/ListControllers", "grpc.health.v1.Health"},
 	auth.Worker: {"iris.v1.RegistryService", "grpc.health.v1.Health"},
@@ -311,7 +311,8 @@ func TestAnUnboundWorkerSpeaksForAny(t *testing.T) {
 	})
 }
 
-// Registering an address makes its former owner lost, so a worker whose certificate says where it is registers no other.
+// Registering an address makes its former owner lost, so a worker whose certificate says where it is registers no
+// other.
 func TestAWorkerRegistersOnlyWhereItsCertificateSaysItIs(t *testing.T) {
 	inBubble(t, func(b *bench) {
 		b.issued(auth.Request{Role: auth.Worker, Name: "w-2", Hosts: []string{"10.0.0.2", "two.example"}})

@@ -52,7 +52,8 @@ func newAuthority(valid time.Duration) (authority, error) {
 }
 
 // issue makes a certificate and its key. Users and administrators get one that serves nobody: it proves a client alone.
-func (a authority) issue(role Role, name string, hosts []string, valid time.Duration) (*x509.Certificate, *ecdsa.PrivateKey, error) {
+func (a authority) issue(role Role, name string, hosts []string, valid time.Duration) (
+	*x509.Certificate, *ecdsa.PrivateKey, error) {
 	key, err := newKey()
 	if err != nil {
 		return nil, nil, err

@@ -18,18 +18,18 @@ import (
 type Config struct {
 	// CA are the certificates of the authorities whose certificates are believed, in PEM. There may be several.
 	CA string
-	// Cert and Key are the process's own certificate and its key, in PEM. With them a server speaks TLS. Without Tokens it
-	// then takes only clients that have a certificate too.
+	// Cert and Key are the process's own certificate and its key, in PEM. With them a server speaks TLS. Without Tokens
+	// it then takes only clients that have a certificate too.
 	Cert, Key string
 	// Tokens is a file with the hashes of the tokens that a server takes; see Token.
 	Tokens string
-	// Revoked is a file with the serial numbers of certificates that a server no longer takes, one in a line; lines that are
-	// empty or begin with # do not count.
+	// Revoked is a file with the serial numbers of certificates that a server no longer takes, one in a line; lines
+	// that are empty or begin with # do not count.
 	Revoked string
 	// Token is a file with the token that a client presents.
 	Token string
-	// OpenHealth answers health checks without credentials, for load balancers that have none. Default: they need some, of
-	// any role.
+	// OpenHealth answers health checks without credentials, for load balancers that have none. Default: they need some,
+	// of any role.
 	OpenHealth bool
 	// Rates limit how often a caller may call. A role that is not in it has no limit. Nil: DefaultRates.
 	Rates map[Role]Rate

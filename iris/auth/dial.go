@@ -18,9 +18,9 @@ import (
 )
 
 // Dial makes the options of connections to servers of the given roles; none given: controllers. With authorities in the
-// config they use TLS, and the server must prove to be what it should: a controller by a certificate for the host that is
-// dialled, a worker by a certificate for the worker id that a call is for. Without, they are in the clear. A token in the
-// config goes with every call. An error says which file is missing or wrong.
+// config they use TLS, and the server must prove to be what it should: a controller by a certificate for the host that
+// is dialled, a worker by a certificate for the worker id that a call is for. Without, they are in the clear. A token
+// in the config goes with every call. An error says which file is missing or wrong.
 func Dial(c Config, roles ...Role) ([]grpc.DialOption, error) {
 	if len(roles) == 0 {
 		roles = []Role{Controller}
@@ -69,14 +69,16 @@ func (d *caller) warn(raw net.Conn) {
 // workerKey is the context's key of the worker id that a call is for.
 type workerKey struct{}
 
-func (d *caller) unary(ctx context.Context, method string, in, out any, conn *grpc.ClientConn, invoke grpc.UnaryInvoker, options ...grpc.CallOption) error {
+func (d *caller) unary(ctx context.Context, method string, in, out any, conn *grpc.ClientConn, invoke grpc.UnaryInvoker,
+	options ...grpc.CallOption) error {
 	if m, ok := in.(interface{ GetWorkerId() string }); ok {
 		ctx = context.WithValue(ctx, workerKey{}, m.GetWorkerId())
 	}
 	return explained(invoke(ctx, method, in, out, conn, options...))
 }
 
-func (d *caller) stream(ctx context.Context, desc *grpc.StreamDesc, conn *grpc.ClientConn, method string, open grpc.Streamer, options ...grpc.CallOption) (grpc.ClientStream, error) {
+func (d *caller) stream(ctx context.Context, desc *grpc.StreamDesc, conn *grpc.ClientConn, method string,
+	open grpc.Streamer, options ...grpc.CallOption) (grpc.ClientStream, error) {
 	stream, err := open(ctx, desc, conn, method, options...)
 	return stream, explained(err)
 }
@@ -95,15 +97,16 @@ func explained(err error) error {
 	return status.Error(codes.Unauthenticated, text)
 }
 
-// GetRequestMetadata brings the token. A call for one worker does not go to another, whose address may be the one that the
-// first had before (FM-24): its message would be read there.
+// GetRequestMetadata brings the token. A call for one worker does not go to another, whose address may be the one that
+// the first had before (FM-24): its message would be read there.
 func (d *caller) GetRequestMetadata(ctx context.Context, _ ...string) (map[string]string, error) {
 	info, _ := credentials.RequestInfoFromContext(ctx)
 	if s, ok := info.AuthInfo.(*server); ok {
 		wanted, _ := ctx.Value(workerKey{}).(string)
 		switch {
 		case s.who.Role == Worker && s.who.Name != "" && wanted != "" && s.who.Name != wanted:
-			return nil, status.Errorf(codes.Unauthenticated, "the call is for worker %s, and its address is now that of worker %s", wanted, s.who.Name)
+			return nil, status.Errorf(codes.Unauthenticated,
+				"the call is for worker %s, and its address is now that of worker %s", wanted, s.who.Name)
 		case s.outlived():
 			return nil, d.outlived(s)
 		}
@@ -115,8 +118,8 @@ func (d *caller) GetRequestMetadata(ctx context.Context, _ ...string) (map[strin
 	return map[string]string{"authorization": "Bearer " + d.secret.get()}, nil
 }
 
-// outlived ends a connection that lived longer than the client's certificate, if there is another certificate by now: the
-// next connection is made with that.
+// outlived ends a connection that lived longer than the client's certificate, if there is another certificate by now:
+// the next connection is made with that.
 func (d *caller) outlived(s *server) error {
 	d.pair.refresh()
 	if end := d.pair.get().Leaf.NotAfter; !time.Now().Before(end) {
@@ -124,8 +127,8 @@ func (d *caller) outlived(s *server) error {
 			d.config.Cert, end.UTC().Format(time.RFC3339))
 	}
 	_ = s.raw.Close() // it is closed all the same
-	return status.Errorf(codes.Unavailable, "the connection's certificate has expired; the next connection is made with the one that is in %s now",
-		d.config.Cert)
+	return status.Errorf(codes.Unavailable,
+		"the connection's certificate has expired; the next connection is made with the one that is in %s now", d.config.Cert)
 }
 
 // RequireTransportSecurity is false: whether a token may travel in the clear is decided by who listens where.

@@ -221,8 +221,8 @@ func (b *bench) clients(second *bench, first, other codes.Code) {
 	wantAbout(b.T, call(b.T, b.dial(c), launch), other, "")
 }
 
-// Nobody has to restart anything when a certificate is renewed, in time or late: a connection that has outlived its own is
-// replaced by one with the new certificate.
+// Nobody has to restart anything when a certificate is renewed, in time or late: a connection that has outlived its own
+// is replaced by one with the new certificate.
 func TestAConnectionThatOutlivesItsCertificateIsReplaced(t *testing.T) {
 	for name, late := range map[string]bool{"renewed in time": false, "renewed late": true} {
 		t.Run(name, func(t *testing.T) {

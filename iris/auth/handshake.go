@@ -45,8 +45,8 @@ func (c serverCredentials) ServerHandshake(raw net.Conn) (net.Conn, credentials.
 // protocol is the name of HTTP/2 in TLS.
 const protocol = "h2"
 
-// tls is made anew for each connection, from the files as they are now. Nothing is resumed: a resumed session would skip
-// the look at the client's certificate.
+// tls is made anew for each connection, from the files as they are now. Nothing is resumed: a resumed session would
+// skip the look at the client's certificate.
 func (g *guard) tls() *tls.Config {
 	config := &tls.Config{
 		MinVersion: tls.VersionTLS13, NextProtos: []string{protocol}, SessionTicketsDisabled: true,
@@ -61,8 +61,8 @@ func (g *guard) tls() *tls.Config {
 	return config
 }
 
-// turnAway lets the client read why: a connection closed at once, with bytes of the client unread, would take the reason
-// with it. A client that does not speak TLS is told that this is TLS.
+// turnAway lets the client read why: a connection closed at once, with bytes of the client unread, would take the
+// reason with it. A client that does not speak TLS is told that this is TLS.
 func turnAway(raw net.Conn, err error) {
 	_ = raw.SetDeadline(time.Now().Add(parting)) // whatever fails here, the connection is closed next
 	if plain := (tls.RecordHeaderError{}); errors.As(err, &plain) && plain.Conn != nil {
@@ -95,7 +95,7 @@ func (serverCredentials) OverrideServerName(string) error { return nil }
 
 func protocolInfo(encrypted bool) credentials.ProtocolInfo {
 	if encrypted {
-		return credentials.ProtocolInfo{SecurityProtocol: "tls", SecurityVersion: "1.3"}
+		return credentials.ProtocolInfo{SecurityProtocol: "tls"}
 	}
 	return credentials.ProtocolInfo{SecurityProtocol: "insecure"}
 }
@@ -103,9 +103,10 @@ func protocolInfo(encrypted bool) credentials.ProtocolInfo {
 // clientCredentials open connections on the client's side.
 type clientCredentials struct{ *caller }
 
-// ClientHandshake makes sure who is there: somebody of the right role, and with the right name. Workers are known by their
-// id, not by where they are: see caller.GetRequestMetadata.
-func (c clientCredentials) ClientHandshake(ctx context.Context, address string, raw net.Conn) (net.Conn, credentials.AuthInfo, error) {
+// ClientHandshake makes sure who is there: somebody of the right role, and with the right name. Workers are known by
+// their id, not by where they are: see caller.GetRequestMetadata.
+func (c clientCredentials) ClientHandshake(ctx context.Context, address string, raw net.Conn) (
+	net.Conn, credentials.AuthInfo, error) {
 	if c.pool == nil {
 		c.warn(raw)
 		return &greeted{Conn: raw, explain: func(first []byte, err error) error { return explainClear(address, first, err) }},
@@ -139,15 +140,15 @@ func (s *server) outlived() bool { return !s.until.IsZero() && !time.Now().Befor
 func (s *server) AuthType() string { return "iris" }
 
 // tls is made anew for each connection. The standard verification is replaced, not left out: it knows nothing of roles.
-func (c *caller) tls(host string, info *server) *tls.Config {
+func (d *caller) tls(host string, info *server) *tls.Config {
 	config := &tls.Config{
 		MinVersion: tls.VersionTLS13, NextProtos: []string{protocol}, ServerName: host, InsecureSkipVerify: true,
 		VerifyConnection: func(state tls.ConnectionState) (err error) {
-			info.who, err = verifyServer(state.PeerCertificates, c.pool.get(), host, c.roles)
+			info.who, err = verifyServer(state.PeerCertificates, d.pool.get(), host, d.roles)
 			return err
 		},
 	}
-	if pair := c.pair.get(); pair != nil {
+	if pair := d.pair.get(); pair != nil {
 		info.until = pair.Leaf.NotAfter
 		config.GetClientCertificate = func(*tls.CertificateRequestInfo) (*tls.Certificate, error) {
 			return pair, nil // also to a server that believes another authority: its refusal says what is wrong
@@ -169,7 +170,8 @@ func verifyServer(chain []*x509.Certificate, pool *x509.CertPool, host string, r
 		return Identity{}, refusal(err.Error())
 	}
 	if !slices.Contains(roles, who.Role) {
-		return Identity{}, refusal(fmt.Sprintf("the server's certificate is for role %s; expected: %s", who.Role, listed(roles)))
+		return Identity{}, refusal(fmt.Sprintf("the server's certificate is for role %s; expected: %s",
+			who.Role, listed(roles)))
 	}
 	if who.Role == Worker && len(leaf.DNSNames)+len(leaf.IPAddresses) == 0 {
 		return who, nil
@@ -221,7 +223,7 @@ func explainClear(address string, first []byte, err error) error {
 
 // explain says what a failed handshake means and what to do. Errors that have nothing to do with credentials, such as a
 // lost connection, stay as they are.
-func (c *caller) explain(address string, err error) error {
+func (d *caller) explain(address string, err error) error {
 	var (
 		unknown x509.UnknownAuthorityError
 		host    x509.HostnameError
@@ -236,23 +238,25 @@ func (c *caller) explain(address string, err error) error {
 	case errors.As(err, &refused):
 		return marked("server at %s: %v", address, refused)
 	case errors.As(err, &unknown):
-		return marked("the certificate of the server at %s is not from an authority in %s: it is another cluster's, or the file is",
-			address, c.config.CA)
+		return marked("the certificate of the server at %s is not from an authority in %s: "+
+			"it is another cluster's, or the file is", address, d.config.CA)
 	case errors.As(err, &host):
-		return marked("the certificate of the server at %s is not for that host: %v; make one for it with: iris auth issue", address, host)
+		return marked("the certificate of the server at %s is not for that host: %v; make one for it with: iris auth issue",
+			address, host)
 	case errors.As(err, &invalid):
-		return marked("the certificate of the server at %s is not good: %v; make another with: iris auth issue", address, invalid)
+		return marked("the certificate of the server at %s is not good: %v; make another with: iris auth issue",
+			address, invalid)
 	case errors.As(err, &record):
 		return marked("the server at %s does not speak TLS: start it with a certificate, or call it without an authority (%s)",
-			address, c.config.CA)
+			address, d.config.CA)
 	case errors.As(err, &remote) && remote.Op == "remote error":
-		return c.explainAlert(address, remote.Err)
+		return d.explainAlert(address, remote.Err)
 	}
 	return err
 }
 
 // explainAlert says what a server's TLS alert means.
-func (c *caller) explainAlert(address string, alert error) error {
+func (d *caller) explainAlert(address string, alert error) error {
 	const (
 		badCertificate      tls.AlertError = 42
 		expiredCertificate  tls.AlertError = 45
@@ -260,10 +264,11 @@ func (c *caller) explainAlert(address string, alert error) error {
 		protocolVersion     tls.AlertError = 70
 		certificateRequired tls.AlertError = 116
 	)
+	own := "the certificate in " + d.config.Cert
 	for known, meaning := range map[tls.AlertError]string{
-		badCertificate:      "does not take the certificate in " + c.config.Cert + ": make another with: iris auth issue",
-		expiredCertificate:  "says that the certificate in " + c.config.Cert + " expired: make another with: iris auth issue",
-		unknownAuthority:    "does not believe the authority of the certificate in " + c.config.Cert + ": it is another cluster's",
+		badCertificate:      "does not take " + own + ": make another with: iris auth issue",
+		expiredCertificate:  "says that " + own + " expired: make another with: iris auth issue",
+		unknownAuthority:    "does not believe the authority of " + own + ": it is another cluster's",
 		protocolVersion:     "does not speak TLS 1.3",
 		certificateRequired: "wants a certificate: make one with: iris auth issue",
 	} {

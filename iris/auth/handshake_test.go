@@ -20,8 +20,8 @@ import (
 	pb "iris/iris/proto"
 )
 
-// What does not fit between client and server is UNAUTHENTICATED, which a client does not try again for ten minutes, and
-// says what to do.
+// What does not fit between client and server is UNAUTHENTICATED, which a client does not try again for ten minutes,
+// and says what to do.
 func TestWhatDoesNotFitSaysWhatToDo(t *testing.T) {
 	for name, c := range map[string]struct {
 		server, client func(*bench) auth.Config
@@ -184,6 +184,37 @@ func TestAUsersCertificateServesNobody(t *testing.T) {
 		}
 		b.serve(auth.Config{}, grpc.Creds(credentials.NewTLS(&tls.Config{Certificates: []tls.Certificate{pair}})))
 		wantAbout(b.T, call(b.T, b.dial(b.certificate("user"), auth.Roles...), launch), codes.Unauthenticated, "incompatible key usage")
+	})
+}
+
+// One controller whose certificate is wrong does not keep callers from the others. A caller whose own is wrong is told.
+func TestAControllerWithTheWrongCertificateIsPassedOver(t *testing.T) {
+	inBubble(t, func(b *bench) {
+		made(b.T, b.path("other"), auth.Options{Hosts: []string{"first"}})
+		wrong := b.mutual()
+		wrong.Cert, wrong.Key = b.foreign("controller.pem"), b.foreign("controller-key.pem")
+		b.serveAt("first", wrong)
+		b.serve(b.both())
+		for name, want := range map[string]codes.Code{"user": codes.OK, "gone": codes.Unauthenticated} {
+			config := b.certificate("user")
+			if name == "gone" {
+				write(b.T, b.path("gone.token"), "iris_user_gone")
+				config.Token = b.path("gone.token")
+			}
+			options, err := auth.Dial(config)
+			if err != nil {
+				b.Fatal(err)
+			}
+			several, err := network.ToControllers(b.net, "first,"+host, options...)
+			if err != nil {
+				b.Fatal(err)
+			}
+			_, err = pb.NewControllerServiceClient(several).LaunchJob(b.Context(), &pb.LaunchJobRequest{})
+			wantAbout(b.T, err, want, "")
+			if err := several.Close(); err != nil {
+				b.Error(err)
+			}
+		}
 	})
 }
 

@@ -55,9 +55,9 @@ func (m Made) String() string {
 	return b.String()
 }
 
-// Init makes, in a directory of its own: an authority (ca.pem, ca-key.pem); for each role, or each worker, a certificate
-// (worker.pem, worker-key.pem; worker-w-0.pem for the worker w-0) and a token (worker.token); and the hashes of all tokens
-// (tokens). A file that is there already is an error, and then nothing is made.
+// Init makes, in a directory of its own: an authority (ca.pem, ca-key.pem); for each role, or each worker, a
+// certificate (worker.pem, worker-key.pem; worker-w-0.pem for the worker w-0) and a token (worker.token); and the
+// hashes of all tokens (tokens). A file that is there already is an error, and then nothing is made.
 func Init(dir string, options Options) (Made, error) {
 	if options.Hosts == nil {
 		options.Hosts = DefaultHosts
@@ -86,7 +86,8 @@ func Init(dir string, options Options) (Made, error) {
 			return nil, err
 		}
 		hashes = append(hashes, token.line()...)
-		out.add(fileName(who.Role, who.Name)+".token", []byte(secret+"\n"), 0o600, fmt.Sprintf("%s's token, id %s", who, token.ID))
+		out.add(fileName(who.Role, who.Name)+".token", []byte(secret+"\n"), 0o600,
+			fmt.Sprintf("%s's token, id %s", who, token.ID))
 	}
 	out.add(tokensFile, hashes, 0o600, "the hashes of all tokens; controllers and workers need it to take tokens")
 	if err := os.MkdirAll(dir, 0o700); err != nil {
@@ -103,8 +104,8 @@ type Request struct {
 	Role Role
 	// Name binds a worker's certificate to a worker id; of others it says whose it is. It may be empty.
 	Name string
-	// Hosts are the names and addresses by which a controller is dialled. For a worker there need be none: workers are known
-	// by their id. Those that are given must be right, and are the only ones it may register.
+	// Hosts are the names and addresses by which a controller is dialled. For a worker there need be none: workers are
+	// known by their id. Those that are given must be right, and are the only ones it may register.
 	Hosts []string
 	// Valid is how long it is good. Default: a year.
 	Valid time.Duration
@@ -167,8 +168,8 @@ func fileName(role Role, name string) string {
 	return string(role) + "-" + name
 }
 
-// In is the config of one whose certificate is in a directory that Init filled: the certificate for that name, or, if there
-// is none, the one for all of the role. It takes and trusts whoever has a certificate of the same authority.
+// In is the config of one whose certificate is in a directory that Init filled: the certificate for that name, or, if
+// there is none, the one for all of the role. It takes and trusts whoever has a certificate of the same authority.
 func In(dir string, role Role, name string) Config {
 	if _, err := os.Stat(filepath.Join(dir, fileName(role, name)+".pem")); err != nil {
 		name = ""

@@ -23,7 +23,8 @@ func (g *guard) unary(ctx context.Context, in any, info *grpc.UnaryServerInfo, h
 	return handler(ctx, in)
 }
 
-func (g *guard) stream(srv any, stream grpc.ServerStream, info *grpc.StreamServerInfo, handler grpc.StreamHandler) error {
+func (g *guard) stream(srv any, stream grpc.ServerStream, info *grpc.StreamServerInfo,
+	handler grpc.StreamHandler) error {
 	ctx, err := g.enter(stream.Context(), info.FullMethod)
 	if err != nil {
 		return err
@@ -82,11 +83,13 @@ func (p *pass) speaksFor(message any) error {
 		return nil
 	}
 	if m, ok := message.(interface{ GetWorkerId() string }); ok && p.Name != "" && m.GetWorkerId() != p.Name {
-		return status.Errorf(codes.PermissionDenied, "this credential is bound to worker %s; the call is for worker %s", p.Name, m.GetWorkerId())
+		return status.Errorf(codes.PermissionDenied, "this credential is bound to worker %s; the call is for worker %s",
+			p.Name, m.GetWorkerId())
 	}
 	if m, ok := message.(*pb.RegisterRequest); ok && p.leaf != nil && len(p.leaf.DNSNames)+len(p.leaf.IPAddresses) > 0 {
 		if err := p.leaf.VerifyHostname(hostOf(m.Address)); err != nil {
-			return status.Errorf(codes.PermissionDenied, "worker %s may not register the address %s: %v", m.WorkerId, m.Address, err)
+			return status.Errorf(codes.PermissionDenied, "worker %s may not register the address %s: %v",
+				m.WorkerId, m.Address, err)
 		}
 	}
 	return nil

@@ -12,8 +12,8 @@ import (
 // resolveTimeout bounds the resolution of a listener's host name.
 const resolveTimeout = 5 * time.Second
 
-// CheckListener refuses an address that other machines can reach, unless calls to it are secured. An address without a host
-// listens everywhere. A host name counts as loopback if all it resolves to does.
+// CheckListener refuses an address that other machines can reach, unless calls to it are secured. An address without a
+// host listens everywhere. A host name counts as loopback if all it resolves to does.
 func CheckListener(address string, secured bool) error {
 	if secured {
 		return nil
@@ -21,7 +21,8 @@ func CheckListener(address string, secured bool) error {
 	local, err := loopback(address)
 	switch {
 	case err != nil:
-		return fmt.Errorf("cannot tell who could reach %q: %w; bind 127.0.0.1, or give the server certificates or tokens", address, err)
+		return fmt.Errorf("cannot tell who could reach %q: %w; bind 127.0.0.1, or give the server certificates or tokens",
+			address, err)
 	case !local:
 		return fmt.Errorf("%q can be reached from other machines, and whoever reaches it could run anything: "+
 			"bind 127.0.0.1, or give the server certificates or tokens (iris auth init makes both)", address)
@@ -29,8 +30,8 @@ func CheckListener(address string, secured bool) error {
 	return nil
 }
 
-// CheckListener refuses an address that other machines can reach, unless this config asks callers for credentials. If it
-// asks for tokens and has no certificate to hide them, the log gets a warning.
+// CheckListener refuses an address that other machines can reach, unless this config asks callers for credentials. If
+// it asks for tokens and has no certificate to hide them, the log gets a warning.
 func (c Config) CheckListener(address string) error {
 	if err := CheckListener(address, c.Secured()); err != nil {
 		return err

@@ -56,8 +56,8 @@ type Method struct {
 	ClientStreams, ServerStreams bool
 }
 
-// Methods lists every method of every service whose code is linked into the program and whose package has the prefix: all
-// of Iris for "iris.v1", everything for "".
+// Methods lists every method of every service whose code is linked into the program and whose package has the prefix:
+// all of Iris for "iris.v1", everything for "".
 func Methods(prefix string) []Method {
 	var all []Method
 	protoregistry.GlobalFiles.RangeFiles(func(file protoreflect.FileDescriptor) bool {

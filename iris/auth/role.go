@@ -58,8 +58,8 @@ func (i Identity) String() string {
 	return fmt.Sprintf("%s %s (%s)", i.Role, i.Name, i.Credential)
 }
 
-// FromContext is who makes the call that a handler serves. There is nobody on a server without credentials, and in a health
-// check that needs none.
+// FromContext is who makes the call that a handler serves. There is nobody on a server without credentials, and in a
+// health check that needs none.
 func FromContext(ctx context.Context) (Identity, bool) {
 	if p := passOf(ctx); p != nil && p.Role != "" {
 		return p.Identity, true

@@ -22,8 +22,8 @@ import (
 	"google.golang.org/grpc/tap"
 )
 
-// Server makes the options of a server that lets in only those who may. Without credentials in the config there are none:
-// everybody may do everything. An error says which file is missing or wrong.
+// Server makes the options of a server that lets in only those who may. Without credentials in the config there are
+// none: everybody may do everything. An error says which file is missing or wrong.
 func Server(c Config) ([]grpc.ServerOption, error) {
 	if !c.Secured() {
 		return nil, nil
@@ -72,10 +72,12 @@ func newGuard(c Config) (*guard, error) {
 			return nil, err
 		}
 		if who.Role != Controller && who.Role != Worker {
-			return nil, fmt.Errorf("%s is for role %s; a server needs the certificate of a controller or a worker", c.Cert, who.Role)
+			return nil, fmt.Errorf("%s is for role %s; a server needs the certificate of a controller or a worker",
+				c.Cert, who.Role)
 		}
 		if c.CA == "" && c.Tokens == "" {
-			return nil, errors.New("a certificate alone lets everybody in: give the authorities of clients' certificates too, or tokens")
+			return nil, errors.New("a certificate alone lets everybody in: " +
+				"give the authorities of clients' certificates too, or tokens")
 		}
 	}
 	return g, nil
@@ -107,8 +109,8 @@ func passOf(ctx context.Context) *pass {
 	return p
 }
 
-// tap decides on a call before its message is read, so that nobody without credentials makes the server read 16 MiB. gRPC
-// holds a lock meanwhile: when it is time to look at files, the decision is left to the interceptors.
+// tap decides on a call before its message is read, so that nobody without credentials makes the server read 16 MiB.
+// gRPC holds a lock meanwhile: when it is time to look at files, the decision is left to the interceptors.
 func (g *guard) tap(ctx context.Context, info *tap.Info) (context.Context, error) {
 	if g.due() {
 		return ctx, nil
@@ -196,10 +198,11 @@ func bearer(ctx context.Context) (string, error) {
 	if len(values) == 0 {
 		return "", nil
 	}
-	if len(values) > 1 || len(values[0]) <= len(bearerPrefix) || !strings.EqualFold(values[0][:len(bearerPrefix)], bearerPrefix) {
+	value, n := values[0], len(bearerPrefix)
+	if len(values) > 1 || len(value) <= n || !strings.EqualFold(value[:n], bearerPrefix) {
 		return "", errors.New(`the authorization of the call is not one "Bearer" and a token`)
 	}
-	return values[0][len(bearerPrefix):], nil
+	return value[n:], nil
 }
 
 func (g *guard) byToken(secret string) (*pass, error) {

@@ -28,8 +28,8 @@ func (s *session) AuthType() string {
 	return "tls"
 }
 
-// maxRefusals is how many calls on one connection may be refused for want of credentials before it is closed: gRPC keeps
-// something of each call that is refused early until its connection ends.
+// maxRefusals is how many calls on one connection may be refused for want of credentials before it is closed: gRPC
+// keeps something of each call that is refused early until its connection ends.
 const maxRefusals = 1000
 
 // refuse counts a refusal.
@@ -39,8 +39,9 @@ func (s *session) refuse() {
 	}
 }
 
-// end counts a call that came after the end of the client's certificate. The first is told; with the second the connection is
-// closed, since no call on it can succeed any more: the client may have another certificate by now, and show it.
+// end counts a call that came after the end of the client's certificate. The first is told; with the second the
+// connection is closed, since no call on it can succeed any more: the client may have another certificate by now, and
+// show it.
 func (s *session) end() {
 	if s.useless.Add(1) == 2 {
 		_ = s.raw.Close() // it is closed all the same

@@ -20,12 +20,12 @@ import (
 	"time"
 )
 
-// Token is a line of a tokens file, in JSON: what a server knows of a token that it accepts. Lines that are empty or begin
-// with # do not count.
+// Token is a line of a tokens file, in JSON: what a server knows of a token that it accepts. Lines that are empty or
+// begin with # do not count.
 //
-// The secret itself, "iris_<role>_<52 letters and digits>", is nowhere but with its owner. Its random part has 256 bits, so
-// that one SHA-256 is enough to hide it: a slow hash makes guessing dear where there are few guesses, as with passwords,
-// and here there are 2^256. It would only make every call dear.
+// The secret itself, "iris_<role>_<52 letters and digits>", is nowhere but with its owner. Its random part has 256
+// bits, so that one SHA-256 is enough to hide it: a slow hash makes guessing dear where there are few guesses, as with
+// passwords, and here there are 2^256. It would only make every call dear.
 type Token struct {
 	// ID is for people: the first 8 digits of the hash.
 	ID   string `json:"id"`
@@ -60,7 +60,8 @@ func newToken(role Role, name string, valid time.Duration) (Token, string, error
 	random := make([]byte, secretBytes)
 	_, _ = rand.Read(random) // never fails
 	secret := secretPrefix + string(role) + "_" + secretEncoding.EncodeToString(random)
-	t := Token{Role: role, Name: name, Created: time.Now().UTC().Truncate(time.Second), hash: sha256.Sum256([]byte(secret))}
+	now := time.Now().UTC().Truncate(time.Second)
+	t := Token{Role: role, Name: name, Created: now, hash: sha256.Sum256([]byte(secret))}
 	t.SHA256 = hex.EncodeToString(t.hash[:])
 	t.ID = t.SHA256[:idLength]
 	if valid > 0 {
@@ -89,7 +90,8 @@ func (t Token) identity() Identity {
 // expired says so, or is nil.
 func (t Token) expired(now time.Time) error {
 	if !t.Expires.IsZero() && !now.Before(t.Expires) {
-		return fmt.Errorf("token %s expired at %s; make another with: iris auth token", t.ID, t.Expires.UTC().Format(time.RFC3339))
+		return fmt.Errorf("token %s expired at %s; make another with: iris auth token",
+			t.ID, t.Expires.UTC().Format(time.RFC3339))
 	}
 	return nil
 }
@@ -171,9 +173,9 @@ func Tokens(path string) ([]Token, error) {
 	return parseTokens(f)
 }
 
-// AddToken makes a token for a role, and appends it to a tokens file, which is made if need be. Name binds a worker's token
-// to a worker id, or says which user's it is; it may be empty. A token without an end has valid 0. The secret is returned
-// here and kept nowhere.
+// AddToken makes a token for a role, and appends it to a tokens file, which is made if need be. Name binds a worker's
+// token to a worker id, or says which user's it is; it may be empty. A token without an end has valid 0. The secret is
+// returned here and kept nowhere.
 func AddToken(path string, role Role, name string, valid time.Duration) (Token, string, error) {
 	made, secret, err := newToken(role, name, valid)
 	if err != nil {
@@ -199,8 +201,8 @@ func (t Token) line() []byte {
 	return append(line, '\n')
 }
 
-// Revoke takes tokens out of a tokens file, by their ids. Servers refuse them within about a second. It returns those taken
-// out; an id that the file does not have is an error, and then nothing changes.
+// Revoke takes tokens out of a tokens file, by their ids. Servers refuse them within about a second. It returns those
+// taken out; an id that the file does not have is an error, and then nothing changes.
 func Revoke(path string, ids ...string) ([]Token, error) {
 	var revoked []Token
 	err := edit(path, func(old []byte) ([]byte, error) {

@@ -155,7 +155,8 @@ func open(path string) (file, error) {
 // private refuses a file with a secret that others than its owner can read.
 func (f file) private() error {
 	if mode := f.info.Mode().Perm(); mode&0o077 != 0 {
-		return fmt.Errorf("%s holds secrets and others than its owner may use it (mode %04o); run: chmod 600 %s", f.path, mode, f.path)
+		return fmt.Errorf("%s holds secrets and others than its owner may use it (mode %04o); run: chmod 600 %s",
+			f.path, mode, f.path)
 	}
 	return nil
 }
@@ -163,7 +164,8 @@ func (f file) private() error {
 // unwritable refuses a file that anybody could replace.
 func (f file) unwritable() error {
 	if mode := f.info.Mode().Perm(); mode&0o002 != 0 {
-		return fmt.Errorf("%s says whom to trust and anybody may write it (mode %04o); run: chmod 644 %s", f.path, mode, f.path)
+		return fmt.Errorf("%s says whom to trust and anybody may write it (mode %04o); run: chmod 644 %s",
+			f.path, mode, f.path)
 	}
 	return nil
 }

@@ -50,7 +50,7 @@ func TestWhatIsUsedIsNotIdle(t *testing.T) {
 				if removed, err := s.RemoveIdle(h, time.Now()); removed || err != nil {
 					t.Errorf("what is in use is removed: %v, %v", removed, err)
 				}
-				time.Sleep(1)
+				time.Sleep(1 * time.Nanosecond)
 				if removed, err := s.RemoveIdle(h, time.Now()); !removed || err != nil {
 					t.Errorf("what is idle is removed: %v, %v", removed, err)
 				}

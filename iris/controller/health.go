@@ -65,3 +65,9 @@ func serving(yes bool) grpc_health_v1.HealthCheckResponse_ServingStatus {
 	}
 	return grpc_health_v1.HealthCheckResponse_NOT_SERVING
 }
+
+// Healthy reports whether the controller goes on: what the health service says of the process as a whole.
+func (c *Controller) Healthy() bool {
+	out, err := c.health.Check(context.Background(), &grpc_health_v1.HealthCheckRequest{})
+	return err == nil && out.Status == grpc_health_v1.HealthCheckResponse_SERVING
+}

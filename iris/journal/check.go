@@ -35,7 +35,7 @@ type findings struct {
 	snapshots []snapshotFile
 }
 
-// check reads all files of a journal, and refuses one that has lost more than the end of its log: see damageError. It
+// check reads all files of a journal, and refuses one that has lost more than the end of its log: see [DamageError]. It
 // changes nothing.
 func check(p paths) (findings, error) {
 	found, err := checkLog(p, all)
@@ -54,8 +54,8 @@ func check(p paths) (findings, error) {
 	return found, found.match(p)
 }
 
-// checkLog is check without the snapshots. If the index is known of the last entry that counts, it is the log of a journal
-// that runs, and what is full was found intact before.
+// checkLog is check without the snapshots. If the index is known of the last entry that counts, it is the log of a
+// journal that runs, and what is full was found intact before.
 func checkLog(p paths, known uint64) (findings, error) {
 	found := findings{known: known}
 	state, _, mended, err := readMeta(p.meta())
@@ -100,7 +100,8 @@ func (f *findings) segment(p paths, i int) error {
 		return refusal(path, err)
 	}
 	if len(c.terms) > 0 && c.terms[0].Term < f.last.Term {
-		return damaged(path, fmt.Errorf("it begins with term %d; the file before it ends with %d", c.terms[0].Term, f.last.Term))
+		return damaged(path, fmt.Errorf("it begins with term %d; the file before it ends with %d", c.terms[0].Term,
+			f.last.Term))
 	}
 	if info.SealTime.IsZero() {
 		return f.open(path, i, c, b)
@@ -112,7 +113,8 @@ func (f *findings) segment(p paths, i int) error {
 		return damaged(path, fmt.Errorf("it ends at offset %d (index %d) without the index it was closed with",
 			c.end, c.last.Index))
 	case c.last.Index < info.MaxIndex || info.MinIndex < info.BaseIndex || info.MinIndex > info.MaxIndex:
-		return damaged(path, fmt.Errorf("it ends at index %d; %d to %d are due", c.last.Index, info.MinIndex, info.MaxIndex))
+		return damaged(path, fmt.Errorf("it ends at index %d; %d to %d are due", c.last.Index, info.MinIndex,
+			info.MaxIndex))
 	}
 	f.add(info, c, info.MaxIndex)
 	return nil
@@ -170,8 +172,8 @@ func (f *findings) base() snapshotFile {
 	return snapshotFile{}
 }
 
-// match holds the log and the snapshots against each other. Snapshots that are damaged are of no use; so the log must go
-// on where the newest of the others ends, or be whole, and must reach as far as those that are damaged did.
+// match holds the log and the snapshots against each other. Snapshots that are damaged are of no use; so the log
+// must go on where the newest of the others ends, or be whole, and must reach as far as those that are damaged did.
 func (f *findings) match(p paths) error {
 	base, broken, reached := f.base(), error(nil), uint64(0)
 	for _, s := range f.snapshots {

@@ -99,8 +99,8 @@ func expectSame(t testing.TB, before, after map[string]string) {
 	}
 }
 
-// A voter is crashed again and again, at random: what is left each time is a beginning of what was proposed that has all
-// that was acknowledged.
+// A voter is crashed again and again, at random (FM-80): what is left each time is a beginning of what was proposed
+// that has all that was acknowledged.
 func TestNothingAcknowledgedIsLostInACrash(t *testing.T) {
 	dir := quickDir(t)
 	sites := []*chaos.Site{beforeAppend, afterAppend, afterCommit, nil}

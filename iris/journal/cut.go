@@ -13,11 +13,11 @@ import (
 	"github.com/hashicorp/raft-wal/types"
 )
 
-// repair makes of files that were found fit to go on with, files that raft-wal goes on with: it cuts what a crash left of
-// the last write, and completes a change of segments that a crash interrupted. All that matters is told.
+// repair makes of files that were found fit to go on with, files that raft-wal goes on with: it cuts what a crash
+// left of the last write, and completes a change of segments that a crash interrupted. All that matters is told.
 func (f *findings) repair(p paths, m *meta, log *slog.Logger) error {
 	if f.mended != nil {
-		log.Warn("the metadata of the log were damaged; the second copy was intact and has replaced them", "damage", f.mended)
+		log.Warn("the metadata of the log were damaged, and were replaced by their second copy", "damage", f.mended)
 	}
 	if f.known == all {
 		if err := errors.Join(f.setAside(p, log), removeTemporary(p.log())); err != nil {

@@ -13,6 +13,8 @@ import (
 	"testing"
 )
 
+// Damaged files are refused, and left as they are, unless what is lost is the end of the log (FM-77).
+
 // A specimen is the directory of a voter that has written a while, and what is in it.
 type specimen struct {
 	dir     string
@@ -96,8 +98,8 @@ func (s specimen) harm(t testing.TB, do func(in func(path string) string)) strin
 	return dir
 }
 
-// outcome opens a journal in a directory and returns how many jobs it has, or why it does not open; then it must have left
-// the files alone.
+// outcome opens a journal in a directory and returns how many jobs it has, or why it does not open; then it must
+// have left the files alone.
 func outcome(t *testing.T, dir string) (jobs int, refused error) {
 	t.Helper()
 	before := contents(t, dir)
@@ -233,11 +235,14 @@ func TestAWriteOfWhichOnlyPartsArrivedIsCut(t *testing.T) {
 func TestAHoleInTheLastFileIsDamage(t *testing.T) {
 	s := makeSpecimen(t, 90, unchanged)
 	b := s.batches[len(s.batches)-4]
-	for _, hole := range [][2]int{{b.from, b.to}, {b.from, b.from + 8}, {b.commit, b.to}, {b.from + 16, b.to + 64}, {0, 64}} {
+	for _, hole := range [][2]int{
+		{b.from, b.to}, {b.from, b.from + 8}, {b.commit, b.to}, {b.from + 16, b.to + 64}, {0, 64},
+	} {
 		dir := s.harm(t, func(in func(string) string) {
 			mustWrite(t, in(s.tail), func(b []byte) []byte { clear(b[hole[0]:hole[1]]); return b })
 		})
-		expectRefusal(t, "a hole from "+strconv.Itoa(hole[0])+" to "+strconv.Itoa(hole[1]), dir, strings.Replace(s.tail, s.dir, dir, 1))
+		what := "a hole from " + strconv.Itoa(hole[0]) + " to " + strconv.Itoa(hole[1])
+		expectRefusal(t, what, dir, strings.Replace(s.tail, s.dir, dir, 1))
 	}
 }
 
@@ -319,7 +324,8 @@ func TestSnapshotsAndLogMustMatch(t *testing.T) {
 	}
 	newest, older := found.snapshots[0].path, found.snapshots[1].path
 	if found.first > found.snapshots[0].index+1 || found.first <= found.snapshots[1].index {
-		t.Fatalf("the log begins at %d, between the snapshots of %d and %d", found.first, found.snapshots[1].index, found.snapshots[0].index)
+		t.Fatalf("the log begins at %d, and the snapshots end at %d and %d", found.first, found.snapshots[1].index,
+			found.snapshots[0].index)
 	}
 	for _, file := range []string{"state.bin", "meta.json"} {
 		for at := 0; at < 200; at += 13 {
@@ -334,7 +340,8 @@ func TestSnapshotsAndLogMustMatch(t *testing.T) {
 				}
 				continue
 			}
-			expectRefusal(t, "the newest snapshot: "+file+" flipped at "+strconv.Itoa(at), dir, strings.Replace(newest, s.dir, dir, 1))
+			what := "the newest snapshot: " + file + " flipped at " + strconv.Itoa(at)
+			expectRefusal(t, what, dir, strings.Replace(newest, s.dir, dir, 1))
 		}
 	}
 	for _, path := range []string{newest, filepath.Join(newest, "state.bin"), filepath.Join(newest, "meta.json")} {
@@ -401,7 +408,8 @@ func TestFilesOfANewerVersionAreRefused(t *testing.T) {
 				header := b[at : at+metaHeader-4]
 				binary.LittleEndian.PutUint32(header[len(metaMagic):], metaVersion+1)
 				text := b[at+metaHeader:][:binary.LittleEndian.Uint32(header[len(metaMagic)+4:])]
-				binary.LittleEndian.PutUint32(b[at+metaHeader-4:], crc32.Update(crc32.Checksum(header, castagnoli), castagnoli, text))
+				crc := crc32.Update(crc32.Checksum(header, castagnoli), castagnoli, text)
+				binary.LittleEndian.PutUint32(b[at+metaHeader-4:], crc)
 			}
 			return b
 		})

@@ -36,8 +36,8 @@ type diskUse struct {
 	op   string
 }
 
-// ChaosLabels are those of the controller, and op: "allocate" for the space of a new file of the log, "snapshot" for the
-// beginning of a snapshot, or "write".
+// ChaosLabels are those of the controller, and op: "allocate" for the space of a new file of the log, "snapshot"
+// for the beginning of a snapshot, or "write".
 func (u diskUse) ChaosLabels() chaos.Labels {
 	labels := maps.Clone(u.disk.labels)
 	labels["op"] = u.op
@@ -49,7 +49,8 @@ func lacksSpace(err error) bool {
 	return errors.Is(err, syscall.ENOSPC) || errors.Is(err, syscall.EDQUOT) || errors.Is(err, syscall.EFBIG)
 }
 
-// create makes a file of so many zeros that has its space on disk, whole or not at all. Another of that name is replaced.
+// create makes a file of so many zeros that has its space on disk, whole or not at all. Another of that name is
+// replaced.
 func (d *disk) create(path string, size int64) error {
 	if err := d.fault("allocate", path); err != nil {
 		return err

@@ -6,8 +6,8 @@ import (
 	"syscall"
 )
 
-// allocate makes the file this long and gives it its space on disk. A file system that cannot set space aside gives it as
-// the file is written.
+// allocate makes the file this long and gives it its space on disk. A file system that cannot set space aside gives
+// it as the file is written.
 func allocate(f *os.File, size int64) error {
 	for {
 		err := syscall.Fallocate(int(f.Fd()), 0, 0, size)

@@ -11,8 +11,8 @@ import (
 // ErrClosed is why a journal is over that was closed.
 var ErrClosed = errors.New("the journal is closed")
 
-// ending is the end of a journal, whoever brings it about: Close, a fault that it does not survive, or chaos. From then on
-// it writes, applies and sends nothing.
+// ending is the end of a journal, whoever brings it about: Close, a fault that it does not survive, or chaos. From
+// then on it writes, applies and sends nothing.
 type ending struct {
 	done chan struct{}     // closed at the end
 	last func(cause error) // what to do then; it must not wait

@@ -16,11 +16,11 @@ import (
 // envelope is what one record of raft's log carries: the entries that were proposed while the record before it was
 // written.
 //
-//	"IrJ" | version 1 | CRC-32C of the rest 4 | term 8 | first 8 | entries 4 | then each entry: length 4, Entry (protobuf)
+//	"IrJ" | version 1 | CRC-32C of the rest 4 | term 8 | first 8 | entries 4 | each entry: length 4, Entry (protobuf)
 //
-// Term names the term in which the entries were proposed, at random. A record whose first is 0 begins that term. The
-// entries of a term are numbered from 1. So every copy of the log can tell, and all alike, whether a record is about the
-// state that its proposer saw: see fence.
+// Term names the term in which the entries were proposed, at random. A record whose first is 0 begins that term.
+// The entries of a term are numbered from 1. So every copy of the log can tell, and all alike, whether a record is
+// about the state that its proposer saw: see fence.
 type envelope struct {
 	term    uint64
 	first   uint64

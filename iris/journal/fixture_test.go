@@ -20,7 +20,9 @@ import (
 )
 
 // policy is that of the clusters of these tests.
-var policy = state.Policy{NoWorkerGrace: time.Minute, DispatchRounds: 2, DispatchPause: time.Second, TimeoutSlack: time.Second}
+var policy = state.Policy{
+	NoWorkerGrace: time.Minute, DispatchRounds: 2, DispatchPause: time.Second, TimeoutSlack: time.Second,
+}
 
 // submission is the n-th entry of a test: it launches the n-th job.
 func submission(n int) Entry {
@@ -56,8 +58,8 @@ func testLog(t testing.TB, id string) *slog.Logger {
 	return slog.New(slog.NewTextHandler(t.Output(), &slog.HandlerOptions{Level: slog.LevelWarn})).With("voter", id)
 }
 
-// quickDir is a directory for what many tries need, in memory if the system has such a place: what they try is not whether
-// an fsync reaches the disk.
+// quickDir is a directory for what many tries need, in memory if the system has such a place: what they try is not
+// whether an fsync reaches the disk.
 func quickDir(t testing.TB) string {
 	dir, err := os.MkdirTemp("/dev/shm", "journal")
 	if err != nil {

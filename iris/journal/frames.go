@@ -42,7 +42,8 @@ type content struct {
 // errUnknown is about entries of which nobody was told that they are there.
 var errUnknown = errors.New("the write failed, and nobody was told of what it wrote")
 
-// readSegment reads a segment file, which is all of the bytes, up to the index known. A newer version's file is an error.
+// readSegment reads a segment file, which is all of the bytes, up to the index known. A newer version's file is an
+// error.
 func readSegment(b []byte, info types.SegmentInfo, known uint64) (content, error) {
 	c := content{}
 	c.beyond = len(bytes.TrimRight(b, "\x00"))
@@ -73,8 +74,8 @@ func checkHeader(b []byte, info types.SegmentInfo) error {
 	if b[7] > segmentVersion {
 		return errNewerFile
 	}
-	base, id, codec := binary.LittleEndian.Uint64(b[8:]), binary.LittleEndian.Uint64(b[16:]), binary.LittleEndian.Uint64(b[24:])
-	if base != info.BaseIndex || id != info.ID || codec != info.Codec {
+	base, id := binary.LittleEndian.Uint64(b[8:]), binary.LittleEndian.Uint64(b[16:])
+	if base != info.BaseIndex || id != info.ID || binary.LittleEndian.Uint64(b[24:]) != info.Codec {
 		return fmt.Errorf("its header is that of another segment (%d-%d)", base, id)
 	}
 	return nil

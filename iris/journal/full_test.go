@@ -54,7 +54,8 @@ func TestAFullDisk(t *testing.T) {
 					case <-term.Over():
 					}
 				}
-				if err := term.Err(); !errors.Is(err, syscall.ENOSPC) || !strings.Contains(err.Error(), "no space left on device") {
+				err := term.Err()
+				if !errors.Is(err, syscall.ENOSPC) || !strings.Contains(err.Error(), "no space left on device") {
 					t.Errorf("the term is over: %v", err)
 				}
 				acknowledged := int(term.Committed())

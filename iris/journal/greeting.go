@@ -9,9 +9,9 @@ import (
 	"net"
 )
 
-// A voter opens every stream with a greeting that says of which cluster it is, so that voters of two clusters never mix
-// their logs: by a mistaken address, or because each of them was told to bootstrap. A new voter is of the cluster of the
-// first one that greets it.
+// A voter opens every stream with a greeting that says of which cluster it is, so that voters of two clusters never
+// mix their logs: by a mistaken address, or because each of them was told to bootstrap. A new voter is of the
+// cluster of the first one that greets it.
 const (
 	greetingText = "iris log 1\n"
 	clusterBytes = 16

@@ -10,8 +10,8 @@ import (
 	"github.com/hashicorp/go-hclog"
 )
 
-// raftLog is the log of raft and raft-wal on slog, for those who look for a fault in them: they tell everything again and
-// again, and call an error what they retry. What an operator must know, the journal tells itself.
+// raftLog is the log of raft and raft-wal on slog, for those who look for a fault in them: they tell everything
+// again and again, and call an error what they retry. What an operator must know, the journal tells itself.
 type raftLog struct {
 	to    *slog.Logger
 	quiet func() bool // whether nothing is to be told any more: a journal that is over has nothing to say

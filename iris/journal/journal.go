@@ -44,14 +44,14 @@ type Journal interface {
 type Term interface {
 	// State is the cluster as of the beginning of the term. It is the caller's own copy, to change as it proposes.
 	State() *state.Cluster
-	// Propose adds an entry to the log, in the order of the calls. It never waits; the caller sees to it that no more than
-	// MaxOutstanding are outstanding. The entry must not be changed afterwards.
+	// Propose adds an entry to the log, in the order of the calls. It never waits; the caller sees to it that no
+	// more than MaxOutstanding are outstanding. The entry must not be changed afterwards.
 	Propose(Entry)
 	// Committed is how many of the term's proposals are committed, the first ones. News is sent to after it grew.
 	Committed() uint64
 	News() <-chan struct{}
-	// Over is closed when the term has ended. What is not committed by then may or may not be in the log: the next term's
-	// state tells. Err says why.
+	// Over is closed when the term has ended. What is not committed by then may or may not be in the log: the next
+	// term's state tells. Err says why.
 	Over() <-chan struct{}
 	Err() error
 	// End ends the term from this side and waits until nothing of it runs.

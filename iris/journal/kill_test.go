@@ -55,7 +55,7 @@ func work(dir string) error {
 	}
 }
 
-// A process that is killed at any instant has lost nothing that it told anybody of.
+// A process that is killed at any instant (FM-75, FM-80) has lost nothing that it told anybody of.
 func TestAVoterThatIsKilledLosesNothing(t *testing.T) {
 	dir := t.TempDir()
 	told := 0

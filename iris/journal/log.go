@@ -17,8 +17,8 @@ import (
 	"github.com/hashicorp/raft-wal/segment"
 )
 
-// diskLog is raft's log on disk. It does what raft expects of a disk and raft-wal does not do: it goes on by itself once a
-// full disk has space again, and it does not fail where raft would panic.
+// diskLog is raft's log on disk. It does what raft expects of a disk and raft-wal does not do: it goes on by itself
+// once a full disk has space again, and it does not fail where raft would panic.
 type diskLog struct {
 	paths       paths
 	disk        *disk
@@ -84,8 +84,8 @@ func (l *diskLog) reopen() error {
 // StoreLog appends an entry.
 func (l *diskLog) StoreLog(entry *raft.Log) error { return l.StoreLogs([]*raft.Log{entry}) }
 
-// StoreLogs appends entries, on disk before it returns. If the disk is full, a leader is told so, and leads no longer; one
-// who follows waits, since raft believes that it has what it could not append.
+// StoreLogs appends entries, on disk before it returns. If the disk is full, a leader is told so, and leads no
+// longer; one who follows waits, since raft believes that it has what it could not append.
 func (l *diskLog) StoreLogs(entries []*raft.Log) error {
 	if err := l.write(func() error { return l.wal.StoreLogs(entries) }, !l.leading()); err != nil {
 		return err
@@ -107,8 +107,8 @@ func (l *diskLog) leading() bool {
 	return leads != nil && (*leads)()
 }
 
-// DeleteRange removes entries from the beginning of the log, or from its end: then it waits for space like one who follows
-// and appends.
+// DeleteRange removes entries from the beginning of the log, or from its end: then it waits for space like one who
+// follows and appends.
 func (l *diskLog) DeleteRange(from, to uint64) error {
 	return l.write(func() error { return l.wal.DeleteRange(from, to) }, to >= l.last.Load())
 }
@@ -181,7 +181,8 @@ func (l *diskLog) lacking() error {
 // tell says once that the disk is full.
 func (l *diskLog) tell(err error) {
 	if was, _ := l.lack.Swap(lack{err}).(lack); was.err == nil {
-		l.log.Error("the log cannot be written; this controller works on once there is space", "dir", l.paths.dir, "err", err)
+		l.log.Error("the log cannot be written; this controller works on once there is space", "dir", l.paths.dir,
+			"err", err)
 	}
 }
 
@@ -257,8 +258,8 @@ type stableStore struct{ *diskLog }
 // currentTerm is the key under which raft keeps its term. It panics if it cannot.
 const currentTerm = "CurrentTerm"
 
-// Set stores a value, on disk before it returns, and waits if the disk is full. Of a journal that is over, which neither
-// votes nor answers any more, raft may believe what it likes about its term.
+// Set stores a value, on disk before it returns, and waits if the disk is full. Of a journal that is over, which
+// neither votes nor answers any more, raft may believe what it likes about its term.
 func (s stableStore) Set(key, value []byte) error {
 	for pause := minPause; ; pause = min(2*pause, maxPause) {
 		if err := s.end.over(); err != nil {

@@ -21,10 +21,10 @@ type machine struct {
 	term    *raftTerm // whose entries need not be decoded
 }
 
-// fence decides, alike on every copy of the log, which records count. A record was proposed by a controller that had a
-// certain state before its eyes. It counts only if that is the state that it is applied to: if the last term that began is
-// its own, and all that was proposed before it in that term came before it. (Leadership may be lost and won again, and a
-// proposal fail and the one after it succeed.)
+// fence decides, alike on every copy of the log, which records count. A record was proposed by a controller that
+// had a certain state before its eyes. It counts only if that is the state that it is applied to: if the last term
+// that began is its own, and all that was proposed before it in that term came before it. (Leadership may be lost
+// and won again, and a proposal fail and the one after it succeed.)
 type fence struct {
 	term  uint64 // the last that began; 0: none ever did
 	entry uint64 // number of the term's last entry

@@ -14,7 +14,8 @@ import (
 	"iris/iris/state"
 )
 
-// A command that this version does not know ends the journal: to leave it out would make another cluster of the same log.
+// A command that this version does not know ends the journal: to leave it out would make another cluster of the
+// same log.
 func TestAnUnknownCommandEndsTheJournal(t *testing.T) {
 	dir := t.TempDir()
 	inBubble(t, func(t *testing.T) {
@@ -27,7 +28,9 @@ func TestAnUnknownCommandEndsTheJournal(t *testing.T) {
 		entry = protowire.AppendBytes(entry, unknown)
 		record := envelope{term: term.(*raftTerm).id, first: 6}
 		record.add(entry)
-		term.(*raftTerm).id++ // so that it is read, as by another voter
+		r.machine.mu.Lock()
+		r.machine.term = nil // so that it is read, as by another voter
+		r.machine.mu.Unlock()
 		_ = r.raft.Apply(record.seal(), 0)
 		err := over(t, term)
 		if err == nil || !strings.Contains(err.Error(), "upgrade this controller") {
@@ -77,7 +80,7 @@ func TestOnlyWhatContinuesTheTermCounts(t *testing.T) {
 		{"of the term before", [][]byte{begin(7), record(7, 1, 0), begin(8), record(7, 2, 1)}, 1},
 		{"after one that failed", [][]byte{begin(7), record(7, 1, 0), record(7, 3, 2), record(7, 4, 3)}, 1},
 		{"twice", [][]byte{begin(7), record(7, 1, 0), record(7, 1, 0), record(7, 2, 1)}, 2},
-		{"from the beginning of a term", [][]byte{begin(7), record(7, 1, 0), begin(8), record(8, 1, 1), record(8, 2, 2)}, 3},
+		{"of a new term", [][]byte{begin(7), record(7, 1, 0), begin(8), record(8, 1, 1), record(8, 2, 2)}, 3},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			m := &machine{cluster: state.New(state.Policy{})}
@@ -121,7 +124,8 @@ func (s *memorySink) Close() error                { return nil }
 func (s *memorySink) Cancel() error               { return nil }
 func (s *memorySink) ID() string                  { return "" }
 
-// A term that ends and another that begins in the same leadership: what was on its way either counts before or not at all.
+// A term that ends and another that begins in the same leadership: what was on its way either counts before or not
+// at all.
 func TestATermBeginsAnew(t *testing.T) {
 	inBubble(t, func(t *testing.T) {
 		r := alone(t, t.TempDir())

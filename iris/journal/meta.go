@@ -17,12 +17,13 @@ import (
 	"github.com/hashicorp/raft-wal/types"
 )
 
-// meta is the file with what raft must remember beside the log (its term and vote), and of which files the log is made.
+// meta is the file with what raft must remember beside the log (its term and vote), and of which files the log is
+// made.
 //
-// The file holds the same text twice. The second copy is written once the first one is safe, so that whatever damages one
-// of them, torn writes included, leaves the other: the newest state that anybody was told about. It never grows, so
-// that a full disk keeps no controller from voting. (The metadata of raft-wal itself is a bbolt file, which has no
-// checksums where it matters.)
+// The file holds the same text twice. The second copy is written once the first one is safe, so that whatever
+// damages one of them, torn writes included, leaves the other: the newest state that anybody was told about. It
+// never grows, so that a full disk keeps no controller from voting. (The metadata of raft-wal itself is a bbolt
+// file, which has no checksums where it matters.)
 type meta struct {
 	disk *disk
 	file *file
@@ -177,7 +178,8 @@ func openMeta(d *disk, dir, path string) (*meta, error) {
 	return m, nil
 }
 
-// commit changes what the file says, on disk before it returns. If that fails, the change may have happened all the same.
+// commit changes what the file says, on disk before it returns. If that fails, the change may have happened all the
+// same.
 func (m *meta) commit(change func(*metaState)) error {
 	m.mu.Lock()
 	defer m.mu.Unlock()
@@ -209,8 +211,8 @@ func (m *meta) Load(string) (types.PersistentState, error) {
 	return m.state.Segments, nil
 }
 
-// CommitState is part of the contract of raft-wal: the log is from now on made of these segments. A new one has its file
-// before the metadata speak of it, so that a file that is missing is a file that was lost.
+// CommitState is part of the contract of raft-wal: the log is from now on made of these segments. A new one has its
+// file before the metadata speak of it, so that a file that is missing is a file that was lost.
 func (m *meta) CommitState(state types.PersistentState) error {
 	if n := len(state.Segments); n > 0 && state.Segments[n-1].SealTime.IsZero() {
 		if err := m.provide(state.Segments[n-1]); err != nil {

@@ -6,9 +6,9 @@ import (
 	"github.com/hashicorp/raft"
 )
 
-// A record of raft's log carries all that was proposed while the one before it was written, up to this many bytes, so that
-// one write to the disk serves many entries. An entry that is larger by itself has a record of its own, and one larger
-// than maxRecord is cut between its commands.
+// A record of raft's log carries all that was proposed while the one before it was written, up to this many bytes,
+// so that one write to the disk serves many entries. An entry that is larger by itself has a record of its own, and
+// one larger than maxRecord is cut between its commands.
 const (
 	fullRecord = 512 << 10
 	maxRecord  = 32 << 20

@@ -25,8 +25,8 @@ type RaftConfig struct {
 	ID string
 	// Address is where clients, workers and other voters reach this controller.
 	Address string
-	// Bootstrap makes a cluster of this one voter if the directory is empty. Otherwise an empty voter waits to be added by
-	// the leader of a cluster that exists.
+	// Bootstrap makes a cluster of this one voter if the directory is empty. Otherwise an empty voter waits to be
+	// added by the leader of a cluster that exists.
 	Bootstrap bool
 	// Policy is that of a new cluster.
 	Policy state.Policy
@@ -37,14 +37,16 @@ type RaftConfig struct {
 	// Log is told what an operator must know; default: slog.Default.
 	Log *slog.Logger
 
-	// ElectionTimeout is how long a voter does without a word from the leader before it wants to lead: as long, at least,
-	// and twice as long at most. Default 500ms; no less than 50ms. An election takes as long again if votes split.
+	// ElectionTimeout is how long a voter does without a word from the leader before it wants to lead: as long, at
+	// least, and twice as long at most. Default 500ms; no less than 50ms. An election takes as long again if votes
+	// split.
 	ElectionTimeout time.Duration
-	// SnapshotEntries and SnapshotBytes are how much the log grows before a snapshot is taken: so many records, or so many
-	// bytes. Default 8192 and 64 MiB.
+	// SnapshotEntries and SnapshotBytes are how much the log grows before a snapshot is taken: so many records, or
+	// so many bytes. Default 8192 and 64 MiB.
 	SnapshotEntries int
 	SnapshotBytes   int64
-	// TrailingEntries is how many records the log keeps behind a snapshot, for voters that are not far behind. Default 1024.
+	// TrailingEntries is how many records the log keeps behind a snapshot, for voters that are not far behind.
+	// Default 1024.
 	TrailingEntries int
 	// SegmentBytes is the size of the log's files. Default 16 MiB.
 	SegmentBytes int
@@ -117,16 +119,16 @@ type Raft struct {
 	term      *raftTerm     // the last
 }
 
-// OpenRaft opens the journal in a directory, or makes one. It refuses, with a [DamageError], files that have lost more than
-// the end of the log, and leaves them as they are.
+// OpenRaft opens the journal in a directory, or makes one. It refuses, with a [DamageError], files that have lost
+// more than the end of the log, and leaves them as they are.
 func OpenRaft(config RaftConfig) (*Raft, error) {
 	config, err := config.withDefaults()
 	if err != nil {
 		return nil, err
 	}
 	r := &Raft{
-		config: config, log: config.Log, proposed: make(chan struct{}, 1), pending: make(chan pending, 2*MaxOutstanding),
-		grown: make(chan struct{}, 1), changed: make(chan struct{}),
+		config: config, log: config.Log, proposed: make(chan struct{}, 1), grown: make(chan struct{}, 1),
+		changed: make(chan struct{}), pending: make(chan pending, 2*MaxOutstanding),
 	}
 	if err := r.open(); err != nil {
 		return nil, errors.Join(fmt.Errorf("open the journal in %s: %w", config.Dir, err), r.Close())
@@ -298,8 +300,8 @@ func (r *Raft) Leader() string {
 	return string(address)
 }
 
-// Close ends the journal and waits until nothing of it runs. What was proposed and not committed may or may not be in the
-// log.
+// Close ends the journal and waits until nothing of it runs. What was proposed and not committed may or may not be
+// in the log.
 func (r *Raft) Close() error {
 	r.closing.Do(func() {
 		r.end.end(ErrClosed)
@@ -309,8 +311,8 @@ func (r *Raft) Close() error {
 	return r.closed
 }
 
-// stop stops raft. Raft forgets to answer those who wait for it when it is shut down; so it first has to answer them, as it
-// does when it can write no more.
+// stop stops raft. Raft forgets to answer those who wait for it when it is shut down; so it first has to answer
+// them, as it does when it can write no more.
 func (r *Raft) stop() error {
 	if r.raft == nil {
 		return nil

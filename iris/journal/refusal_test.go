@@ -56,7 +56,8 @@ func TestVotersOfTwoClustersDoNotMix(t *testing.T) {
 		m := &mesh{}
 		var all []*Raft
 		for i, id := range ids[:2] {
-			r, err := OpenRaft(configure(t, t.TempDir(), id, m.join(id), bootstrapped, func(c *RaftConfig) { c.Log = quiet() }))
+			silent := func(c *RaftConfig) { c.Log = quiet() }
+			r, err := OpenRaft(configure(t, t.TempDir(), id, m.join(id), bootstrapped, silent))
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -72,7 +73,7 @@ func TestVotersOfTwoClustersDoNotMix(t *testing.T) {
 		expectVoters(t, all[1], ids[1])
 		for i, r := range all {
 			closeAll(t, r)
-			r = alone(t, r.config.Dir, func(c *RaftConfig) { c.ID, c.Address = ids[i], ids[i]; c.Streams = m.join(ids[i]) })
+			r = alone(t, r.config.Dir, func(c *RaftConfig) { c.ID, c.Address, c.Streams = ids[i], ids[i], m.join(ids[i]) })
 			if n := jobsOf(t, lead(t, r).State()); n != 10*(i+1) {
 				t.Errorf("%s has %d jobs", ids[i], n)
 			}

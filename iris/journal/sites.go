@@ -23,8 +23,8 @@ var (
 		chaos.CanFail|chaos.CanCall, "controller").Carrying("op")
 )
 
-// ErrCrashed is why a journal is over that chaos crashed. It appends, applies and sends nothing from that instant on, as
-// if the process had died, and its files stay as they are; only Close remains to be called.
+// ErrCrashed is why a journal is over that chaos crashed. It appends, applies and sends nothing from that instant
+// on, as if the process had died, and its files stay as they are; only Close remains to be called.
 var ErrCrashed = errors.New("this controller was crashed by chaos")
 
 // anyArmed reports whether somebody watches the single entries on their way.

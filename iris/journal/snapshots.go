@@ -25,8 +25,8 @@ type snapshotFile struct {
 	damage      error
 }
 
-// readSnapshots looks at all snapshots below a directory, the newest first, and changes nothing. A newer version's is an
-// error.
+// readSnapshots looks at all snapshots below a directory, the newest first, and changes nothing. A newer version's
+// is an error.
 func readSnapshots(dir string) ([]snapshotFile, error) {
 	entries, err := os.ReadDir(dir)
 	if errors.Is(err, fs.ErrNotExist) {

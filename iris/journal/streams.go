@@ -12,8 +12,8 @@ import (
 	"github.com/hashicorp/raft"
 )
 
-// Streams are how voters reach each other. A stream carries bytes both ways, in order, until one side closes it. Deadlines
-// of a stream need not work: a journal keeps its own.
+// Streams are how voters reach each other. A stream carries bytes both ways, in order, until one side closes it.
+// Deadlines of a stream need not work: a journal keeps its own.
 type Streams interface {
 	// Dial opens a stream to the voter at this address.
 	Dial(ctx context.Context, address string) (net.Conn, error)
@@ -23,8 +23,8 @@ type Streams interface {
 	Close() error
 }
 
-// streamLayer is Streams as raft wants them. It knows all that are open, so as to cut them at an instant: no voter hears
-// of what happens here after the journal is over.
+// streamLayer is Streams as raft wants them. It knows all that are open, so as to cut them at an instant: no voter
+// hears of what happens here after the journal is over.
 type streamLayer struct {
 	streams  Streams
 	address  string
@@ -135,7 +135,8 @@ func (l *streamLayer) offer(s *stream) error {
 
 var errCut = errors.New("this voter is cut off: its journal is over")
 
-// track makes a stream one that is cut with all others. Closed is called once it is closed; nil if nobody waits for that.
+// track makes a stream one that is cut with all others. Closed is called once it is closed; nil if nobody waits for
+// that.
 func (l *streamLayer) track(conn net.Conn, closed func()) (*stream, error) {
 	l.mu.Lock()
 	defer l.mu.Unlock()

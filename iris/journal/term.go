@@ -1,7 +1,6 @@
 package journal
 
 import (
-	"errors"
 	"sync"
 	"sync/atomic"
 
@@ -30,8 +29,6 @@ type part struct {
 	entry Entry
 	last  bool
 }
-
-var errOver = errors.New("the term is over")
 
 func (t *raftTerm) State() *state.Cluster { return t.state }
 func (t *raftTerm) Committed() uint64     { return t.committed.Load() }

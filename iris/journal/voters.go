@@ -23,7 +23,7 @@ var (
 	ErrLastVoter    = errors.New("it is the only voter; without it the log is lost")
 	ErrOnlyVoter    = errors.New("there is no other voter")
 	ErrAddressTaken = errors.New("another voter has this address")
-	ErrUnreachable  = errors.New("the new voter does not follow; start it first, without bootstrapping it, and see that the " +
+	ErrUnreachable  = errors.New("the new voter does not follow: start it first, without bootstrapping it, where the " +
 		"others can reach it")
 )
 
@@ -56,9 +56,9 @@ func (r *Raft) Voters() ([]Voter, error) {
 	return voters, nil
 }
 
-// AddVoter adds a controller to the voters once it has followed, so that one that cannot be reached costs nothing. It waits
-// for that until the context ends. A voter of this id that has another address is replaced; one that has this one
-// already is left alone.
+// AddVoter adds a controller to the voters once it has followed, so that one that cannot be reached costs nothing.
+// It waits for that until the context ends. A voter of this id that has another address is replaced; one that has
+// this one already is left alone.
 func (r *Raft) AddVoter(ctx context.Context, id, address string) error {
 	if id == "" || address == "" {
 		return errors.New("a voter needs an id and an address")
@@ -123,8 +123,8 @@ func (r *Raft) dismiss(id raft.ServerID) error {
 	return r.change(ctx, func() raft.IndexFuture { return r.raft.RemoveServer(id, 0, 0) })
 }
 
-// RemoveVoter removes a controller from the voters: this one too, which then no longer leads, nor ever will. The last one
-// stays.
+// RemoveVoter removes a controller from the voters: this one too, which then no longer leads, nor ever will. The
+// last one stays.
 func (r *Raft) RemoveVoter(ctx context.Context, id string) error {
 	voters, err := r.lookUp()
 	if err != nil {
@@ -146,8 +146,8 @@ func (r *Raft) RemoveVoter(ctx context.Context, id string) error {
 	return r.change(ctx, func() raft.IndexFuture { return r.raft.RemoveServer(raft.ServerID(id), 0, 0) })
 }
 
-// Transfer hands leadership to a voter, by default to one that has followed furthest, and waits until this controller no
-// longer leads.
+// Transfer hands leadership to a voter, by default to one that has followed furthest, and waits until this
+// controller no longer leads.
 func (r *Raft) Transfer(ctx context.Context, id string) error {
 	voters, err := r.lookUp()
 	if err != nil {

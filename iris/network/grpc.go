@@ -24,10 +24,11 @@ const (
 )
 
 // Each side asks the other for a sign of life when it has heard nothing for a while, and closes the connection if none
-// comes: a cable that is cut, or a firewall that forgot, tells nobody. The server allows more than a client does, so that
-// neither takes the other's questions for an attack (FM-29). A connection without calls lives far longer than the longest
-// pause between two heartbeats. An old one is replaced, calls under way undisturbed: the client then sees the server's
-// certificate as it is now. The times are odd so that nothing else happens at the same instant of virtual time.
+// comes: a cable that is cut, or a firewall that forgot, tells nobody. The server allows more than a client does, so
+// that neither takes the other's questions for an attack (FM-29). A connection without calls lives far longer than the
+// longest pause between two heartbeats. An old one is replaced, calls under way undisturbed: the client then sees the
+// server's certificate as it is now. The times are odd so that nothing else happens at the same instant of virtual
+// time.
 var (
 	clientKeepalive = keepalive.ClientParameters{Time: 33 * time.Second, Timeout: 10 * time.Second, PermitWithoutStream: true}
 	serverKeepalive = keepalive.ServerParameters{

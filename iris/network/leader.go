@@ -53,8 +53,9 @@ func Leader(err error) string {
 }
 
 // Controllers is a connection to whichever of several controllers leads. A call goes to the one that led last; a refusal
-// that names the leader, or silence, sends it on. Each is tried once in a call, and a call that has a deadline leaves each
-// a fair part of it. It is safe for concurrent use.
+// that names the leader, or silence, sends it on, and so do credentials that are not taken: they may be one controller's
+// that are wrong. Each is tried once in a call, and a call that has a deadline leaves each a fair part of it. It is safe
+// for concurrent use.
 type Controllers struct {
 	network Network
 	options []grpc.DialOption
@@ -138,8 +139,9 @@ func (c *Controllers) current() (address string, known int) {
 // follow draws the conclusion from an answer of address: it stays the current one, or another becomes it. It returns true
 // if the call is worth trying there.
 func (c *Controllers) follow(address string, err error) bool {
-	code := status.Code(err)
-	if code != codes.Unavailable && code != codes.DeadlineExceeded {
+	switch status.Code(err) {
+	case codes.Unavailable, codes.DeadlineExceeded, codes.Unauthenticated:
+	default:
 		return false
 	}
 	c.mu.Lock()

@@ -12,8 +12,9 @@ import (
 // MaxConnections is how many connections a TCP listener holds at once, if nothing else is said.
 const MaxConnections = 10_000
 
-// Limit holds a listener to n connections at once. One more is accepted and closed at once: its client sees that and tries
-// again, where one left in the queue would wait for nobody knows how long. The log gets a warning, at most one a minute.
+// Limit holds a listener to n connections at once. One more is accepted and closed at once: its client sees that and
+// tries again, where one left in the queue would wait for nobody knows how long. The log gets a warning, at most one a
+// minute.
 func Limit(l net.Listener, n int) net.Listener {
 	return &limited{Listener: l, most: int64(n)}
 }
@@ -43,7 +44,8 @@ func (l *limited) Accept() (net.Conn, error) {
 func (l *limited) warn(c net.Conn) {
 	now, last := time.Now().Unix(), l.warned.Load()
 	if now-last >= 60 && l.warned.CompareAndSwap(last, now) {
-		slog.Warn("connection refused: the listener is full", "listener", l.Addr().String(), "peer", c.RemoteAddr().String(), "limit", l.most)
+		slog.Warn("connection refused: the listener is full",
+			"listener", l.Addr().String(), "peer", c.RemoteAddr().String(), "limit", l.most)
 	}
 }
 

@@ -17,9 +17,10 @@ type Kind[T any] struct {
 	Write func(T) string
 }
 
-// Var declares a flag. The target's value is its default.
-func Var[T any](flags *pflag.FlagSet, target *T, name, short, usage string, kind Kind[T]) *pflag.Flag {
-	flag := flags.VarPF(&scalar[T]{target: target, kind: kind}, name, short, usage)
+// Var declares a flag, "output", or one that has a letter as well, "output,o". The target's value is its default.
+func Var[T any](flags *pflag.FlagSet, target *T, name, usage string, kind Kind[T]) *pflag.Flag {
+	name, letter, _ := strings.Cut(name, ",")
+	flag := flags.VarPF(&scalar[T]{target: target, kind: kind}, name, letter, usage)
 	if kind.Name == boolName {
 		flag.NoOptDefVal = "true"
 	}
@@ -39,8 +40,9 @@ func NoVariable(flag *pflag.Flag) {
 
 // ListVar declares a flag that may be given several times, or once with several values between separators. An empty
 // separator takes each text as one value. What is given replaces the target's value, which is the default.
-func ListVar[T any](flags *pflag.FlagSet, target *[]T, name, short, usage, separator string, kind Kind[T]) *pflag.Flag {
-	return flags.VarPF(&list[T]{target: target, separator: separator, kind: kind}, name, short, usage)
+func ListVar[T any](flags *pflag.FlagSet, target *[]T, name, usage, separator string, kind Kind[T]) *pflag.Flag {
+	name, letter, _ := strings.Cut(name, ",")
+	return flags.VarPF(&list[T]{target: target, separator: separator, kind: kind}, name, letter, usage)
 }
 
 // scalar is the pflag.Value of one value.

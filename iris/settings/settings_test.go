@@ -30,27 +30,27 @@ func tree() (root *cobra.Command, serve, run *values) {
 	serve, run = &values{Timeout: time.Minute, Format: "text"}, &values{}
 	root = &cobra.Command{Use: "x"}
 	config := ""
-	Var(root.PersistentFlags(), &config, FileFlag, "", "a file", Text("file"))
+	Var(root.PersistentFlags(), &config, FileFlag, "a file", Text("file"))
 	nothing := func(*cobra.Command, []string) {}
 
 	s := &cobra.Command{Use: "serve", Run: nothing}
-	Var(s.Flags(), &serve.Timeout, "worker-timeout", "", "silence", Duration(time.Second))
-	Var(s.Flags(), &serve.Memory, "memory", "", "memory", Bytes())
-	Var(s.Flags(), &serve.CPU, "cpu", "", "cores it offers", Cores())
-	Var(s.Flags(), &serve.Loud, "loud", "", "be loud", Bool())
-	Var(s.Flags(), &serve.Format, "log-format", "", "format", Choice("format", "text", "json"))
-	ListVar(s.Flags(), &serve.Labels, "label", "", "labels", ",", Pair("a label"))
-	ListVar(s.Flags(), &serve.Controller, "controller", "", "controllers", ",", Text("address"))
+	Var(s.Flags(), &serve.Timeout, "worker-timeout", "silence", Duration(time.Second))
+	Var(s.Flags(), &serve.Memory, "memory", "memory", Bytes())
+	Var(s.Flags(), &serve.CPU, "cpu", "cores it offers", Cores())
+	Var(s.Flags(), &serve.Loud, "loud", "be loud", Bool())
+	Var(s.Flags(), &serve.Format, "log-format", "format", Choice("format", "text", "json"))
+	ListVar(s.Flags(), &serve.Labels, "label", "labels", ",", Pair("a label"))
+	ListVar(s.Flags(), &serve.Controller, "controller", "controllers", ",", Text("address"))
 
 	r := &cobra.Command{Use: "run", Run: nothing}
-	Var(r.Flags(), &run.CPU, "cpu", "", "cores a task needs", Cores())
-	Var(r.Flags(), &run.Retries, "retries", "", "retries", Optional(Count[int32](0, 10)))
-	ListVar(r.Flags(), &run.Env, "env", "e", "variables", "", Text("K=V"))
-	ListVar(r.Flags(), &run.Controller, "controller", "", "controllers", ",", Text("address"))
+	Var(r.Flags(), &run.CPU, "cpu", "cores a task needs", Cores())
+	Var(r.Flags(), &run.Retries, "retries", "retries", Optional(Count[int32](0, 10)))
+	ListVar(r.Flags(), &run.Env, "env,e", "variables", "", Text("K=V"))
+	ListVar(r.Flags(), &run.Controller, "controller", "controllers", ",", Text("address"))
 
 	job := &cobra.Command{Use: "job"}
 	stop := &cobra.Command{Use: "stop", Run: nothing}
-	Var(stop.Flags(), new(string), "prefix", "", "prefix", Text("text"))
+	Var(stop.Flags(), new(string), "prefix", "prefix", Text("text"))
 	job.AddCommand(stop)
 	root.AddCommand(s, r, job)
 	Prepare(root)
@@ -287,7 +287,7 @@ func TestAFlagWithoutAVariableIgnoresTheEnvironment(t *testing.T) {
 	for _, marked := range []bool{false, true} {
 		c := &cobra.Command{Use: "x", Run: func(*cobra.Command, []string) {}}
 		on := false
-		flag := Var(c.Flags(), &on, "chaos", "", "let faults in", Bool())
+		flag := Var(c.Flags(), &on, "chaos", "let faults in", Bool())
 		if marked {
 			NoVariable(flag)
 		}

@@ -13,8 +13,7 @@ import (
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
-
-	"iris/iris/network"
+	"google.golang.org/grpc/test/bufconn"
 )
 
 // page has one metric, and is healthy.
@@ -130,16 +129,12 @@ func TestAnAddressInUseIsRefused(t *testing.T) {
 func inBubble(t *testing.T, p Page, test func(*testing.T, *Server, net.Conn)) {
 	t.Helper()
 	synctest.Test(t, func(t *testing.T) {
-		n := &network.Memory{}
-		listener, err := n.Listen("page")
-		if err != nil {
-			t.Fatal(err)
-		}
+		listener := bufconn.Listen(1 << 16)
 		s, err := serve(p, listener)
 		if err != nil {
 			t.Fatal(err)
 		}
-		conn, err := n.Dial(t.Context(), "page")
+		conn, err := listener.DialContext(t.Context())
 		if err != nil {
 			t.Fatal(err)
 		}

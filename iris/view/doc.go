@@ -5,6 +5,6 @@
 // same bytes for the same message.
 //
 // Nothing here asks anybody anything: functions take messages, the instant and a writer. Texts that came from elsewhere
-// (errors, reasons, attributes) are written without control characters, so that none of them can play with a terminal. Environment values of
-// jobs are never in the messages this package writes.
+// (errors, reasons, attributes) are written without control characters, so that none of them can play with a terminal.
+// Environment values of jobs are never in the messages this package writes.
 package view

@@ -10,6 +10,8 @@ import (
 	"path/filepath"
 	"strconv"
 	"strings"
+	"sync/atomic"
+	"syscall"
 	"time"
 
 	"iris/chaos"
@@ -31,6 +33,8 @@ type attempt struct {
 	phase  phase
 	dirty  bool
 	began  time.Time // when it was ordered
+	// drained: it has to stop because its worker ends, and not because the controller wants it to.
+	drained atomic.Bool
 }
 
 // phase is where an attempt is, and how it ended.
@@ -109,11 +113,19 @@ func (w *Worker) perform(a *attempt) phase {
 func (a *attempt) failed(err error) phase {
 	switch {
 	case a.ctx.Err() != nil:
-		return stopped
+		return a.stopped()
 	case errors.Is(err, keeper.ErrLost):
 		return phase{state: pb.TaskState_TASK_STATE_KILLED, text: err.Error()}
 	}
 	return phase{state: pb.TaskState_TASK_STATE_FAILED, text: err.Error()}
+}
+
+// stopped is the end of an attempt that had to stop.
+func (a *attempt) stopped() phase {
+	if a.drained.Load() {
+		return phase{state: pb.TaskState_TASK_STATE_KILLED, text: "worker " + a.labels["worker"] + " was drained"}
+	}
+	return stopped
 }
 
 var (
@@ -131,7 +143,7 @@ func (w *Worker) prepare(a *attempt) (dir string, clean func(), err error) {
 	dir = w.directory(a.uid)
 	clean = func() { w.remove(dir) }
 	if a.spec.BundleSha256 == "" {
-		return dir, clean, os.MkdirAll(dir, 0o700)
+		return dir, clean, w.makeDirectory(dir)
 	}
 	if w.config.Bundles == nil {
 		return dir, clean, errors.New("this worker takes no bundles")
@@ -152,9 +164,20 @@ func (w *Worker) directory(uid string) string {
 	return filepath.Join(w.config.WorkDir, strings.ReplaceAll(uid, "/", "_"))
 }
 
+// makeDirectory makes the directory of an attempt, and the one it is in if that is not there yet.
+func (w *Worker) makeDirectory(dir string) error {
+	if os.Mkdir(dir, 0o700) == nil {
+		return nil
+	}
+	return os.MkdirAll(dir, 0o700)
+}
+
 func (w *Worker) remove(dir string) {
 	if w.replaced() {
 		return // it is another process's
+	}
+	if syscall.Rmdir(dir) == nil {
+		return // most leave nothing in it
 	}
 	if err := os.RemoveAll(dir); err != nil {
 		w.config.Log.Warn("directory of an attempt not removed", "directory", dir, "error", err)
@@ -262,7 +285,7 @@ func (w *Worker) monitor(a *attempt, task runtime.Task, began time.Time) phase {
 		case <-over:
 			return w.interrupt(task, w.config.KillGrace, phase{state: pb.TaskState_TASK_STATE_FAILED, text: state.TimeoutText(limit)})
 		case <-a.ctx.Done():
-			as := stopped
+			as := a.stopped()
 			if w.ctx.Err() != nil {
 				as = shutDown
 			}

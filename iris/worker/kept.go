@@ -18,7 +18,8 @@ import (
 
 // startKept runs a command in the keeper.
 func (w *Worker) startKept(a *attempt, spec runtime.Spec, ports map[string]int) (runtime.Task, error) {
-	text, err := proto.Marshal(&pb.AttemptNote{Run: a.run, Spec: a.spec, Ports: wirePorts(ports)})
+	note := &pb.AttemptNote{Run: a.run, Spec: a.spec, Ports: wirePorts(ports)}
+	text, err := proto.Marshal(note)
 	if err != nil {
 		return nil, fmt.Errorf("attempt %s: %w", a.uid, err)
 	}
@@ -70,7 +71,6 @@ func (w *Worker) takeOver() (err error) {
 				continue
 			}
 			a.phase = w.judged(h)
-			w.metrics.end(a.phase.state)
 			w.ledger.add(a)
 			w.logs.open(a.uid)
 			w.logs.close(a.uid)
@@ -97,7 +97,7 @@ func (w *Worker) takeOver() (err error) {
 
 // adopted is an attempt as the note says. One of an earlier keeper has none: it has ended, or is about to.
 func (w *Worker) adopted(h keeper.Held) (*attempt, map[string]int32) {
-	a := &attempt{uid: h.UID, labels: w.labels, began: h.Began}
+	a := &attempt{uid: h.UID, labels: w.labels}
 	a.ctx, a.cancel = context.WithCancel(w.ctx)
 	note := &pb.AttemptNote{}
 	if err := proto.Unmarshal(h.Note, note); err != nil {

@@ -671,7 +671,7 @@ func TestAWorkerWhoseKeeperHasNoFolderDoesNotStart(t *testing.T) {
 	if err := os.WriteFile(file, nil, 0o600); err != nil {
 		t.Fatal(err)
 	}
-	_, err := worker.Start(worker.Config{ID: "w-0", Keeper: &keeper.Options{Dir: file}, Log: slog.New(slog.DiscardHandler)})
+	_, err := worker.Start(worker.Config{ID: "w-0", Controller: "127.0.0.1:1", Keeper: &keeper.Options{Dir: file}, Log: slog.New(slog.DiscardHandler)})
 	says := "worker w-0: keeper of " + file + ": mkdir " + file + ": not a directory"
 	if err == nil || err.Error() != says || errors.Is(err, keeper.ErrLost) {
 		t.Errorf("got %v, want %s", err, says)

@@ -27,12 +27,21 @@ type app struct {
 func newApp() *app {
 	a := &app{
 		in: os.Stdin, out: os.Stdout, err: os.Stderr, now: time.Now,
-		settings: settings.Sources{Files: []string{"/etc/iris/iris.yaml"}, Lookup: os.LookupEnv},
+		settings: settings.Sources{Files: []string{"/etc/iris/iris.yaml"}, Lookup: lookup},
 	}
 	if home, err := os.UserHomeDir(); err == nil { // without a home there is no file in it
 		a.settings.Files = append(a.settings.Files, filepath.Join(home, ".config", "iris", "iris.yaml"))
 	}
 	return a
+}
+
+// lookup reads the environment. In a task, where the worker says who controls it, a command asks the same controllers.
+func lookup(name string) (string, bool) {
+	value, ok := os.LookupEnv(name)
+	if !ok && name == settings.Variable("controller") {
+		return os.LookupEnv("IRIS_CONTROLLER_ADDRESS")
+	}
+	return value, ok
 }
 
 // run executes one command line, says on standard error what went wrong and returns the exit code.

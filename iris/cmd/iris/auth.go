@@ -23,7 +23,8 @@ type secrets struct{ dir string }
 
 func (s *secrets) add(c *cobra.Command) {
 	s.dir = "secrets"
-	settings.Var(c.Flags(), &s.dir, "dir", "", "the directory of the cluster's authority and tokens", settings.Text("directory"))
+	settings.Var(c.Flags(), &s.dir, "dir", "the directory of the cluster's authority and tokens",
+		settings.Text("directory"))
 }
 
 func (s *secrets) tokens() string { return filepath.Join(s.dir, "tokens") }
@@ -44,11 +45,12 @@ func newAuthInit(a *app) *cobra.Command {
 		},
 	}
 	s.add(c)
-	settings.ListVar(c.Flags(), &options.Hosts, "host", "", "a name or address by which controllers are reached", ",", settings.Text("name"))
-	settings.ListVar(c.Flags(), &options.Workers, "worker", "", "a worker's id: it gets credentials that are good for it alone; "+
+	settings.ListVar(c.Flags(), &options.Hosts, "host", "a name or address by which controllers are reached", ",",
+		settings.Text("name"))
+	settings.ListVar(c.Flags(), &options.Workers, "worker", "a worker's id: it gets credentials that are good for it alone; "+
 		"none: one credential for all workers", ",", settings.Text("id"))
-	settings.Var(c.Flags(), &options.Valid, "valid", "", "how long certificates are good", settings.Duration(time.Minute))
-	settings.Var(c.Flags(), &options.TokensValid, "tokens-valid", "", "how long tokens are good; unset, until they are revoked",
+	settings.Var(c.Flags(), &options.Valid, "valid", "how long certificates are good", settings.Duration(time.Minute))
+	settings.Var(c.Flags(), &options.TokensValid, "tokens-valid", "how long tokens are good; unset, until they are revoked",
 		settings.Duration(time.Minute))
 	return c
 }
@@ -76,10 +78,12 @@ func newAuthIssue(a *app) *cobra.Command {
 		},
 	}
 	s.add(c)
-	settings.Var(c.Flags(), &request.Name, "name", "", "the worker's id that it is bound to, or whose it is", settings.Text("name"))
-	settings.ListVar(c.Flags(), &request.Hosts, "host", "", "a name or address by which its owner is reached", ",", settings.Text("name"))
-	settings.Var(c.Flags(), &request.Valid, "valid", "", "how long it is good", settings.Duration(time.Minute))
-	settings.Var(c.Flags(), &request.Replace, "replace", "", "renew one that is there", settings.Bool())
+	settings.Var(c.Flags(), &request.Name, "name", "the worker's id that it is bound to, or whose it is",
+		settings.Text("name"))
+	settings.ListVar(c.Flags(), &request.Hosts, "host", "a name or address by which its owner is reached", ",",
+		settings.Text("name"))
+	settings.Var(c.Flags(), &request.Valid, "valid", "how long it is good", settings.Duration(time.Minute))
+	settings.Var(c.Flags(), &request.Replace, "replace", "renew one that is there", settings.Bool())
 	return c
 }
 
@@ -108,8 +112,10 @@ func newAuthToken(a *app) *cobra.Command {
 		},
 	}
 	s.add(c)
-	settings.Var(c.Flags(), &name, "name", "", "the worker's id that it is bound to, or the user's name", settings.Text("name"))
-	settings.Var(c.Flags(), &valid, "valid", "", "how long it is good; unset, until it is revoked", settings.Duration(time.Minute))
+	settings.Var(c.Flags(), &name, "name", "the worker's id that it is bound to, or the user's name",
+		settings.Text("name"))
+	settings.Var(c.Flags(), &valid, "valid", "how long it is good; unset, until it is revoked",
+		settings.Duration(time.Minute))
 	return c
 }
 

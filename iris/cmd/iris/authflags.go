@@ -15,10 +15,10 @@ type credentialFlags struct{ auth.Config }
 
 func (f *credentialFlags) add(flags *pflag.FlagSet) {
 	file := settings.Text("file")
-	settings.Var(flags, &f.CA, "ca", "", "the certificates of the authorities that are believed; with them connections use TLS", file)
-	settings.Var(flags, &f.Cert, "cert", "", "the certificate of this process", file)
-	settings.Var(flags, &f.Key, "key", "", "the key of that certificate", file)
-	settings.Var(flags, &f.Token, "token-file", "", "a file with the token to show with every call", file)
+	settings.Var(flags, &f.CA, "ca", "the certificates of the authorities that are believed; with them connections use TLS", file)
+	settings.Var(flags, &f.Cert, "cert", "the certificate of this process", file)
+	settings.Var(flags, &f.Key, "key", "the key of that certificate", file)
+	settings.Var(flags, &f.Token, "token-file", "a file with the token to show with every call", file)
 	group(flags, credentialsFlags, "ca", "cert", "key", "token-file")
 }
 
@@ -26,9 +26,9 @@ func (f *credentialFlags) add(flags *pflag.FlagSet) {
 func (f *credentialFlags) addServer(flags *pflag.FlagSet) {
 	f.add(flags)
 	file := settings.Text("file")
-	settings.Var(flags, &f.Tokens, "tokens-file", "", "the hashes of the tokens that are good here, as iris auth token writes them", file)
-	settings.Var(flags, &f.Revoked, "revoked-file", "", "the serial numbers of certificates that are no longer good, one in a line", file)
-	settings.Var(flags, &f.OpenHealth, "open-health", "", "answer health checks without credentials", settings.Bool())
+	settings.Var(flags, &f.Tokens, "tokens-file", "the hashes of the tokens that are good here, as iris auth token writes them", file)
+	settings.Var(flags, &f.Revoked, "revoked-file", "the serial numbers of certificates that are no longer good, one in a line", file)
+	settings.Var(flags, &f.OpenHealth, "open-health", "answer health checks without credentials", settings.Bool())
 	group(flags, credentialsFlags, "tokens-file", "revoked-file", "open-health")
 }
 

@@ -26,10 +26,13 @@ A rule is a text: a site, the labels that must match, and when and how to strike
   worker.heartbeat[worker=w-0] rate 0.5 max 3 delay 3s fail
   controller.dispatch[job="a, b"] window 10s to 1m0s err "cable cut" code Aborted
 
-The clauses, in any order: rate 0.5, skip 3, every 3, window 0s to 1m, min 3, max 3, seed 7, may-not-fire; delay 1m30s, pause,
-fail, err "text", code Aborted. A rule lives in each process, counts there, and ends with it. ` + "`iris chaos sites`" + ` lists the places.`
+The clauses, in any order: rate 0.5, skip 3, every 3, window 0s to 1m, min 3, max 3, seed 7, may-not-fire; delay 1m30s,
+pause, fail, err "text", code Aborted. A rule lives in each process, counts there, and ends with it. The places are listed
+by ` + "`iris chaos sites`" + `.`
 	return c
 }
+
+const ruleArgument = "the id of a rule; `iris chaos list` has it"
 
 // chaosVerb is what all verbs about chaos have.
 type chaosVerb struct {
@@ -39,10 +42,12 @@ type chaosVerb struct {
 	targets []string
 }
 
-func (v *chaosVerb) command(c *cobra.Command, run func(context.Context, *link, pb.ChaosServiceClient, []string) error) *cobra.Command {
+func (v *chaosVerb) command(c *cobra.Command,
+	run func(context.Context, pb.ChaosServiceClient, []string) error) *cobra.Command {
 	v.link.add(c.Flags())
 	v.output.add(c, outputTable, outputJSON)
-	settings.ListVar(c.Flags(), &v.targets, "target", "", "only in these processes: ids of workers or controllers", ",", settings.Text("id"))
+	settings.ListVar(c.Flags(), &v.targets, "target", "only in these processes: ids of workers or controllers", ",",
+		settings.Text("id"))
 	workers := v.completeWorkers(&v.link)
 	if err := c.RegisterFlagCompletionFunc("target", workers); err != nil {
 		panic(err) // the flag was declared in the line above
@@ -53,7 +58,7 @@ func (v *chaosVerb) command(c *cobra.Command, run func(context.Context, *link, p
 			return err
 		}
 		defer l.Close()
-		return l.wrong(run(c.Context(), l, pb.NewChaosServiceClient(l.Conn()), args))
+		return l.wrong(run(c.Context(), pb.NewChaosServiceClient(l.Conn()), args))
 	}
 	return c
 }
@@ -85,7 +90,7 @@ func rules(w io.Writer, t view.Terminal, reports []*pb.ChaosReport) error {
 func newChaosSites(a *app) *cobra.Command {
 	v := &chaosVerb{app: a}
 	return v.command(&cobra.Command{Use: "sites", Short: "List the places where faults can be injected", Args: arguments(0, 0, "")},
-		func(ctx context.Context, _ *link, service pb.ChaosServiceClient, _ []string) error {
+		func(ctx context.Context, service pb.ChaosServiceClient, _ []string) error {
 			answer, err := service.ListSites(ctx, &pb.ListChaosSitesRequest{Targets: v.targets})
 			return v.show(answer, err, view.ChaosSites)
 		})
@@ -94,8 +99,8 @@ func newChaosSites(a *app) *cobra.Command {
 func newChaosList(a *app) *cobra.Command {
 	v, perTarget := &chaosVerb{app: a}, false
 	c := &cobra.Command{Use: "list", Aliases: []string{"ls"}, Short: "List the rules, and what they did", Args: arguments(0, 0, "")}
-	settings.Var(c.Flags(), &perTarget, "counts", "", "also what they did to each worker, task or group", settings.Bool())
-	return v.command(c, func(ctx context.Context, _ *link, service pb.ChaosServiceClient, _ []string) error {
+	settings.Var(c.Flags(), &perTarget, "counts", "also what they did to each worker, task or group", settings.Bool())
+	return v.command(c, func(ctx context.Context, service pb.ChaosServiceClient, _ []string) error {
 		answer, err := service.ListRules(ctx, &pb.ListChaosRulesRequest{Targets: v.targets})
 		return v.show(answer, err, func(w io.Writer, t view.Terminal, reports []*pb.ChaosReport) error {
 			return view.ChaosRules(w, t, perTarget, reports)
@@ -110,9 +115,9 @@ func newChaosEnable(a *app) *cobra.Command {
 		Example: "  iris chaos enable 'worker.heartbeat[worker=w-0] max 3'\n  iris chaos enable controller.dispatch rate 0.2",
 		Long:    "Arm rules; the words of a rule need no quotes if the shell leaves them alone. `iris chaos --help` has the language.",
 	}
-	settings.Var(c.Flags(), &id, "id", "", "what the rule is to be called; unset, something made up", settings.Text("id"))
+	settings.Var(c.Flags(), &id, "id", "what the rule is to be called; unset, something made up", settings.Text("id"))
 	c.Flags().SetInterspersed(false)
-	return v.command(c, func(ctx context.Context, _ *link, service pb.ChaosServiceClient, args []string) error {
+	return v.command(c, func(ctx context.Context, service pb.ChaosServiceClient, args []string) error {
 		if id == "" {
 			id = chaos.NewID()
 		}
@@ -123,9 +128,9 @@ func newChaosEnable(a *app) *cobra.Command {
 
 func newChaosDisarm(a *app) *cobra.Command {
 	v := &chaosVerb{app: a}
-	c := &cobra.Command{Use: "disarm ID", Short: "End a rule; it stays listed", Args: arguments(1, 1, "the id of a rule; `iris chaos list` has it")}
+	c := &cobra.Command{Use: "disarm ID", Short: "End a rule; it stays listed", Args: arguments(1, 1, ruleArgument)}
 	c.ValidArgsFunction = v.completeRules
-	return v.command(c, func(ctx context.Context, _ *link, service pb.ChaosServiceClient, args []string) error {
+	return v.command(c, func(ctx context.Context, service pb.ChaosServiceClient, args []string) error {
 		answer, err := service.Disarm(ctx, &pb.DisarmChaosRequest{Id: args[0], Targets: v.targets})
 		return v.show(answer, err, rules)
 	})
@@ -134,11 +139,12 @@ func newChaosDisarm(a *app) *cobra.Command {
 func newChaosRelease(a *app) *cobra.Command {
 	v, hits := &chaosVerb{app: a}, 0
 	c := &cobra.Command{
-		Use: "release ID", Short: "Let go on what a rule holds in a pause", Args: arguments(1, 1, "the id of a rule; `iris chaos list` has it"),
+		Use: "release ID", Short: "Let go on what a rule holds in a pause", Args: arguments(1, 1, ruleArgument),
 	}
 	c.ValidArgsFunction = v.completeRules
-	settings.Var(c.Flags(), &hits, "hits", "", "at most so many in each process, those held longest first; 0: all", settings.Count(0, 1<<30))
-	return v.command(c, func(ctx context.Context, _ *link, service pb.ChaosServiceClient, args []string) error {
+	settings.Var(c.Flags(), &hits, "hits", "at most so many in each process, those held longest first; 0: all",
+		settings.Count(0, 1<<30))
+	return v.command(c, func(ctx context.Context, service pb.ChaosServiceClient, args []string) error {
 		answer, err := service.Release(ctx, &pb.ReleaseChaosRequest{Id: args[0], Hits: uint32(hits), Targets: v.targets})
 		return v.show(answer, err, rules)
 	})
@@ -147,7 +153,7 @@ func newChaosRelease(a *app) *cobra.Command {
 func newChaosReset(a *app) *cobra.Command {
 	v := &chaosVerb{app: a}
 	return v.command(&cobra.Command{Use: "reset", Short: "End and forget all rules", Args: arguments(0, 0, "")},
-		func(ctx context.Context, _ *link, service pb.ChaosServiceClient, _ []string) error {
+		func(ctx context.Context, service pb.ChaosServiceClient, _ []string) error {
 			answer, err := service.Reset(ctx, &pb.ResetChaosRequest{Targets: v.targets})
 			return v.show(answer, err, rules)
 		})
@@ -156,8 +162,8 @@ func newChaosReset(a *app) *cobra.Command {
 func newChaosLog(a *app) *cobra.Command {
 	v, past := &chaosVerb{app: a}, false
 	c := &cobra.Command{Use: "log", Short: "Show each fault as it happens, until Ctrl-C", Args: arguments(0, 0, "")}
-	settings.Var(c.Flags(), &past, "past", "", "begin with those that are still known", settings.Bool())
-	return v.command(c, func(ctx context.Context, _ *link, service pb.ChaosServiceClient, _ []string) error {
+	settings.Var(c.Flags(), &past, "past", "begin with those that are still known", settings.Bool())
+	return v.command(c, func(ctx context.Context, service pb.ChaosServiceClient, _ []string) error {
 		stream, err := service.Watch(ctx, &pb.WatchChaosRequest{Targets: v.targets, Past: past})
 		for err == nil {
 			var news *pb.WatchChaosResponse

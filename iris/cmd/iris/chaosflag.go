@@ -16,7 +16,8 @@ import (
 type chaosFlag struct{ on bool }
 
 func (f *chaosFlag) add(flags *pflag.FlagSet) {
-	flag := settings.Var(flags, &f.on, "chaos", "", "let administrators inject faults (see iris chaos), and IRIS_CHAOS at the start; not for work that counts", settings.Bool())
+	const usage = "let administrators inject faults (see iris chaos), and IRIS_CHAOS at the start; not for work that counts"
+	flag := settings.Var(flags, &f.on, "chaos", usage, settings.Bool())
 	settings.NoVariable(flag) // IRIS_CHAOS has the rules
 }
 

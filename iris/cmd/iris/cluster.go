@@ -5,6 +5,7 @@ import (
 	_ "embed"
 	"errors"
 	"fmt"
+	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -15,6 +16,7 @@ import (
 	"iris/iris/faults"
 	"iris/iris/settings"
 	"iris/iris/state"
+	"iris/iris/view"
 )
 
 func newCluster(a *app) *cobra.Command {
@@ -51,11 +53,12 @@ and what is hopeless fails after 20 s and one round of dispatches, not after min
 	}
 	flags := c.Flags()
 	v.log.add(flags)
-	settings.Var(flags, &v.local, "local", "", "a cluster to try things out on", settings.Bool())
-	settings.Var(flags, &v.file, "file", "f", "the description of the cluster", settings.Text("file"))
-	settings.Var(flags, &v.listen, "listen", "", "the address the controller serves at; unset, that of the description, or "+
+	settings.Var(flags, &v.local, "local", "a cluster to try things out on", settings.Bool())
+	settings.Var(flags, &v.file, "file,f", "the description of the cluster", settings.Text("file"))
+	settings.Var(flags, &v.listen, "listen", "the address the controller serves at; unset, that of the description, or "+
 		defaultController, settings.Address())
-	settings.Var(flags, &v.dataDir, "data-dir", "", "where it keeps its state; unset, it keeps none", settings.Text("directory"))
+	settings.Var(flags, &v.dataDir, "data-dir", "where it keeps its state; unset, it keeps none",
+		settings.Text("directory"))
 	v.chaos.add(flags)
 	return c
 }
@@ -159,8 +162,14 @@ func (v *clusterStart) welcome(ctx context.Context, m *cluster.Manager) error {
 	for _, w := range workers {
 		all = all.Add(state.ResourcesOf(w.Capacity))
 	}
-	fmt.Fprintf(v.out, "iris cluster %s serves at %s: %d workers, %v in all. Ctrl-C ends it.\n\n", m.Name, m.Address(), len(workers), all)
+	t := v.terminal(v.out)
+	fmt.Fprintln(v.out, view.Paragraph(t, "", fmt.Sprintf("iris cluster %s serves at %s: %d workers, %v in all. Ctrl-C ends it.",
+		m.Name, m.Address(), len(workers), all)))
+	fmt.Fprintln(v.out)
 	for _, line := range tryThis(m.Address()) {
+		if command, _, _ := strings.Cut(line, "   #"); t.Width > 0 && len(line)+2 > t.Width {
+			line = strings.TrimSpace(command) // without the comment, to be copied as it is
+		}
 		fmt.Fprintf(v.out, "  %s\n", line)
 	}
 	return nil

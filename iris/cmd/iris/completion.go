@@ -17,7 +17,8 @@ const completionLimit = time.Second
 type completer = func(*cobra.Command, []string, string) ([]string, cobra.ShellCompDirective)
 
 // ask connects for a completion. What goes wrong offers nothing: nobody reads errors there.
-func (a *app) ask(c *cobra.Command, f *linkFlags, offer func(context.Context, *link) []string) ([]string, cobra.ShellCompDirective) {
+func (a *app) ask(c *cobra.Command, f *linkFlags,
+	offer func(context.Context, *link) []string) ([]string, cobra.ShellCompDirective) {
 	const none = cobra.ShellCompDirectiveNoFileComp
 	if a.settings.Apply(c) != nil {
 		return nil, none

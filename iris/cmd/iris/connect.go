@@ -31,8 +31,8 @@ type linkFlags struct {
 
 func (f *linkFlags) add(flags *pflag.FlagSet) {
 	f.controllers, f.patience = []string{defaultController}, 10*time.Second
-	settings.ListVar(flags, &f.controllers, "controller", "", controllerUsage, ",", settings.Address())
-	settings.Var(flags, &f.patience, "patience", "", "how long to try to reach them", settings.Duration(0))
+	settings.ListVar(flags, &f.controllers, "controller", controllerUsage, ",", settings.Address())
+	settings.Var(flags, &f.patience, "patience", "how long to try to reach them", settings.Duration(0))
 	group(flags, reachFlags, "controller", "patience")
 	f.credentials.add(flags)
 }

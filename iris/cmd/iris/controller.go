@@ -27,6 +27,7 @@ type controllerDaemon struct {
 	advertise     string
 	cluster       string
 	id            string
+	unnamed       bool // nobody said what it is to be called
 	dataDir       string
 	ephemeral     bool
 	join          []string
@@ -36,6 +37,7 @@ type controllerDaemon struct {
 	retention     state.Retention
 	credentials   credentialFlags
 	chaos         chaosFlag
+	telemetry     telemetryFlags
 }
 
 // firstController is the name of a controller that is the only one.
@@ -49,34 +51,47 @@ func newController(a *app) *cobra.Command {
 	c := &cobra.Command{
 		Use:   "controller {--data-dir DIR | --ephemeral}",
 		Short: "Run a controller in the foreground",
-		Long: `Run a controller in the foreground until SIGTERM or SIGINT. It logs to standard error, and prints one line on standard
-output when it serves.`,
+		Long: `Run a controller in the foreground until SIGTERM or SIGINT: then it answers what it was asked before and, if it leads,
+has another one lead. A second signal ends it at once. It logs to standard error, and prints one line on standard output when
+it serves.`,
 		Args: arguments(0, 0, ""),
-		RunE: func(c *cobra.Command, _ []string) error { return d.run(c.Context()) },
+		RunE: func(c *cobra.Command, _ []string) error {
+			d.unnamed = !c.Flags().Changed("id")
+			return d.run(c.Context())
+		},
 	}
 	flags := c.Flags()
 	d.log.add(flags)
-	settings.Var(flags, &d.listen, "listen", "", "the address it serves clients, workers and other controllers at", settings.Address())
-	settings.Var(flags, &d.advertise, "advertise", "", "the address others reach it by; unset, where it listens", settings.Address())
-	settings.Var(flags, &d.cluster, "cluster", "", "the name of the cluster", settings.Text("name"))
-	settings.Var(flags, &d.dataDir, "data-dir", "", "where it keeps its state", settings.Text("directory"))
-	settings.Var(flags, &d.id, "id", "", "its name among the controllers of its cluster; it stays with its --data-dir", settings.Text("name"))
-	settings.ListVar(flags, &d.join, "join", "", "with an empty --data-dir, become one of the controllers that serve there instead of beginning a cluster", ",",
+	settings.Var(flags, &d.listen, "listen", "the address it serves clients, workers and other controllers at",
 		settings.Address())
-	settings.Var(flags, &d.ephemeral, "ephemeral", "", "keep the state in memory: it is gone when the controller ends", settings.Bool())
-	settings.Var(flags, &d.workerTimeout, "worker-timeout", "", "a worker that is silent for so long is lost",
+	settings.Var(flags, &d.advertise, "advertise", "the address others reach it by; unset, where it listens",
+		settings.Address())
+	settings.Var(flags, &d.cluster, "cluster", "the name of the cluster", settings.Text("name"))
+	settings.Var(flags, &d.dataDir, "data-dir", "where it keeps its state", settings.Text("directory"))
+	settings.Var(flags, &d.id, "id", "its name among the controllers of its cluster; it stays with its --data-dir",
+		settings.Text("name"))
+	settings.ListVar(flags, &d.join, "join",
+		"with an empty --data-dir, become one of the controllers that serve there instead of beginning a cluster", ",",
+		settings.Address())
+	settings.Var(flags, &d.ephemeral, "ephemeral", "keep the state in memory: it is gone when the controller ends",
+		settings.Bool())
+	settings.Var(flags, &d.workerTimeout, "worker-timeout", "a worker that is silent for so long is lost",
 		settings.Duration(time.Millisecond))
-	settings.Var(flags, &d.policy.NoWorkerGrace, "no-worker-grace", "",
+	settings.Var(flags, &d.policy.NoWorkerGrace, "no-worker-grace",
 		"how long a task that lost its worker waits for one that could run it", settings.Duration(time.Millisecond))
-	settings.Var(flags, &d.policy.DispatchRounds, "dispatch-rounds", "", "how often every worker is tried before a task fails",
+	settings.Var(flags, &d.policy.DispatchRounds, "dispatch-rounds", "how often every worker is tried before a task fails",
 		settings.Count(1, 1000))
-	settings.Var(flags, &d.policy.DispatchPause, "dispatch-pause", "", "the pause after the first round; it doubles with each",
+	settings.Var(flags, &d.policy.DispatchPause, "dispatch-pause", "the pause after the first round; it doubles with each",
 		settings.Duration(time.Millisecond))
-	settings.Var(flags, &d.retention.Jobs, "keep-jobs", "", "how many jobs are kept that are over; 0: all", settings.Count(0, 1<<30))
-	settings.Var(flags, &d.retention.Age, "keep-jobs-for", "", "how long jobs are kept that are over; 0: for ever", settings.Duration(0))
-	settings.Var(flags, &d.retention.WorkerAge, "keep-workers-for", "", "how long lost workers are kept; 0: for ever", settings.Duration(0))
+	settings.Var(flags, &d.retention.Jobs, "keep-jobs", "how many jobs are kept that are over; 0: all",
+		settings.Count(0, 1<<30))
+	settings.Var(flags, &d.retention.Age, "keep-jobs-for", "how long jobs are kept that are over; 0: for ever",
+		settings.Duration(0))
+	settings.Var(flags, &d.retention.WorkerAge, "keep-workers-for", "how long lost workers are kept; 0: for ever",
+		settings.Duration(0))
 	d.credentials.addServer(flags)
 	d.chaos.add(flags)
+	d.telemetry.add(flags)
 	return c
 }
 
@@ -87,10 +102,16 @@ func (d *controllerDaemon) run(ctx context.Context) error {
 	log := d.log.logger(d.err)
 	config := controller.Config{
 		Cluster: d.cluster, ID: d.id, Address: d.listen, Advertise: d.advertise, WorkerTimeout: d.workerTimeout, Policy: d.policy,
-		Retention: state.Retention{Jobs: limit(d.retention.Jobs), Age: limit(d.retention.Age), WorkerAge: limit(d.retention.WorkerAge)},
-		Log:       log,
+		Retention: state.Retention{
+			Jobs: limit(d.retention.Jobs), Age: limit(d.retention.Age), WorkerAge: limit(d.retention.WorkerAge),
+		},
+		Log: log,
 	}
-	var err error
+	err := d.telemetry.measure()
+	if err != nil {
+		return err
+	}
+	config.Metrics = d.telemetry.metrics()
 	if config.ServerOptions, err = d.credentials.serve(log, d.listen); err != nil {
 		return err
 	}
@@ -101,6 +122,8 @@ func (d *controllerDaemon) run(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	config.ServerOptions, config.DialOptions = d.telemetry.serving(config.ServerOptions), d.telemetry.dialling(config.DialOptions)
+	toControllers = d.telemetry.dialling(toControllers)
 	others, err := d.others(&config, toControllers)
 	if err != nil {
 		return err
@@ -145,8 +168,12 @@ func (d *controllerDaemon) serve(ctx context.Context, config controller.Config, 
 		return err
 	}
 	defer d.chaos.log(d.cluster, config.Log)()
-	if err := others.connect(append([]string{c.Address()}, d.join...), toControllers); err != nil {
+	hide, err := d.telemetry.show(c.Healthy, config.Log)
+	if err != nil {
 		return errors.Join(err, c.Stop())
+	}
+	if err := others.connect(append([]string{c.Address()}, d.join...), toControllers); err != nil {
+		return errors.Join(err, hide(), c.Stop())
 	}
 	ctx, stop := context.WithCancel(ctx)
 	var joining sync.WaitGroup
@@ -159,15 +186,16 @@ func (d *controllerDaemon) serve(ctx context.Context, config controller.Config, 
 		})
 	}
 	fmt.Fprintf(d.out, "iris controller serves at %s\n", c.Address())
+	end := c.Stop
 	select {
 	case <-ctx.Done():
-		config.Log.Info("controller stops", "controller", d.id)
+		end = func() error { return c.Drain(context.WithoutCancel(ctx)) }
 	case <-c.Failed():
 	case err = <-refused:
 	}
 	stop()
 	joining.Wait()
-	return errors.Join(err, c.Err(), c.Stop())
+	return errors.Join(err, c.Err(), end(), hide())
 }
 
 // address is where others reach this controller, as far as that is known before it listens.
@@ -180,7 +208,7 @@ func (d *controllerDaemon) address() string {
 
 // check finds what no single flag can tell, and completes the address that others reach this controller by.
 func (d *controllerDaemon) check() error {
-	var wrong []error
+	wrong := []error{d.telemetry.check()}
 	host, port, err := net.SplitHostPort(d.listen)
 	if err != nil {
 		return fmt.Errorf("flag --listen: %w", err)
@@ -189,18 +217,20 @@ func (d *controllerDaemon) check() error {
 	case d.ephemeral && d.dataDir != "":
 		wrong = append(wrong, errors.New("--ephemeral keeps nothing, and --data-dir says where to keep it; give one of them"))
 	case !d.ephemeral && d.dataDir == "":
-		wrong = append(wrong, errors.New("say where the controller keeps its state, with --data-dir DIR, or that it keeps none, with --ephemeral"))
+		wrong = append(wrong, errors.New("say where the controller keeps its state, with --data-dir DIR, or that it "+
+			"keeps none, with --ephemeral"))
 	case d.ephemeral && len(d.join) > 0:
 		wrong = append(wrong, errors.New("--ephemeral controllers cannot join others; give --data-dir"))
 	}
-	if len(d.join) > 0 && d.id == firstController {
+	if len(d.join) > 0 && d.unnamed {
 		wrong = append(wrong, fmt.Errorf("a controller that joins others needs a name of its own; %s is the first one's: give --id", d.id))
 	}
 	if d.advertise != "" {
 		return errors.Join(wrong...)
 	}
 	if port == "0" && d.dataDir != "" {
-		wrong = append(wrong, errors.New("a controller that keeps its state is known by its address; give --listen a port, or --advertise"))
+		wrong = append(wrong, errors.New("a controller that keeps its state is known by its address; give --listen a port, "+
+			"or --advertise"))
 	}
 	if ip := net.ParseIP(host); host == "" || ip != nil && ip.IsUnspecified() {
 		name, err := os.Hostname()

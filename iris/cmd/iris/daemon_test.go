@@ -286,3 +286,16 @@ func TestAKeeperWaitsForItsWorkerAndEnds(t *testing.T) {
 		t.Errorf("it is not hidden:\n%s", got.out)
 	}
 }
+
+// A controller that joins must be named, and may have any name: that of the first one too, when it comes back with an empty
+// directory.
+func TestAControllerThatJoinsIsNamed(t *testing.T) {
+	t.Parallel()
+	s := at(t, "")
+	s.run("controller", "--join", "127.0.0.1:1", "--data-dir", "x", "--listen", free(t)).expect(t, exitUsage, "",
+		"iris: a controller that joins others needs a name of its own; c-0 is the first one's: give --id\n")
+	c := s.start("controller", "--id", "c-0", "--join", "127.0.0.1:1", "--data-dir", "x", "--listen", free(t))
+	c.ready()
+	c.err.until(t, "controller does not take part yet")
+	c.ends(syscall.SIGTERM)
+}

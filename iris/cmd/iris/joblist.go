@@ -32,8 +32,8 @@ func newJobList(a *app) *cobra.Command {
 	}
 	v.link.add(c.Flags())
 	v.output.add(c, outputTable, outputWide, outputJSON)
-	settings.Var(c.Flags(), &v.prefix, "prefix", "", "only jobs whose name begins so", settings.Text("text"))
-	settings.ListVar(c.Flags(), &v.states, "state", "", "only jobs in this state, such as running or failed", ",",
+	settings.Var(c.Flags(), &v.prefix, "prefix", "only jobs whose name begins so", settings.Text("text"))
+	settings.ListVar(c.Flags(), &v.states, "state", "only jobs in this state, such as running or failed", ",",
 		settings.Choice("state", jobStates()...))
 	complete(c, "state", jobStates()...)
 	return c

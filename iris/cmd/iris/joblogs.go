@@ -37,11 +37,12 @@ func newJobLogs(a *app) *cobra.Command {
 	v.link.add(c.Flags())
 	v.output.add(c, outputTable, outputJSON)
 	number := settings.Optional(settings.Count(0, 1<<30))
-	settings.Var(c.Flags(), &v.follow, "follow", "f", "go on with what is written from now on, until the job is over", settings.Bool())
-	settings.Var(c.Flags(), &v.task, "task", "", "only this task, counted from 0", number)
-	settings.Var(c.Flags(), &v.attempt, "attempt", "", "this attempt of each task, counted from 0",
+	settings.Var(c.Flags(), &v.follow, "follow,f", "go on with what is written from now on, until the job is over",
+		settings.Bool())
+	settings.Var(c.Flags(), &v.task, "task", "only this task, counted from 0", number)
+	settings.Var(c.Flags(), &v.attempt, "attempt", "this attempt of each task, counted from 0",
 		settings.Optional(settings.Count[int32](0, 1<<30)))
-	settings.Var(c.Flags(), &v.tail, "tail", "", "only so many lines of each, the last ones", number)
+	settings.Var(c.Flags(), &v.tail, "tail", "only so many lines of each, the last ones", number)
 	c.ValidArgsFunction = a.completeJobs(&v.link, false, false)
 	return c
 }

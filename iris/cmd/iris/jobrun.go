@@ -44,8 +44,8 @@ Ctrl-C lets the job go on without you (exit code 130).`,
 	v.link.add(c.Flags())
 	v.output.add(c, outputTable, outputJSON)
 	v.spec.add(a, c, &v.link)
-	settings.Var(c.Flags(), &v.noWait, "no-wait", "", "print the job's id and do not follow it", settings.Bool())
-	settings.Var(c.Flags(), &v.waitLong, "wait-patience", "", "how long a controller may be away while the job is followed",
+	settings.Var(c.Flags(), &v.noWait, "no-wait", "print the job's id and do not follow it", settings.Bool())
+	settings.Var(c.Flags(), &v.waitLong, "wait-patience", "how long a controller may be away while the job is followed",
 		settings.Duration(0))
 	group(c.Flags(), reachFlags, "wait-patience")
 	return c

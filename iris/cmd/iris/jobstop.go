@@ -30,7 +30,8 @@ func newJobStop(a *app) *cobra.Command {
 		RunE:  func(c *cobra.Command, args []string) error { return v.run(c, args) },
 	}
 	v.link.add(c.Flags())
-	settings.Var(c.Flags(), &v.prefix, "prefix", "", "all jobs whose name begins so and which are not over", settings.Text("name"))
+	settings.Var(c.Flags(), &v.prefix, "prefix", "all jobs whose name begins so and which are not over",
+		settings.Text("name"))
 	v.output.add(c, outputTable, outputJSON)
 	c.ValidArgsFunction = a.completeJobs(&v.link, true, true)
 	return c

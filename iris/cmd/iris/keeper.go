@@ -29,9 +29,10 @@ func newKeeper(a *app) *cobra.Command {
 	}
 	flags := c.Flags()
 	d.log.add(flags)
-	settings.Var(flags, &d.config.Dir, "dir", "", "the keeper's own folder", settings.Text("directory"))
-	settings.Var(flags, &d.config.Idle, "idle", "", "how long it waits for a worker when it holds nothing", settings.Duration(time.Millisecond))
-	settings.Var(flags, &d.config.Orphaned, "orphaned", "", "how long it goes on without a worker when it holds something",
+	settings.Var(flags, &d.config.Dir, "dir", "the keeper's own folder", settings.Text("directory"))
+	settings.Var(flags, &d.config.Idle, "idle", "how long it waits for a worker when it holds nothing",
+		settings.Duration(time.Millisecond))
+	settings.Var(flags, &d.config.Orphaned, "orphaned", "how long it goes on without a worker when it holds something",
 		settings.Duration(time.Millisecond))
 	c.RunE = func(c *cobra.Command, _ []string) error {
 		if d.config.Dir == "" {

@@ -15,9 +15,9 @@ type logFlags struct {
 }
 
 func (f *logFlags) add(flags *pflag.FlagSet) {
-	settings.Var(flags, &f.level, "log-level", "", "log from this level on: debug, info, warn or error",
+	settings.Var(flags, &f.level, "log-level", "log from this level on: debug, info, warn or error",
 		settings.Choice("level", "debug", "info", "warn", "error"))
-	settings.Var(flags, &f.format, "log-format", "", "how log lines are written: text or json",
+	settings.Var(flags, &f.format, "log-format", "how log lines are written: text or json",
 		settings.Choice("format", "text", "json"))
 }
 
@@ -29,4 +29,9 @@ func (f *logFlags) logger(to io.Writer) *slog.Logger {
 		return slog.New(slog.NewJSONHandler(to, options))
 	}
 	return slog.New(slog.NewTextHandler(to, options))
+}
+
+// arguments are the flags with which another process logs alike.
+func (f *logFlags) arguments() []string {
+	return []string{"--log-level=" + f.level, "--log-format=" + f.format}
 }

@@ -2,6 +2,8 @@ package main
 
 import (
 	"context"
+	"slices"
+	"time"
 
 	"github.com/spf13/cobra"
 
@@ -37,7 +39,7 @@ func (v *membersVerb) command(c *cobra.Command, do func(context.Context, *client
 				return l.wrong(err)
 			}
 		}
-		controllers, err := l.Controllers(c.Context())
+		controllers, err := settled(c.Context(), l)
 		if err != nil {
 			return l.wrong(err)
 		}
@@ -47,6 +49,28 @@ func (v *membersVerb) command(c *cobra.Command, do func(context.Context, *client
 	}
 	return c
 }
+
+// settled lists the controllers. One that has just handed leadership on may answer before it knows to whom: it is asked again
+// for a while.
+func settled(ctx context.Context, l *link) ([]*pb.ControllerStatus, error) {
+	for until := time.Now().Add(settleTime); ; {
+		controllers, err := l.Controllers(ctx)
+		leads := slices.ContainsFunc(controllers, func(c *pb.ControllerStatus) bool { return c.Leads })
+		if err != nil || leads || time.Now().After(until) {
+			return controllers, err
+		}
+		select {
+		case <-time.After(settlePause):
+		case <-ctx.Done():
+			return nil, ctx.Err()
+		}
+	}
+}
+
+const (
+	settleTime  = 5 * time.Second
+	settlePause = 100 * time.Millisecond
+)
 
 // completeMembers offers the ids of controllers.
 func (v *membersVerb) completeMembers(c *cobra.Command, args []string, _ string) ([]string, cobra.ShellCompDirective) {

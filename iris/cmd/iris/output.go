@@ -28,7 +28,7 @@ func (f *outputFlag) add(c *cobra.Command, forms ...string) {
 			usage += ", " + form
 		}
 	}
-	settings.Var(c.Flags(), &f.form, "output", "o", usage, settings.Choice("form", forms...))
+	settings.Var(c.Flags(), &f.form, "output,o", usage, settings.Choice("form", forms...))
 	complete(c, "output", forms...)
 }
 

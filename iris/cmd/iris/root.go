@@ -41,7 +41,7 @@ Exit codes:
 	root.SetErr(a.err)
 	root.SetHelpFunc(a.help)
 	root.SetFlagErrorFunc(func(c *cobra.Command, err error) error { return usage(c, "%w", err) })
-	settings.Var(root.PersistentFlags(), new(string), settings.FileFlag, "",
+	settings.Var(root.PersistentFlags(), new(string), settings.FileFlag,
 		"read settings from this file, and not from /etc/iris/iris.yaml and ~/.config/iris/iris.yaml", settings.Text("file"))
 	settings.Prepare(root)
 	root.PersistentPreRunE = func(c *cobra.Command, _ []string) error {

@@ -24,38 +24,41 @@ type specFlags struct {
 func (f *specFlags) add(a *app, c *cobra.Command, link *linkFlags) {
 	flags := c.Flags()
 	f.CPU, f.Memory, f.Replicas = 1, client.GiB, 1
-	settings.Var(flags, &f.Name, "name", "", "the job's name, for people; unset, made from the command", settings.Text("name"))
-	settings.Var(flags, &f.ID, "id", "", "the job's id; the same id and job again is harmless; unset, made from the name",
+	settings.Var(flags, &f.Name, "name", "the job's name, for people; unset, made from the command", settings.Text("name"))
+	settings.Var(flags, &f.ID, "id", "the job's id; the same id and job again is harmless; unset, made from the name",
 		settings.Text("id"))
-	settings.Var(flags, &f.CPU, "cpu", "", "the cores each task needs", settings.Cores())
-	settings.Var(flags, &f.Memory, "memory", "", "the memory each task needs", settings.Bytes())
-	settings.Var(flags, &f.Replicas, "replicas", "", "the number of tasks", settings.Count(1, 10_000))
-	settings.Var(flags, &f.GroupBy, "group-by", "", "all tasks at once on workers that share this attribute; \"worker\": on one worker",
+	settings.Var(flags, &f.CPU, "cpu", "the cores each task needs", settings.Cores())
+	settings.Var(flags, &f.Memory, "memory", "the memory each task needs", settings.Bytes())
+	settings.Var(flags, &f.Replicas, "replicas", "the number of tasks", settings.Count(1, 10_000))
+	settings.Var(flags, &f.GroupBy, "group-by", "all tasks at once on workers that share this attribute; \"worker\": on one worker",
 		settings.Text("attribute"))
-	settings.ListVar(flags, &f.Constraints, "constraint", "", "only workers of which this holds: zone==eu-1, cores>=8, gpu, !gpu",
+	settings.ListVar(flags, &f.Constraints, "constraint", "only workers of which this holds: zone==eu-1, cores>=8, gpu, !gpu",
 		"", constraint())
-	settings.ListVar(flags, &f.variables, "env", "e", "a variable for the tasks: NAME=VALUE, or NAME to pass it on", "", variable())
+	settings.ListVar(flags, &f.variables, "env,e", "a variable for the tasks: NAME=VALUE, or NAME to pass it on", "", variable())
 	limit := settings.Optional(settings.Count[int32](0, 1<<30))
-	settings.Var(flags, &f.MaxRetriesFailure, "max-retries-failure", "",
+	settings.Var(flags, &f.MaxRetriesFailure, "max-retries-failure",
 		"how many attempts of a task may fail and be retried; unset, 0", limit)
-	settings.Var(flags, &f.MaxRetriesPreemption, "max-retries-preemption", "",
+	settings.Var(flags, &f.MaxRetriesPreemption, "max-retries-preemption",
 		"how many attempts of a task may be lost with their workers and be retried; unset, 100", limit)
-	settings.Var(flags, &f.MaxTaskFailures, "max-task-failures", "", "how many tasks may fail before the job does; unset, 0", limit)
-	settings.Var(flags, &f.Timeout, "timeout", "", "how long an attempt may run; unset, for ever", settings.Duration(time.Millisecond))
-	settings.Var(flags, &f.SchedulingTimeout, "scheduling-timeout", "", "how long a task may wait for its first attempt; unset, for ever",
+	settings.Var(flags, &f.MaxTaskFailures, "max-task-failures", "how many tasks may fail before the job does; unset, 0", limit)
+	settings.Var(flags, &f.Timeout, "timeout", "how long an attempt may run; unset, for ever",
 		settings.Duration(time.Millisecond))
-	settings.Var(flags, &f.Workspace, "workspace", "", "a directory whose content every task finds in its working directory",
+	settings.Var(flags, &f.SchedulingTimeout, "scheduling-timeout", "how long a task may wait for its first attempt; unset, for ever",
+		settings.Duration(time.Millisecond))
+	settings.Var(flags, &f.Workspace, "workspace", "a directory whose content every task finds in its working directory",
 		settings.Text("directory"))
-	settings.ListVar(flags, &f.Ports, "port", "", "a name; each task finds a free port in IRIS_PORT_<NAME>", ",", settings.Text("name"))
-	settings.Var(flags, &f.priority, "priority", "", "production, interactive or batch; unset, interactive",
+	settings.ListVar(flags, &f.Ports, "port", "a name; each task finds a free port in IRIS_PORT_<NAME>", ",",
+		settings.Text("name"))
+	settings.Var(flags, &f.priority, "priority", "production, interactive or batch; unset, interactive",
 		settings.Choice("band", priorities...))
-	settings.Var(flags, &f.Exclusive, "exclusive", "", "two copies of a task never overlap, whatever happens", settings.Bool())
-	settings.Var(flags, &f.Parent, "parent", "", "the id of the job this one ends with", settings.Text("id"))
+	settings.Var(flags, &f.Exclusive, "exclusive", "two copies of a task never overlap, whatever happens", settings.Bool())
+	settings.Var(flags, &f.Parent, "parent", "the id of the job this one ends with", settings.Text("id"))
 	complete(c, "priority", priorities...)
 	parents := a.completeJobs(link, true, false)
-	if err := c.RegisterFlagCompletionFunc("parent", func(c *cobra.Command, _ []string, begun string) ([]string, cobra.ShellCompDirective) {
+	anyParent := func(c *cobra.Command, _ []string, begun string) ([]string, cobra.ShellCompDirective) {
 		return parents(c, nil, begun)
-	}); err != nil {
+	}
+	if err := c.RegisterFlagCompletionFunc("parent", anyParent); err != nil {
 		panic(err) // the flag was declared above
 	}
 }

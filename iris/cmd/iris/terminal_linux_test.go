@@ -114,6 +114,29 @@ func TestTablesFitTheirTerminal(t *testing.T) {
 	}
 }
 
+func TestAClusterSaysOnANarrowTerminalWhatToType(t *testing.T) {
+	t.Parallel()
+	run, p := at(t, "").onTerminal(90, "cluster", "start", "--local", "--listen", "127.0.0.1:0")
+	p.out.until(t, "iris chaos enable --controller .*'\r\n")
+	fits(t, 90, p.out.String())
+	run.ends(syscall.SIGTERM)
+}
+
+func TestHelpFitsTheTerminal(t *testing.T) {
+	t.Parallel()
+	for _, columns := range []uint16{60, 200} {
+		for _, args := range [][]string{{"--help"}, {"job", "run", "--help"}, {"controller", "--help"}, {"chaos", "--help"}} {
+			run, _ := at(t, "").onTerminal(columns, args...)
+			got := run.wait()
+			for line := range strings.SplitSeq(got.out, "\n") {
+				if !strings.HasPrefix(line, "  ") { // what is to be typed stays in one line
+					fits(t, int(columns), line)
+				}
+			}
+		}
+	}
+}
+
 func TestNoColourIsAsked(t *testing.T) {
 	t.Parallel()
 	s := at(t, booted(t))

@@ -219,6 +219,16 @@ func TestEveryFlagOfAJobCounts(t *testing.T) {
 	}
 }
 
+// A task may run jobs of its own: it is told where its controller is.
+func TestATaskRunsAJob(t *testing.T) {
+	t.Parallel()
+	got := at(t, booted(t)).run("job", "run", "--name", "outer", "--", "sh", "-c",
+		binary+` job run --name inner --parent "$IRIS_JOB_ID" -- echo from inside`)
+	if got.code != 0 || got.out != "from inside\n" || !strings.Contains(got.err, "iris: job inner-") {
+		t.Errorf("%+v", got)
+	}
+}
+
 // Values of a job's environment are secrets: whatever is asked, and whatever goes wrong, they are not shown.
 func TestSecretsAreNeverShown(t *testing.T) {
 	t.Parallel()

@@ -14,6 +14,7 @@ import (
 
 	"iris/iris/bundle"
 	"iris/iris/faults"
+	"iris/iris/keeper"
 	"iris/iris/runtime"
 	"iris/iris/settings"
 	"iris/iris/state"
@@ -36,46 +37,58 @@ type workerDaemon struct {
 	heartbeatInterval time.Duration
 	pollInterval      time.Duration
 	killGrace         time.Duration
+	drainTimeout      time.Duration
 	credentials       credentialFlags
 	chaos             chaosFlag
+	telemetry         telemetryFlags
 }
 
 func newWorker(a *app) *cobra.Command {
 	d := &workerDaemon{
 		app: a, log: logFlags{"info", "text"}, cluster: "iris", controllers: []string{defaultController}, listen: "127.0.0.1:0",
 		heartbeatInterval: 10 * time.Second, pollInterval: 5 * time.Second, killGrace: 5 * time.Second,
+		drainTimeout: time.Minute,
 	}
 	d.id, _ = os.Hostname() // without one, --id must be given
 	d.cpu, d.memory = machine()
 	c := &cobra.Command{
 		Use:   "worker",
 		Short: "Run a worker in the foreground, or ask about workers",
-		Long: `Run a worker in the foreground until SIGTERM or SIGINT; what it runs ends with it. It logs to standard error, and prints
-one line on standard output when a controller has taken it.`,
+		Long: `Run a worker in the foreground until SIGTERM or SIGINT: then it takes nothing new, and ends when what it runs has ended, or
+the --drain-timeout is over. A second signal ends it at once. It logs to standard error, and prints one line on standard output
+when a controller has taken it.
+
+With --data-dir, what it runs outlives a worker that is killed: the next one with the same directory takes it over.`,
 		Args: arguments(0, 0, ""),
 		RunE: func(c *cobra.Command, _ []string) error { return d.run(c.Context()) },
 	}
 	flags := c.Flags()
 	d.log.add(flags)
-	settings.Var(flags, &d.cluster, "cluster", "", "the name of the cluster", settings.Text("name"))
-	settings.ListVar(flags, &d.controllers, "controller", "", controllerUsage, ",", settings.Address())
-	settings.Var(flags, &d.id, "id", "", "the worker's name, unique in its cluster and kept over restarts", settings.Text("name"))
-	settings.Var(flags, &d.listen, "listen", "", "the address it serves the controllers at", settings.Address())
-	settings.Var(flags, &d.advertise, "advertise", "", "the host, or host:port, the controllers reach it by; unset, where it listens",
+	settings.Var(flags, &d.cluster, "cluster", "the name of the cluster", settings.Text("name"))
+	settings.ListVar(flags, &d.controllers, "controller", controllerUsage, ",", settings.Address())
+	settings.Var(flags, &d.id, "id", "the worker's name, unique in its cluster and kept over restarts",
+		settings.Text("name"))
+	settings.Var(flags, &d.listen, "listen", "the address it serves the controllers at", settings.Address())
+	settings.Var(flags, &d.advertise, "advertise", "the host, or host:port, the controllers reach it by; unset, where it listens",
 		settings.Text("host[:port]"))
-	settings.Var(flags, &d.cpu, "cpu", "", "the cores it offers; unset, all that this machine has", settings.Cores())
-	settings.Var(flags, &d.memory, "memory", "", "the memory it offers; unset, what this machine has less a sixteenth",
+	settings.Var(flags, &d.cpu, "cpu", "the cores it offers; unset, all that this machine has", settings.Cores())
+	settings.Var(flags, &d.memory, "memory", "the memory it offers; unset, what this machine has less a sixteenth",
 		settings.Bytes())
-	settings.ListVar(flags, &d.attributes, "attribute", "", "what constraints and gangs see of it", ",", settings.Pair("an attribute"))
-	settings.Var(flags, &d.dataDir, "data-dir", "", "where it keeps workspaces and the tasks' directories; unset, a temporary directory",
+	settings.ListVar(flags, &d.attributes, "attribute", "what constraints and gangs see of it", ",",
+		settings.Pair("an attribute"))
+	settings.Var(flags, &d.dataDir, "data-dir", "where it keeps workspaces, tasks and their logs over a restart; unset, it keeps none",
 		settings.Text("directory"))
-	settings.Var(flags, &d.heartbeatInterval, "heartbeat-interval", "", "the time between two heartbeats",
+	settings.Var(flags, &d.heartbeatInterval, "heartbeat-interval", "the time between two heartbeats",
 		settings.Duration(time.Millisecond))
-	settings.Var(flags, &d.pollInterval, "poll-interval", "", "the time between two looks at a running attempt",
+	settings.Var(flags, &d.pollInterval, "poll-interval", "the time between two looks at a running attempt",
 		settings.Duration(time.Millisecond))
-	settings.Var(flags, &d.killGrace, "kill-grace", "", "how long a process may take to end after SIGTERM", settings.Duration(0))
+	settings.Var(flags, &d.drainTimeout, "drain-timeout",
+		"how long what it runs may go on after SIGTERM; then it is stopped, and run elsewhere", settings.Duration(0))
+	settings.Var(flags, &d.killGrace, "kill-grace", "how long a process may take to end after SIGTERM",
+		settings.Duration(0))
 	d.credentials.addServer(flags)
 	d.chaos.add(flags)
+	d.telemetry.add(flags)
 	c.AddCommand(newWorkerList(a))
 	return c
 }
@@ -88,6 +101,9 @@ func (d *workerDaemon) run(ctx context.Context) (err error) {
 		return usageError{err}
 	}
 	log := d.log.logger(d.err)
+	if err := d.telemetry.measure(); err != nil {
+		return err
+	}
 	dialling, err := d.credentials.dial(log)
 	if err != nil {
 		return err
@@ -111,33 +127,56 @@ func (d *workerDaemon) run(ctx context.Context) (err error) {
 	if err != nil {
 		return fmt.Errorf("worker %s: %w", d.id, err)
 	}
-	processes := runtime.NewProcess()
-	defer func() { err = errors.Join(err, processes.Close()) }()
-	w, err := worker.Start(worker.Config{
+	config := worker.Config{
 		Cluster: d.cluster, ID: d.id, Controller: strings.Join(d.controllers, ","), Address: d.listen, Advertise: d.advertise,
 		Capacity:   state.Resources{CPUMillis: state.Millis(d.cpu), MemoryBytes: d.memory},
-		Attributes: attributes, Processes: processes,
-		WorkDir: filepath.Join(dir, "tasks"), Bundles: cache,
-		HeartbeatInterval: d.heartbeatInterval, PollInterval: d.pollInterval, KillGrace: d.killGrace,
-		ServerOptions: serving, DialOptions: dialling, Services: []func(grpc.ServiceRegistrar){broken}, Log: log,
-	})
+		Attributes: attributes,
+		WorkDir:    filepath.Join(dir, "tasks"), Bundles: cache,
+		HeartbeatInterval: d.heartbeatInterval, PollInterval: d.pollInterval, KillGrace: d.killGrace, DrainTimeout: limit(d.drainTimeout),
+		ServerOptions: d.telemetry.serving(serving), DialOptions: d.telemetry.dialling(dialling),
+		Services: []func(grpc.ServiceRegistrar){broken}, Metrics: d.telemetry.metrics(), Log: log,
+	}
+	if d.dataDir != "" {
+		config.Keeper = &keeper.Options{Dir: filepath.Join(dir, "keeper"), Args: d.log.arguments()}
+	} else {
+		processes := runtime.NewProcess()
+		defer func() { err = errors.Join(err, processes.Close()) }()
+		config.Processes = processes
+	}
+	w, err := worker.Start(config)
 	if err != nil {
 		return listening(err)
 	}
 	defer d.chaos.log(d.cluster, log)()
-	select {
-	case <-w.Registered():
-		fmt.Fprintf(d.out, "iris worker %s serves at %s\n", d.id, w.Address())
-		<-ctx.Done()
-	case <-ctx.Done():
+	hide, err := d.telemetry.show(w.Healthy, log)
+	if err != nil {
+		return errors.Join(err, w.Stop())
 	}
-	log.Info("worker stops", "worker", d.id)
-	return w.Stop()
+	if err = d.await(ctx, w); err != nil {
+		return errors.Join(err, w.Stop(), hide())
+	}
+	return errors.Join(w.Drain(context.WithoutCancel(ctx)), hide())
+}
+
+// await returns when the worker is to stop, and why if it cannot go on.
+func (d *workerDaemon) await(ctx context.Context, w *worker.Worker) error {
+	registered := w.Registered()
+	for {
+		select {
+		case <-registered:
+			fmt.Fprintf(d.out, "iris worker %s serves at %s\n", d.id, w.Address())
+			registered = nil
+		case err := <-w.Ended():
+			return err
+		case <-ctx.Done():
+			return nil
+		}
+	}
 }
 
 // check finds what no single flag can tell.
 func (d *workerDaemon) check() (attributes map[string]string, err error) {
-	var wrong []error
+	wrong := []error{d.telemetry.check()}
 	if d.id == "" {
 		wrong = append(wrong, errors.New("this machine has no host name; name the worker with --id"))
 	}
