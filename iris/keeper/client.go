@@ -48,9 +48,11 @@ type Client struct {
 	start      []*Task // whose order is to be sent
 	stopping   []*Task // the same
 	forget     []string
+	forgetting bool      // soon
 	renewed    bool      // the lease is to be sent
 	lease      time.Time // zero: none
 	generation int64     // of the last session; 0: none yet
+	link       *link     // nil: not attached
 	pid        int       // of the keeper that this client is attached to; 0: none
 	shut       bool      // the keeper is to end
 	over       error     // why nothing is started any more
@@ -149,6 +151,7 @@ func (c *Client) Run(ctx context.Context, s runtime.Spec, note, lapse []byte) (*
 	if err != nil {
 		return nil, fmt.Errorf("attempt %s: not started: %w", s.UID, err)
 	}
+	c.send()
 	select {
 	case <-t.settled:
 	case <-ctx.Done():
@@ -202,7 +205,9 @@ func (c *Client) enter(t *Task) error {
 	}
 	c.tasks[t.uid] = t
 	c.start = append(c.start, t)
-	stir(c.wake)
+	if c.link == nil {
+		stir(c.wake)
+	}
 	return nil
 }
 
@@ -227,10 +232,15 @@ func (c *Client) Forget(uids ...string) {
 		if t := c.tasks[uid]; t != nil && t.over {
 			delete(c.tasks, uid)
 			c.forget = append(c.forget, uid)
-			stir(c.wake)
 		}
 	}
+	if len(c.forget) > 0 && !c.forgetting { // there is no hurry: it goes with the next order, or soon
+		c.forgetting = true
+		time.AfterFunc(forgetDelay, func() { stir(c.wake) })
+	}
 }
+
+const forgetDelay = 50 * time.Millisecond
 
 // Renew sets when attempts with a lapse are to be gone.
 func (c *Client) Renew(end time.Time) {

@@ -400,8 +400,7 @@ func TestAWorkerIsKilledTogetherWithItsKeeper(t *testing.T) {
 	pids := s.numbers("j/0/0", 2)
 	s.order(sh("exit 7"), "j/1/0")
 	s.within(10*time.Second, "the end of the second", func() bool {
-		_, complete := s.read("j/1/0")
-		return complete
+		return strings.Contains(s.record(), `"code":7`)
 	})
 	kept := s.keeper()
 	if err := syscall.Kill(kept, syscall.SIGKILL); err != nil {
