@@ -674,7 +674,9 @@ type AttemptNote struct {
 	Run   *TaskRun               `protobuf:"bytes,1,opt,name=run,proto3" json:"run,omitempty"`
 	Spec  *JobSpec               `protobuf:"bytes,2,opt,name=spec,proto3" json:"spec,omitempty"`
 	// The ports it was given, by name.
-	Ports         map[string]int32 `protobuf:"bytes,3,rep,name=ports,proto3" json:"ports,omitempty" protobuf_key:"bytes,1,opt,name=key" protobuf_val:"varint,2,opt,name=value"`
+	Ports map[string]int32 `protobuf:"bytes,3,rep,name=ports,proto3" json:"ports,omitempty" protobuf_key:"bytes,1,opt,name=key" protobuf_val:"varint,2,opt,name=value"`
+	// The name of its directory, in the worker's.
+	Directory     string `protobuf:"bytes,4,opt,name=directory,proto3" json:"directory,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -728,6 +730,13 @@ func (x *AttemptNote) GetPorts() map[string]int32 {
 		return x.Ports
 	}
 	return nil
+}
+
+func (x *AttemptNote) GetDirectory() string {
+	if x != nil {
+		return x.Directory
+	}
+	return ""
 }
 
 var File_keeper_proto protoreflect.FileDescriptor
@@ -796,11 +805,12 @@ const file_keeper_proto_rawDesc = "" +
 	"\bKeptExit\x12\x12\n" +
 	"\x04code\x18\x01 \x01(\x05R\x04code\x12\x16\n" +
 	"\x06signal\x18\x02 \x01(\x05R\x06signal\x12\x14\n" +
-	"\x05error\x18\x03 \x01(\tR\x05error\"\xc8\x01\n" +
+	"\x05error\x18\x03 \x01(\tR\x05error\"\xe6\x01\n" +
 	"\vAttemptNote\x12\"\n" +
 	"\x03run\x18\x01 \x01(\v2\x10.iris.v1.TaskRunR\x03run\x12$\n" +
 	"\x04spec\x18\x02 \x01(\v2\x10.iris.v1.JobSpecR\x04spec\x125\n" +
-	"\x05ports\x18\x03 \x03(\v2\x1f.iris.v1.AttemptNote.PortsEntryR\x05ports\x1a8\n" +
+	"\x05ports\x18\x03 \x03(\v2\x1f.iris.v1.AttemptNote.PortsEntryR\x05ports\x12\x1c\n" +
+	"\tdirectory\x18\x04 \x01(\tR\tdirectory\x1a8\n" +
 	"\n" +
 	"PortsEntry\x12\x10\n" +
 	"\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n" +

@@ -104,6 +104,7 @@ type Worker struct {
 	ledger      *ledger
 	logs        *logs
 	ports       *ports
+	directories *directories
 	lease       lease
 	beating     *pulse
 	reporting   *pulse
@@ -148,7 +149,7 @@ func Start(config Config) (*Worker, error) {
 		labels:   labels,
 		listener: listener, server: network.Server(config.ServerOptions...), health: health.NewServer(),
 		conn: conn, registry: pb.NewRegistryServiceClient(conn),
-		ledger: newLedger(labels), logs: newLogs(), ports: newPorts(),
+		ledger: newLedger(labels), logs: newLogs(), ports: newPorts(), directories: &directories{root: config.WorkDir},
 		beating: newPulse("heartbeat"), reporting: newPulse("report"), drain: newDrain(),
 		ctx: ctx, stop: stop, hurry: make(chan struct{}, 1), registered: make(chan struct{}), ended: make(chan error, 1),
 	}
@@ -228,10 +229,13 @@ func (w *Worker) Stop() error {
 	w.running.Wait()
 	w.unmeasure()
 	var err error
+	if !w.replaced() {
+		err = w.directories.clear()
+	}
 	if w.keeper != nil {
 		ctx, cancel := context.WithTimeout(context.Background(), keeperTimeout)
 		defer cancel()
-		err = w.keeper.Shutdown(ctx)
+		err = errors.Join(err, w.keeper.Shutdown(ctx))
 	}
 	return errors.Join(err, w.conn.Close())
 }
