@@ -33,6 +33,7 @@ type attempt struct {
 	phase  phase
 	dirty  bool
 	began  time.Time // when it was ordered
+	course *course   // in a trace
 	// drained: it has to stop because its worker ends, and not because the controller wants it to.
 	drained atomic.Bool
 }
@@ -72,6 +73,7 @@ func (w *Worker) newAttempt(run *pb.TaskRun, spec *pb.JobSpec) *attempt {
 // execute runs an attempt from its order to its end.
 func (w *Worker) execute(a *attempt) {
 	defer a.cancel()
+	a.course = w.traces.follow(a.run, w.config.ID, a.began)
 	w.conclude(a, w.perform(a))
 }
 
@@ -82,6 +84,7 @@ func (w *Worker) conclude(a *attempt, end phase) {
 	}
 	w.logs.close(a.uid)
 	w.metrics.end(end.state)
+	a.course.advance(end)
 	w.ledger.advance(a, end)
 }
 
@@ -104,6 +107,7 @@ func (w *Worker) perform(a *attempt) phase {
 	if err != nil {
 		return a.failed(err)
 	}
+	a.course.advance(phase{state: pb.TaskState_TASK_STATE_RUNNING})
 	w.ledger.advance(a, phase{state: pb.TaskState_TASK_STATE_RUNNING, ports: wirePorts(ports)})
 	w.metrics.started(a.began)
 	return w.monitor(a, task, time.Now())
@@ -139,6 +143,7 @@ func (w *Worker) prepare(a *attempt) (dir string, clean func(), err error) {
 	if a.spec.BundleSha256 == "" && a.spec.Entrypoint.GetCommand() == nil {
 		return "", func() {}, nil
 	}
+	a.course.advance(phase{state: pb.TaskState_TASK_STATE_BUILDING})
 	w.ledger.advance(a, phase{state: pb.TaskState_TASK_STATE_BUILDING})
 	dir = w.directory(a.uid)
 	clean = func() { w.remove(dir) }
@@ -151,7 +156,7 @@ func (w *Worker) prepare(a *attempt) (dir string, clean func(), err error) {
 	if err := bundleSite.Hit(a.ctx, a); err != nil {
 		return dir, clean, err
 	}
-	archive, release, err := w.config.Bundles.Get(a.ctx, bundle.Hash(a.spec.BundleSha256), w.download(a.spec.BundleSha256))
+	archive, release, err := w.config.Bundles.Get(a.course.within(a.ctx), bundle.Hash(a.spec.BundleSha256), w.download(a.spec.BundleSha256))
 	if err != nil {
 		return dir, clean, err
 	}

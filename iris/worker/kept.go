@@ -112,6 +112,8 @@ func (w *Worker) adopted(h keeper.Held) (*attempt, map[string]int32) {
 func (w *Worker) resume(a *attempt, h keeper.Held, giveBack func()) {
 	defer a.cancel()
 	defer giveBack()
+	a.course = w.traces.follow(a.run, w.config.ID, h.Began)
+	a.course.advance(phase{state: pb.TaskState_TASK_STATE_RUNNING})
 	var end phase
 	if as, ok := verdictOf(h); ok { // it was being stopped
 		end = w.end(h.Task, w.config.KillGrace, as)
