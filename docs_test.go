@@ -137,3 +137,68 @@ func TestEverySiteIsDocumented(t *testing.T) {
 		}
 	}
 }
+
+var (
+	failureRow = regexp.MustCompile(`(?m)^\| (\d+) \| .* \| (.*) \|$`)
+	codeOrPath = regexp.MustCompile("`([A-Za-z0-9_]+)`|\\((root|chaos|fakevm|iris/[a-z/]+)\\)")
+	specText   = regexp.MustCompile(`"([a-z][a-z0-9_%]*): ([^"]*)"`)
+	rowName    = regexp.MustCompile(`FM-(\d+)`)
+)
+
+// What docs/failure-modes.md says shows a row exists; and each spec that names a row is in it.
+func TestWhatShowsAFailureModeExists(t *testing.T) {
+	specs, tests := map[string][]string{}, map[string]string{}
+	for _, p := range load(t) {
+		for _, file := range slices.Concat(p.GoFiles, p.TestGoFiles, p.XTestGoFiles) {
+			text := read(t, filepath.Join(p.Dir, file))
+			if within(p.pkg, "acceptance/...") && !strings.HasSuffix(file, "_test.go") {
+				for _, m := range specText.FindAllStringSubmatch(text, -1) {
+					specs[m[1]] = append(specs[m[1]], rowName.FindAllString(m[2], -1)...)
+				}
+				continue
+			}
+			for _, m := range regexp.MustCompile(`(?m)^func (Test\w+)\(`).FindAllStringSubmatch(text, -1) {
+				tests[m[1]] += strings.Replace(p.pkg, ".", "root", 1) + " "
+			}
+		}
+	}
+	for _, site := range chaos.Sites() {
+		if point, crash := strings.CutPrefix(site.Name(), "journal."); crash && point != "disk" {
+			specs["crash_"+point] = specs["crash_%s"]
+		}
+	}
+	delete(specs, "crash_%s")
+	shown := map[string]string{}
+	for _, row := range failureRow.FindAllStringSubmatch(read(t, "docs/failure-modes.md"), -1) {
+		shown["FM-"+row[1]] = row[2]
+		var waiting []string // tests, until the folder is named that they are in
+		for _, m := range codeOrPath.FindAllStringSubmatch(row[2], -1) {
+			name, folder := m[1], m[2]
+			switch {
+			case folder != "":
+				for _, test := range waiting {
+					if !strings.Contains(tests[test], folder+" ") {
+						t.Errorf("row %s: there is no %s in %s", row[1], test, folder)
+					}
+				}
+				waiting = nil
+			case strings.HasPrefix(name, "Test"):
+				waiting = append(waiting, name)
+			default:
+				if _, ok := specs[name]; !ok {
+					t.Errorf("row %s: there is no spec %s", row[1], name)
+				}
+			}
+		}
+		if len(waiting) > 0 {
+			t.Errorf("row %s does not say in which folder %s is", row[1], waiting)
+		}
+	}
+	for name, rows := range specs {
+		for _, row := range rows {
+			if !strings.Contains(shown[row], "`"+name+"`") {
+				t.Errorf("the spec %s says that it shows %s, and docs/failure-modes.md does not", name, row)
+			}
+		}
+	}
+}

@@ -51,7 +51,7 @@
 //     written anew when there is room.
 //   - The path of the socket has at most 107 bytes: the folder's must be shorter.
 //   - Who kills the worker's whole session, control group or PID namespace kills the keeper as well; systemd needs
-//     KillMode=process or mixed.
+//     KillMode=process (mixed too kills what is left once the main process has ended).
 //   - Elsewhere than on Linux a successor cannot tell what is left of a keeper's attempts; the guard of runtime.Process is
 //     what ends them.
 package keeper

@@ -150,6 +150,35 @@ func TestFlagsAndVariablesOfTheDocumentationExist(t *testing.T) {
 	}
 }
 
+// The settings files of the documentation are right, for the verbs that they are for.
+func TestSettingsFilesOfTheDocumentationAreRight(t *testing.T) {
+	block := regexp.MustCompile("(?s)```yaml\n(# /etc/iris/iris.yaml.*?)\n```")
+	found := 0
+	for name, text := range documentation(t) {
+		for _, m := range block.FindAllStringSubmatch(text, -1) {
+			found++
+			file := filepath.Join(t.TempDir(), "iris.yaml")
+			if err := os.WriteFile(file, []byte(m[1]), 0o600); err != nil {
+				t.Fatal(err)
+			}
+			for _, verb := range []string{"controller", "worker", "job run"} {
+				root := newRoot(newApp())
+				c, _, err := root.Find(strings.Fields(verb))
+				if err != nil {
+					t.Fatal(err)
+				}
+				sources := settings.Sources{Files: []string{file}, Lookup: func(string) (string, bool) { return "", false }}
+				if err := sources.Apply(c); err != nil {
+					t.Errorf("%s: iris %s: %v", name, verb, err)
+				}
+			}
+		}
+	}
+	if found == 0 {
+		t.Error("there is no settings file in the documentation")
+	}
+}
+
 // sourceOfTheProduct is all code below iris/, without tests.
 func sourceOfTheProduct(t *testing.T) string {
 	t.Helper()
