@@ -88,7 +88,8 @@ func (f *Fleet) daemon(name string, args []string) *Daemon {
 	// A setting of the one who runs the specs is not one of theirs.
 	env := slices.DeleteFunc(os.Environ(), func(v string) bool { return strings.HasPrefix(v, "IRIS_") })
 	env = set(env, "TMPDIR", f.temporary())
-	env = set(env, "GORACE", "atexit_sleep_ms=0") // otherwise the race detector holds up each end for a second
+	// A race that is found ends the process, which is an error; without one, the detector need not wait at the end.
+	env = set(env, "GORACE", "halt_on_error=1 atexit_sleep_ms=0")
 	return &Daemon{Name: name, binary: f.config.Binary, args: args, env: env, log: f.config.Log}
 }
 
@@ -181,7 +182,7 @@ func (f *Fleet) Stop() error {
 		errs = append(errs, fmt.Errorf("process %v outlives its fleet", r), r.kill())
 	}
 	for _, d := range f.All() {
-		d.running.Wait()
+		d.alive.Wait()
 	}
 	return errors.Join(append(errs, os.RemoveAll(f.dir))...)
 }
