@@ -179,7 +179,7 @@ func (f *Fleet) Stop() error {
 		errs = append(errs, d.Terminate(endPatience))
 	}
 	for _, r := range f.Remains() {
-		errs = append(errs, fmt.Errorf("process %v outlives its fleet", r), r.kill())
+		errs = append(errs, fmt.Errorf("process %v outlives its fleet", r), r.Kill())
 	}
 	for _, d := range f.All() {
 		d.alive.Wait()
@@ -188,4 +188,15 @@ func (f *Fleet) Stop() error {
 }
 
 // Remains are the processes of the fleet that run: daemons and what they started.
-func (f *Fleet) Remains() []remain { return remains("TMPDIR=" + f.temporary()) }
+func (f *Fleet) Remains() []Process { return remains("TMPDIR=" + f.temporary()) }
+
+// Keeper is the process that runs the commands of a worker, if there is one (see package keeper).
+func (f *Fleet) Keeper(worker string) (Process, bool) {
+	folder := filepath.Join(f.dir, worker, "keeper")
+	all := f.Remains()
+	i := slices.IndexFunc(all, func(p Process) bool { return strings.Contains(p.Command, " keeper --dir "+folder) })
+	if i < 0 {
+		return Process{}, false
+	}
+	return all[i], true
+}
