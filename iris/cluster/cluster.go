@@ -202,11 +202,16 @@ func (m *Manager) Stop() error {
 type participant interface {
 	start() error
 	stop() error
+	drain(ctx context.Context) error
 }
 
 // Kill ends a controller or a worker ("c-0", "w-1") as abruptly as the end of its process would; what a worker runs ends
 // with it. It stays down until Revive.
 func (m *Manager) Kill(id string) error { return m.participant(id).stop() }
+
+// Drain ends a controller or a worker in good order, as SIGTERM does: see [controller.Controller.Drain] and
+// [worker.Worker.Drain]. It stays down until Revive.
+func (m *Manager) Drain(ctx context.Context, id string) error { return m.participant(id).drain(ctx) }
 
 // Revive starts a participant that is down again, on what it left on its disk: a worker as a new incarnation.
 func (m *Manager) Revive(id string) error { return m.participant(id).start() }

@@ -1,6 +1,7 @@
 package cluster
 
 import (
+	"context"
 	"fmt"
 	"maps"
 	"path/filepath"
@@ -75,7 +76,14 @@ func (m *machine) start() (err error) {
 }
 
 // stop ends the current life and what it runs; it does nothing while the worker is down.
-func (m *machine) stop() error {
+func (m *machine) stop() error { return m.end((*worker.Worker).Stop) }
+
+// drain ends it in good order.
+func (m *machine) drain(ctx context.Context) error {
+	return m.end(func(w *worker.Worker) error { return w.Drain(ctx) })
+}
+
+func (m *machine) end(how func(*worker.Worker) error) error {
 	m.mu.Lock()
 	w := m.worker
 	m.worker = nil
@@ -83,7 +91,7 @@ func (m *machine) stop() error {
 	if w == nil {
 		return nil
 	}
-	return w.Stop()
+	return how(w)
 }
 
 // current is the running worker, or nil.

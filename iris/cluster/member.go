@@ -132,7 +132,14 @@ func addresses(raft *journal.Raft, own string) []string {
 }
 
 // stop ends the current life, as abruptly as the end of a process would; it does nothing while the member is down.
-func (m *member) stop() error {
+func (m *member) stop() error { return m.end((*controller.Controller).Stop) }
+
+// drain ends it in good order.
+func (m *member) drain(ctx context.Context) error {
+	return m.end(func(c *controller.Controller) error { return c.Drain(ctx) })
+}
+
+func (m *member) end(how func(*controller.Controller) error) error {
 	m.mu.Lock()
 	life := m.life
 	m.life = nil
@@ -141,7 +148,7 @@ func (m *member) stop() error {
 		return nil
 	}
 	close(life.ended)
-	return errors.Join(life.controller.Stop(), life.peers.Close())
+	return errors.Join(how(life.controller), life.peers.Close())
 }
 
 // current is the running controller, or nil.

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"log/slog"
 	"net"
+	"slices"
 	"sync"
 	"time"
 
@@ -89,6 +90,7 @@ func setDefault[T comparable](field *T, value T) {
 type Controller struct {
 	config    Config
 	seat      *seat
+	gate      *gate
 	server    *grpc.Server
 	health    *health.Server
 	listener  net.Listener
@@ -110,14 +112,14 @@ func Start(config Config) (*Controller, error) {
 		return nil, fmt.Errorf("controller: %w", err)
 	}
 	setDefault(&config.Advertise, listener.Addr().String())
-	seat := newSeat(config.Journal, config.Advertise)
+	seat, gate := newSeat(config.Journal, config.Advertise), newGate(config.Journal, config.Advertise)
 	unmeasure, err := config.measure(seat)
 	if err != nil {
 		return nil, errors.Join(fmt.Errorf("controller: %w", err), listener.Close())
 	}
 	ctx, stop := context.WithCancel(context.Background())
 	c := &Controller{
-		config: config, seat: seat, server: network.Server(config.ServerOptions...),
+		config: config, seat: seat, gate: gate, server: network.Server(slices.Concat(config.ServerOptions, gate.options())...),
 		health: health.NewServer(), listener: listener, ctx: ctx, stop: stop, failed: make(chan struct{}),
 		close: sync.OnceValue(config.Journal.Close), unmeasure: unmeasure,
 	}

@@ -275,9 +275,9 @@ func (c *courier) failed(p *parcel, err error) {
 func (c *courier) greet() {
 	ctx, cancel := context.WithTimeout(c.ctx, dispatchTimeout)
 	defer cancel()
-	_, err := pb.NewWorkerServiceClient(c.conn).StopTask(ctx, &pb.StopTaskRequest{WorkerId: c.worker, Incarnation: c.incarnation})
+	out, err := pb.NewWorkerServiceClient(c.conn).StopTask(ctx, &pb.StopTaskRequest{WorkerId: c.worker, Incarnation: c.incarnation})
 	if err == nil {
-		c.owner.heard(c.ctx, c.worker)
+		c.owner.heard(c.ctx, c.worker, out.Draining)
 	} else if c.ctx.Err() == nil {
 		c.owner.config.Log.Warn("worker does not answer the new leader; it gets nothing new before its next heartbeat",
 			"worker", c.worker, "error", err)

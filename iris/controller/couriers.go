@@ -24,14 +24,14 @@ var stopSite = chaos.NewSite("controller.stop",
 type couriers struct {
 	config  Config
 	post    func(context.Context, state.Command)
-	heard   func(ctx context.Context, worker string)
+	heard   func(ctx context.Context, worker string, draining bool)
 	ctx     context.Context
 	stop    context.CancelFunc
 	running sync.WaitGroup
 	all     map[string]*courier
 }
 
-func newCouriers(config Config, post func(context.Context, state.Command), heard func(context.Context, string)) *couriers {
+func newCouriers(config Config, post func(context.Context, state.Command), heard func(context.Context, string, bool)) *couriers {
 	ctx, stop := context.WithCancel(context.Background())
 	return &couriers{config: config, post: post, heard: heard, ctx: ctx, stop: stop, all: map[string]*courier{}}
 }

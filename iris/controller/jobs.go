@@ -155,7 +155,7 @@ func (s *jobService) ListWorkers(ctx context.Context, _ *pb.ListWorkersRequest) 
 	return ask(ctx, s.seat, nil, func(l *loop, _ []error) *pb.ListWorkersResponse {
 		out := &pb.ListWorkersResponse{}
 		for _, w := range l.cluster.Workers() {
-			out.Workers = append(out.Workers, workerProto(w, l.liveness.last(w.ID)))
+			out.Workers = append(out.Workers, workerProto(w, l.liveness.last(w.ID), l.liveness.standing(w.ID, time.Now()) == draining))
 		}
 		return out
 	})

@@ -13,6 +13,7 @@ type liveness struct {
 	timeout time.Duration
 	heard   map[string]time.Time
 	unheard map[string]bool // those that the log knows and this controller has not heard of yet
+	drained map[string]bool // those that said last that they drain
 	check   time.Time       // no worker can be lost before; zero: nobody is known
 }
 
@@ -20,7 +21,7 @@ type liveness struct {
 const stall = 2 * time.Second
 
 func newLiveness(timeout time.Duration) liveness {
-	return liveness{timeout: timeout, heard: map[string]time.Time{}, unheard: map[string]bool{}}
+	return liveness{timeout: timeout, heard: map[string]time.Time{}, unheard: map[string]bool{}, drained: map[string]bool{}}
 }
 
 // begin starts the watch over workers that the log knows. Their silence counts from here, and none of them counts as
@@ -34,11 +35,15 @@ func (l *liveness) begin(now time.Time, c *state.Cluster) {
 	}
 }
 
-// hear notes a heartbeat or a registration. It returns true if the worker had been silent until now.
-func (l *liveness) hear(worker string, now time.Time) (returned bool) {
-	returned = l.silent(worker, now)
+// hear notes a heartbeat or a registration, and whether the worker drains. It returns true if the worker gets something new
+// again that got nothing until now.
+func (l *liveness) hear(worker string, now time.Time, drains bool) (returned bool) {
+	returned = l.standing(worker, now) != takes && !drains
 	l.heard[worker] = now
 	delete(l.unheard, worker)
+	if delete(l.drained, worker); drains {
+		l.drained[worker] = true
+	}
 	if l.check.IsZero() {
 		l.check = now.Add(l.timeout)
 	}
@@ -46,10 +51,29 @@ func (l *liveness) hear(worker string, now time.Time) (returned bool) {
 }
 
 // silent reports whether a worker has not been heard of for more than half the timeout, or never since the watch
-// began. It keeps what it runs, and gets nothing new: it may be about to be lost.
+// began: it may be about to be lost.
 func (l *liveness) silent(worker string, now time.Time) bool {
 	at, known := l.heard[worker]
 	return known && now.Sub(at) > l.timeout/2 || l.unheard[worker]
+}
+
+// standing is what a live worker is good for. All but those that take tasks keep what they run and get nothing new.
+type standing uint8
+
+const (
+	takes    standing = iota
+	silent            // it misses its heartbeats
+	draining          // it said that it is about to end
+)
+
+func (l *liveness) standing(worker string, now time.Time) standing {
+	switch {
+	case l.drained[worker]:
+		return draining
+	case l.silent(worker, now):
+		return silent
+	}
+	return takes
 }
 
 // last is when the worker was last heard of.
@@ -85,10 +109,10 @@ func (l *liveness) lost(now time.Time, c *state.Cluster) []state.Command {
 		at := l.heard[w.ID]
 		switch due := at.Add(l.timeout); {
 		case w.Lost:
-			delete(l.heard, w.ID)
+			l.forget(w.ID)
 			delete(l.unheard, w.ID)
 		case !due.After(now):
-			delete(l.heard, w.ID)
+			l.forget(w.ID)
 			delete(l.unheard, w.ID)
 			commands = append(commands, state.LoseWorker{ID: w.ID, Incarnation: w.Incarnation,
 				Cause: fmt.Sprintf("no heartbeat for %v", text(l.timeout))})
@@ -97,6 +121,12 @@ func (l *liveness) lost(now time.Time, c *state.Cluster) []state.Command {
 		}
 	}
 	return commands
+}
+
+// forget drops what is remembered of a worker that is lost.
+func (l *liveness) forget(worker string) {
+	delete(l.heard, worker)
+	delete(l.drained, worker)
 }
 
 // next is when to look again: when a worker may be lost, and often enough before to notice a stall of the loop.

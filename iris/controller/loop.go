@@ -161,9 +161,9 @@ func (l *loop) begin(now time.Time) {
 }
 
 // heard notes that a worker answered a call that was meant for it and none other.
-func (l *loop) heard(ctx context.Context, worker string) {
+func (l *loop) heard(ctx context.Context, worker string, draining bool) {
 	hear := func(l *loop) []state.Command {
-		l.replan = l.liveness.hear(worker, time.Now()) || l.replan
+		l.replan = l.liveness.hear(worker, time.Now(), draining) || l.replan
 		return nil
 	}
 	select {
@@ -223,7 +223,7 @@ func (l *loop) step(now time.Time, batch []request) {
 	if len(commands) > 0 || len(due) > 0 || l.replan {
 		l.replan = false
 		planned := l.config.metrics.plan()
-		placements := plan(now, l.cluster, l.silent(now))
+		placements := plan(now, l.cluster, l.standing(now))
 		planned()
 		if len(placements) > 0 {
 			assign, done := state.Assign{Placements: placements}, len(t.effects)
@@ -290,9 +290,9 @@ func (l *loop) reveal() {
 	}
 }
 
-// silent tells the workers that get nothing new.
-func (l *loop) silent(now time.Time) func(worker string) bool {
-	return func(worker string) bool { return l.liveness.silent(worker, now) }
+// standing tells what each worker is good for.
+func (l *loop) standing(now time.Time) func(worker string) standing {
+	return func(worker string) standing { return l.liveness.standing(worker, now) }
 }
 
 // expirations answers the deadlines that are due.

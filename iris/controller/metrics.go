@@ -173,7 +173,7 @@ var (
 	queueGauge = gauge("iris_queue_tasks", "Tasks that wait for a worker.")
 	jobsGauge  = gauge("iris_jobs", "Jobs that are not forgotten, by state.", "state")
 	tasksGauge = gauge("iris_tasks", "Tasks of jobs that are not forgotten, by state.", "state")
-	fleetGauge = gauge("iris_workers", "Workers that are not forgotten: live, silent (nothing new is sent to them), lost.", "state")
+	fleetGauge = gauge("iris_workers", "Workers that are not forgotten: live, silent or draining (both get nothing new), lost.", "state")
 	cpuGauge   = gauge("iris_cpu_cores", "Cores of the live workers, and what attempts have taken of them.", "kind")
 	memGauge   = gauge("iris_memory_bytes", "Memory of the live workers, and what attempts have taken of it.", "kind")
 )
@@ -232,7 +232,7 @@ type moment struct {
 func (l *loop) moment(now time.Time) moment {
 	m := moment{
 		counts: l.cluster.Counts(), outstanding: l.proposed - l.term.Committed(),
-		fleet: map[string]int{"live": 0, "silent": 0, "lost": 0},
+		fleet: map[string]int{"live": 0, "silent": 0, "draining": 0, "lost": 0},
 	}
 	for _, w := range l.cluster.Workers() {
 		if w.Lost {
@@ -240,11 +240,7 @@ func (l *loop) moment(now time.Time) moment {
 			continue
 		}
 		m.capacity, m.committed = m.capacity.Add(w.Capacity), m.committed.Add(w.Committed)
-		if l.liveness.silent(w.ID, now) {
-			m.fleet["silent"]++
-		} else {
-			m.fleet["live"]++
-		}
+		m.fleet[map[standing]string{takes: "live", silent: "silent", draining: "draining"}[l.liveness.standing(w.ID, now)]]++
 	}
 	return m
 }

@@ -26,7 +26,7 @@ func (p *picture) reason(j *state.Job, task int32) *pb.PendingReason {
 	if !p.looked {
 		p.live, p.looked = workers(p.loop.cluster), true
 	}
-	return waitingFor(p.now, p.live, p.loop.silent(p.now), j, task)
+	return waitingFor(p.now, p.live, p.loop.standing(p.now), j, task)
 }
 
 func (p *picture) job(j *state.Job) *pb.JobStatus {
@@ -82,11 +82,11 @@ func (p *picture) endpoints(a *state.Attempt) map[string]string {
 	return all
 }
 
-func workerProto(w *state.Worker, heard time.Time) *pb.WorkerStatus {
+func workerProto(w *state.Worker, heard time.Time, drains bool) *pb.WorkerStatus {
 	out := &pb.WorkerStatus{
 		WorkerId: w.ID, Incarnation: w.Incarnation, Address: w.Address, State: pb.WorkerState_WORKER_STATE_LIVE,
 		Capacity: w.Capacity.Proto(), Committed: w.Committed.Proto(), Attributes: w.Attributes,
-		LastHeartbeatAt: instant(heard), TimesLost: int32(w.TimesLost),
+		LastHeartbeatAt: instant(heard), TimesLost: int32(w.TimesLost), Draining: drains,
 	}
 	if w.Lost {
 		out.State = pb.WorkerState_WORKER_STATE_LOST

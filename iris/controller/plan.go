@@ -1,7 +1,9 @@
 package controller
 
 import (
+	"fmt"
 	"slices"
+	"strings"
 	"time"
 
 	pb "iris/iris/proto"
@@ -9,13 +11,13 @@ import (
 	"iris/iris/state"
 )
 
-// plan looks for placements of everything that may be placed now. Silent workers get nothing new.
-func plan(now time.Time, c *state.Cluster, silent func(worker string) bool) []state.Placement {
+// plan looks for placements of everything that may be placed now, on the workers that take tasks.
+func plan(now time.Time, c *state.Cluster, of func(worker string) standing) []state.Placement {
 	queue := c.Queue()
 	if len(queue) == 0 {
 		return nil
 	}
-	view := schedule.View{Workers: slices.DeleteFunc(workers(c), func(w schedule.Worker) bool { return silent(w.ID) })}
+	view := schedule.View{Workers: slices.DeleteFunc(workers(c), func(w schedule.Worker) bool { return of(w.ID) != takes })}
 	if len(view.Workers) == 0 {
 		return nil
 	}
@@ -96,8 +98,8 @@ func ready(now time.Time, j *state.Job, free state.Resources) (tasks []int32, av
 	return tasks, avoiding
 }
 
-// waitingFor says why a task waits, given the live workers and which of them are silent.
-func waitingFor(now time.Time, live []schedule.Worker, silent func(worker string) bool, j *state.Job, task int32) *pb.PendingReason {
+// waitingFor says why a task waits, given the live workers and what they are good for.
+func waitingFor(now time.Time, live []schedule.Worker, of func(worker string) standing, j *state.Job, task int32) *pb.PendingReason {
 	if pause := j.NotBefore(task).Sub(now); pause > 0 {
 		return &pb.PendingReason{Kind: pb.PendingReason_KIND_BACKOFF,
 			Text: "dispatch failed on every worker that can run it; the next round begins in " + text(pause.Round(time.Second))}
@@ -106,10 +108,26 @@ func waitingFor(now time.Time, live []schedule.Worker, silent func(worker string
 		return &pb.PendingReason{Kind: pb.PendingReason_KIND_STOPPING,
 			Text: "it is exclusive, and its last attempt has not been confirmed stopped"}
 	}
+	return explain(live, of, j, task)
+}
+
+// explain is why no worker takes a task, as far as the workers are the reason.
+func explain(live []schedule.Worker, of func(worker string) standing, j *state.Job, task int32) *pb.PendingReason {
+	only := func(from []schedule.Worker, without standing) ([]schedule.Worker, schedule.Reason) {
+		rest := slices.DeleteFunc(slices.Clone(from), func(w schedule.Worker) bool { return of(w.ID) == without })
+		return rest, schedule.Explain(rest, requestOf(j), task)
+	}
 	reason := schedule.Explain(live, requestOf(j), task)
+	possible := reason.Kind != pb.PendingReason_KIND_TOO_LARGE && reason.Kind != pb.PendingReason_KIND_CONSTRAINTS
+	if possible && slices.ContainsFunc(live, func(w schedule.Worker) bool { return of(w.ID) == draining }) {
+		staying, without := only(live, draining)
+		if without.Kind != pb.PendingReason_KIND_NEXT_PASS && (len(staying) == 0 || reason.Kind == pb.PendingReason_KIND_NEXT_PASS) {
+			return &pb.PendingReason{Kind: pb.PendingReason_KIND_NO_WORKERS, Text: drainingText(live, of, j.Need)}
+		}
+		live, reason = staying, without
+	}
 	if reason.Kind == pb.PendingReason_KIND_NEXT_PASS {
-		heard := slices.DeleteFunc(slices.Clone(live), func(w schedule.Worker) bool { return silent(w.ID) })
-		if len(heard) < len(live) && schedule.Explain(heard, requestOf(j), task).Kind != pb.PendingReason_KIND_NEXT_PASS {
+		if _, heard := only(live, silent); heard.Kind != pb.PendingReason_KIND_NEXT_PASS {
 			return &pb.PendingReason{Kind: pb.PendingReason_KIND_NO_WORKERS,
 				Text: "the workers that have room for it miss their heartbeats and get nothing new"}
 		}
@@ -117,12 +135,37 @@ func waitingFor(now time.Time, live []schedule.Worker, silent func(worker string
 	return &pb.PendingReason{Kind: reason.Kind, Text: reason.String()}
 }
 
+// drainingText names the workers that drain and have room, or all that drain: "w-0 is draining", "w-0, w-1 are draining",
+// "w-0, w-1, w-2 and 5 more are draining".
+func drainingText(live []schedule.Worker, of func(worker string) standing, need state.Resources) string {
+	var all, roomy []string
+	for _, w := range live {
+		if of(w.ID) == draining {
+			if all = append(all, w.ID); w.Free.Fits(need) {
+				roomy = append(roomy, w.ID)
+			}
+		}
+	}
+	if len(roomy) > 0 {
+		all = roomy
+	}
+	if len(all) == 1 {
+		return all[0] + " is draining"
+	}
+	if more := len(all) - namesShown; more > 0 {
+		return fmt.Sprintf("%s and %d more are draining", strings.Join(all[:namesShown], ", "), more)
+	}
+	return strings.Join(all, ", ") + " are draining"
+}
+
+const namesShown = 3 // of workers that drain
+
 // neverFitted is why a job's untried tasks were not placed in time.
 func neverFitted(now time.Time, l *loop, job string) string {
 	j := l.cluster.Job(job)
 	for _, i := range j.Waiting() {
 		if len(j.Tasks[i].Attempts) == 0 {
-			return waitingFor(now, workers(l.cluster), l.silent(now), j, i).Text
+			return waitingFor(now, workers(l.cluster), l.standing(now), j, i).Text
 		}
 	}
 	return ""

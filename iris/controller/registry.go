@@ -49,7 +49,7 @@ func (s *registryService) Register(ctx context.Context, in *pb.RegisterRequest) 
 			if errs[0] != nil {
 				return result{err: wire(errs[0])}
 			}
-			l.replan = l.liveness.hear(in.WorkerId, time.Now()) || l.replan
+			l.replan = l.liveness.hear(in.WorkerId, time.Now(), in.Draining) || l.replan
 			out := &pb.RegisterResponse{Lease: durationpb.New(l.config.WorkerTimeout)}
 			out.Ack, out.Stop = l.cluster.Answer(in.WorkerId, in.Incarnation, reports)
 			return result{out: out}
@@ -65,7 +65,7 @@ func (s *registryService) Register(ctx context.Context, in *pb.RegisterRequest) 
 
 // Heartbeat keeps a worker alive and reconciles what it runs.
 func (s *registryService) Heartbeat(ctx context.Context, in *pb.HeartbeatRequest) (*pb.HeartbeatResponse, error) {
-	out, known, err := s.observe(ctx, in.WorkerId, in.Incarnation, in.Attempts, true)
+	out, known, err := s.observe(ctx, in.WorkerId, in.Incarnation, in.Attempts, in)
 	if err != nil {
 		return nil, err
 	}
@@ -74,7 +74,7 @@ func (s *registryService) Heartbeat(ctx context.Context, in *pb.HeartbeatRequest
 
 // ReportTaskState is the fast path; it does not count as a sign of life.
 func (s *registryService) ReportTaskState(ctx context.Context, in *pb.ReportTaskStateRequest) (*pb.ReportTaskStateResponse, error) {
-	out, known, err := s.observe(ctx, in.WorkerId, in.Incarnation, in.Attempts, false)
+	out, known, err := s.observe(ctx, in.WorkerId, in.Incarnation, in.Attempts, nil)
 	if err != nil {
 		return nil, err
 	}
@@ -85,15 +85,16 @@ func (s *registryService) ReportTaskState(ctx context.Context, in *pb.ReportTask
 	return out, nil
 }
 
-// observe takes note of reports. It logs nothing when they are no news, which is most of the time.
+// observe takes note of reports, and of a heartbeat, if they are one's. It logs nothing when they are no news, which is most
+// of the time.
 func (s *registryService) observe(ctx context.Context, worker, incarnation string, attempts []*pb.AttemptReport,
-	alive bool) (*pb.ReportTaskStateResponse, bool, error) {
+	beat *pb.HeartbeatRequest) (*pb.ReportTaskStateResponse, bool, error) {
 	reports := readReports(attempts)
 	out, err := ask(ctx, s.seat,
 		func(l *loop) []state.Command {
 			c := l.cluster
-			if w := c.Worker(worker); alive && w != nil && w.Incarnation == incarnation && !w.Lost {
-				l.replan = l.liveness.hear(worker, time.Now()) || l.replan
+			if w := c.Worker(worker); beat != nil && w != nil && w.Incarnation == incarnation && !w.Lost {
+				l.replan = l.liveness.hear(worker, time.Now(), beat.Draining) || l.replan
 			}
 			if news := c.News(worker, incarnation, reports); len(news) > 0 {
 				return []state.Command{state.Observe{Worker: worker, Incarnation: incarnation, Reports: news}}

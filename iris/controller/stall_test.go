@@ -25,7 +25,7 @@ func TestALoopThatOversleptLosesNobody(t *testing.T) {
 		l.turn(time.Now(), []request{{
 			decide: func(*loop) []state.Command { return []state.Command{register} },
 			answer: func(l *loop, _ []error) func() {
-				l.liveness.hear("w-0", time.Now())
+				l.liveness.hear("w-0", time.Now(), false)
 				return func() {}
 			},
 		}})
@@ -53,7 +53,7 @@ func TestTheLoopLooksOftenEnoughToNoticeAStall(t *testing.T) {
 	if at, ok := l.next(start); ok {
 		t.Errorf("without workers it looks at %v", at)
 	}
-	l.hear("w-0", start)
+	l.hear("w-0", start, false)
 	for at, want := range map[time.Duration]time.Duration{0: 15 * time.Second, 40 * time.Second: 55 * time.Second, 50 * time.Second: time.Minute} {
 		if got, ok := l.next(start.Add(at)); !ok || got.Sub(start) != want {
 			t.Errorf("%v after a heartbeat it looks at %v, want %v", at, got.Sub(start), want)

@@ -1446,7 +1446,9 @@ type WorkerStatus struct {
 	AttemptUids     []string               `protobuf:"bytes,8,rep,name=attempt_uids,json=attemptUids,proto3" json:"attempt_uids,omitempty"`
 	LastHeartbeatAt *timestamppb.Timestamp `protobuf:"bytes,9,opt,name=last_heartbeat_at,json=lastHeartbeatAt,proto3" json:"last_heartbeat_at,omitempty"`
 	// How often it has been marked lost.
-	TimesLost     int32 `protobuf:"varint,10,opt,name=times_lost,json=timesLost,proto3" json:"times_lost,omitempty"`
+	TimesLost int32 `protobuf:"varint,10,opt,name=times_lost,json=timesLost,proto3" json:"times_lost,omitempty"`
+	// It is about to end: it keeps what it runs, and gets nothing new.
+	Draining      bool `protobuf:"varint,11,opt,name=draining,proto3" json:"draining,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -1549,6 +1551,13 @@ func (x *WorkerStatus) GetTimesLost() int32 {
 		return x.TimesLost
 	}
 	return 0
+}
+
+func (x *WorkerStatus) GetDraining() bool {
+	if x != nil {
+		return x.Draining
+	}
+	return false
 }
 
 type LaunchJobRequest struct {
@@ -2552,7 +2561,9 @@ type RegisterRequest struct {
 	Capacity    *Resources        `protobuf:"bytes,4,opt,name=capacity,proto3" json:"capacity,omitempty"`
 	Attributes  map[string]string `protobuf:"bytes,5,rep,name=attributes,proto3" json:"attributes,omitempty" protobuf_key:"bytes,1,opt,name=key" protobuf_val:"bytes,2,opt,name=value"`
 	// Everything it runs, and everything finished but not acknowledged.
-	Attempts      []*AttemptReport `protobuf:"bytes,6,rep,name=attempts,proto3" json:"attempts,omitempty"`
+	Attempts []*AttemptReport `protobuf:"bytes,6,rep,name=attempts,proto3" json:"attempts,omitempty"`
+	// It is about to end and wants nothing new.
+	Draining      bool `protobuf:"varint,7,opt,name=draining,proto3" json:"draining,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -2627,6 +2638,13 @@ func (x *RegisterRequest) GetAttempts() []*AttemptReport {
 		return x.Attempts
 	}
 	return nil
+}
+
+func (x *RegisterRequest) GetDraining() bool {
+	if x != nil {
+		return x.Draining
+	}
+	return false
 }
 
 type RegisterResponse struct {
@@ -2772,10 +2790,12 @@ func (x *AttemptReport) GetPorts() map[string]int32 {
 }
 
 type HeartbeatRequest struct {
-	state         protoimpl.MessageState `protogen:"open.v1"`
-	WorkerId      string                 `protobuf:"bytes,1,opt,name=worker_id,json=workerId,proto3" json:"worker_id,omitempty"`
-	Incarnation   string                 `protobuf:"bytes,2,opt,name=incarnation,proto3" json:"incarnation,omitempty"`
-	Attempts      []*AttemptReport       `protobuf:"bytes,3,rep,name=attempts,proto3" json:"attempts,omitempty"`
+	state       protoimpl.MessageState `protogen:"open.v1"`
+	WorkerId    string                 `protobuf:"bytes,1,opt,name=worker_id,json=workerId,proto3" json:"worker_id,omitempty"`
+	Incarnation string                 `protobuf:"bytes,2,opt,name=incarnation,proto3" json:"incarnation,omitempty"`
+	Attempts    []*AttemptReport       `protobuf:"bytes,3,rep,name=attempts,proto3" json:"attempts,omitempty"`
+	// As in RegisterRequest.
+	Draining      bool `protobuf:"varint,4,opt,name=draining,proto3" json:"draining,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -2829,6 +2849,13 @@ func (x *HeartbeatRequest) GetAttempts() []*AttemptReport {
 		return x.Attempts
 	}
 	return nil
+}
+
+func (x *HeartbeatRequest) GetDraining() bool {
+	if x != nil {
+		return x.Draining
+	}
+	return false
 }
 
 type HeartbeatResponse struct {
@@ -3413,7 +3440,9 @@ func (x *StopTaskRequest) GetAttemptUids() []string {
 }
 
 type StopTaskResponse struct {
-	state         protoimpl.MessageState `protogen:"open.v1"`
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// As in RegisterRequest.
+	Draining      bool `protobuf:"varint,1,opt,name=draining,proto3" json:"draining,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -3446,6 +3475,13 @@ func (x *StopTaskResponse) ProtoReflect() protoreflect.Message {
 // Deprecated: Use StopTaskResponse.ProtoReflect.Descriptor instead.
 func (*StopTaskResponse) Descriptor() ([]byte, []int) {
 	return file_iris_proto_rawDescGZIP(), []int{46}
+}
+
+func (x *StopTaskResponse) GetDraining() bool {
+	if x != nil {
+		return x.Draining
+	}
+	return false
 }
 
 type WorkerLogsRequest struct {
@@ -3659,7 +3695,7 @@ const file_iris_proto_rawDesc = "" +
 	"\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n" +
 	"\x05value\x18\x02 \x01(\tR\x05value:\x028\x01B\f\n" +
 	"\n" +
-	"_exit_code\"\x85\x04\n" +
+	"_exit_code\"\xa1\x04\n" +
 	"\fWorkerStatus\x12\x1b\n" +
 	"\tworker_id\x18\x01 \x01(\tR\bworkerId\x12 \n" +
 	"\vincarnation\x18\x02 \x01(\tR\vincarnation\x12\x18\n" +
@@ -3674,7 +3710,8 @@ const file_iris_proto_rawDesc = "" +
 	"\x11last_heartbeat_at\x18\t \x01(\v2\x1a.google.protobuf.TimestampR\x0flastHeartbeatAt\x12\x1d\n" +
 	"\n" +
 	"times_lost\x18\n" +
-	" \x01(\x05R\ttimesLost\x1a=\n" +
+	" \x01(\x05R\ttimesLost\x12\x1a\n" +
+	"\bdraining\x18\v \x01(\bR\bdraining\x1a=\n" +
 	"\x0fAttributesEntry\x12\x10\n" +
 	"\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n" +
 	"\x05value\x18\x02 \x01(\tR\x05value:\x028\x01\"O\n" +
@@ -3740,7 +3777,7 @@ const file_iris_proto_rawDesc = "" +
 	"\x13UploadBundleRequest\x12\x16\n" +
 	"\x06sha256\x18\x01 \x01(\tR\x06sha256\x12\x12\n" +
 	"\x04data\x18\x02 \x01(\fR\x04data\"\x16\n" +
-	"\x14UploadBundleResponse\"\xd7\x02\n" +
+	"\x14UploadBundleResponse\"\xf3\x02\n" +
 	"\x0fRegisterRequest\x12\x1b\n" +
 	"\tworker_id\x18\x01 \x01(\tR\bworkerId\x12 \n" +
 	"\vincarnation\x18\x02 \x01(\tR\vincarnation\x12\x18\n" +
@@ -3749,7 +3786,8 @@ const file_iris_proto_rawDesc = "" +
 	"\n" +
 	"attributes\x18\x05 \x03(\v2(.iris.v1.RegisterRequest.AttributesEntryR\n" +
 	"attributes\x122\n" +
-	"\battempts\x18\x06 \x03(\v2\x16.iris.v1.AttemptReportR\battempts\x1a=\n" +
+	"\battempts\x18\x06 \x03(\v2\x16.iris.v1.AttemptReportR\battempts\x12\x1a\n" +
+	"\bdraining\x18\a \x01(\bR\bdraining\x1a=\n" +
 	"\x0fAttributesEntry\x12\x10\n" +
 	"\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n" +
 	"\x05value\x18\x02 \x01(\tR\x05value:\x028\x01\"i\n" +
@@ -3769,11 +3807,12 @@ const file_iris_proto_rawDesc = "" +
 	"\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n" +
 	"\x05value\x18\x02 \x01(\x05R\x05value:\x028\x01B\f\n" +
 	"\n" +
-	"_exit_code\"\x85\x01\n" +
+	"_exit_code\"\xa1\x01\n" +
 	"\x10HeartbeatRequest\x12\x1b\n" +
 	"\tworker_id\x18\x01 \x01(\tR\bworkerId\x12 \n" +
 	"\vincarnation\x18\x02 \x01(\tR\vincarnation\x122\n" +
-	"\battempts\x18\x03 \x03(\v2\x16.iris.v1.AttemptReportR\battempts\"`\n" +
+	"\battempts\x18\x03 \x03(\v2\x16.iris.v1.AttemptReportR\battempts\x12\x1a\n" +
+	"\bdraining\x18\x04 \x01(\bR\bdraining\"`\n" +
 	"\x11HeartbeatResponse\x12\x10\n" +
 	"\x03ack\x18\x01 \x03(\tR\x03ack\x12\x12\n" +
 	"\x04stop\x18\x02 \x03(\tR\x04stop\x12%\n" +
@@ -3818,8 +3857,9 @@ const file_iris_proto_rawDesc = "" +
 	"\x0fStopTaskRequest\x12\x1b\n" +
 	"\tworker_id\x18\x01 \x01(\tR\bworkerId\x12 \n" +
 	"\vincarnation\x18\x02 \x01(\tR\vincarnation\x12!\n" +
-	"\fattempt_uids\x18\x03 \x03(\tR\vattemptUids\"\x12\n" +
-	"\x10StopTaskResponse\"\xde\x01\n" +
+	"\fattempt_uids\x18\x03 \x03(\tR\vattemptUids\".\n" +
+	"\x10StopTaskResponse\x12\x1a\n" +
+	"\bdraining\x18\x01 \x01(\bR\bdraining\"\xde\x01\n" +
 	"\x11WorkerLogsRequest\x12\x1b\n" +
 	"\tworker_id\x18\x01 \x01(\tR\bworkerId\x12 \n" +
 	"\vincarnation\x18\x02 \x01(\tR\vincarnation\x12\x1f\n" +

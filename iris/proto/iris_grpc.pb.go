@@ -690,7 +690,8 @@ const (
 // WorkerService is what the controller calls on a worker. Calls for another worker or incarnation are
 // FAILED_PRECONDITION, so that a recycled address harms nobody.
 type WorkerServiceClient interface {
-	// RunTask starts attempts; idempotent by attempt_uid. Each is accepted or refused on its own.
+	// RunTask starts attempts; idempotent by attempt_uid. Each is accepted or refused on its own. FAILED_PRECONDITION: the
+	// worker drains.
 	RunTask(ctx context.Context, in *RunTaskRequest, opts ...grpc.CallOption) (*RunTaskResponse, error)
 	// StopTask is the fast path of a heartbeat's stop list. Without any attempt it is how a new leader asks for a sign of life:
 	// the worker's next heartbeat comes soon.
@@ -744,7 +745,8 @@ func (c *workerServiceClient) FetchTaskLogs(ctx context.Context, in *WorkerLogsR
 // WorkerService is what the controller calls on a worker. Calls for another worker or incarnation are
 // FAILED_PRECONDITION, so that a recycled address harms nobody.
 type WorkerServiceServer interface {
-	// RunTask starts attempts; idempotent by attempt_uid. Each is accepted or refused on its own.
+	// RunTask starts attempts; idempotent by attempt_uid. Each is accepted or refused on its own. FAILED_PRECONDITION: the
+	// worker drains.
 	RunTask(context.Context, *RunTaskRequest) (*RunTaskResponse, error)
 	// StopTask is the fast path of a heartbeat's stop list. Without any attempt it is how a new leader asks for a sign of life:
 	// the worker's next heartbeat comes soon.

@@ -10,6 +10,7 @@ import (
 	"path/filepath"
 	"strconv"
 	"strings"
+	"sync/atomic"
 	"syscall"
 	"time"
 
@@ -32,6 +33,8 @@ type attempt struct {
 	phase  phase
 	dirty  bool
 	began  time.Time // when it was ordered
+	// drained: it has to stop because its worker ends, and not because the controller wants it to.
+	drained atomic.Bool
 }
 
 // phase is where an attempt is, and how it ended.
@@ -110,11 +113,19 @@ func (w *Worker) perform(a *attempt) phase {
 func (a *attempt) failed(err error) phase {
 	switch {
 	case a.ctx.Err() != nil:
-		return stopped
+		return a.stopped()
 	case errors.Is(err, keeper.ErrLost):
 		return phase{state: pb.TaskState_TASK_STATE_KILLED, text: err.Error()}
 	}
 	return phase{state: pb.TaskState_TASK_STATE_FAILED, text: err.Error()}
+}
+
+// stopped is the end of an attempt that had to stop.
+func (a *attempt) stopped() phase {
+	if a.drained.Load() {
+		return phase{state: pb.TaskState_TASK_STATE_KILLED, text: "worker " + a.labels["worker"] + " was drained"}
+	}
+	return stopped
 }
 
 var (
@@ -274,7 +285,7 @@ func (w *Worker) monitor(a *attempt, task runtime.Task, began time.Time) phase {
 		case <-over:
 			return w.interrupt(task, w.config.KillGrace, phase{state: pb.TaskState_TASK_STATE_FAILED, text: state.TimeoutText(limit)})
 		case <-a.ctx.Done():
-			as := stopped
+			as := a.stopped()
 			if w.ctx.Err() != nil {
 				as = shutDown
 			}

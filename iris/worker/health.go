@@ -44,7 +44,7 @@ func (p *pulse) stuck() bool {
 func (w *Worker) watch() {
 	ticker := time.NewTicker(healthInterval)
 	defer ticker.Stop()
-	registered, stuck := w.registered, false
+	registered, drain, stuck := w.registered, w.drain.asked, false
 	for {
 		name := ""
 		for _, p := range []*pulse{w.beating, w.reporting} {
@@ -65,6 +65,8 @@ func (w *Worker) watch() {
 		case <-ticker.C:
 		case <-registered:
 			registered = nil // it happens once
+		case <-drain:
+			drain = nil // as well
 		case <-w.ctx.Done():
 			return
 		}
@@ -72,7 +74,9 @@ func (w *Worker) watch() {
 }
 
 // counted reports whether the controller counts on this worker, as far as the worker can know.
-func (w *Worker) counted() bool { return w.everRegistered() && time.Now().Before(w.lease.end()) }
+func (w *Worker) counted() bool {
+	return w.everRegistered() && time.Now().Before(w.lease.end()) && !w.drain.on()
+}
 
 // Healthy reports whether the worker's loops go on: what the health service says of the process as a whole.
 func (w *Worker) Healthy() bool {

@@ -20,6 +20,8 @@ type ledger struct {
 	// Uids that are over and acknowledged, in two generations: an order for one that was under way is not followed.
 	over, older map[string]struct{}
 	aged        time.Time
+	shut        bool          // nothing new is entered
+	stirred     chan struct{} // closed when the number of attempts that run or wait changes; nil: nobody waits for that
 }
 
 // generation is how long a uid is remembered at the least: longer than all tries of one order take, each of 5 s, and the
@@ -46,15 +48,18 @@ func (l *ledger) known(uid string) bool {
 	return l.attempts[uid] != nil || over || older
 }
 
-// add enters an attempt. It returns false if it is known already.
-func (l *ledger) add(a *attempt) bool {
+// add enters an attempt, unless it is known already, or the ledger is shut.
+func (l *ledger) add(a *attempt) (added, shut bool) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if l.known(a.uid) {
-		return false
+		return false, false
+	}
+	if l.shut {
+		return false, true
 	}
 	l.attempts[a.uid] = a
-	return true
+	return true, false
 }
 
 // advance notes a phase, or how the attempt finished.
@@ -62,6 +67,7 @@ func (l *ledger) advance(a *attempt, now phase) {
 	l.mu.Lock()
 	a.phase = now
 	l.mark(a)
+	l.stir()
 	l.mu.Unlock()
 }
 
@@ -115,6 +121,7 @@ func (l *ledger) everything() []*pb.AttemptReport {
 func (l *ledger) answer(ack, stop []string) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
+	defer l.stir()
 	for _, uid := range ack {
 		if a := l.attempts[uid]; a != nil && finished(a.phase.state) {
 			delete(l.attempts, uid)

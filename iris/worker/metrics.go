@@ -114,11 +114,16 @@ var (
 	attemptsGauge = prometheus.NewDesc("iris_worker_attempts",
 		"Attempts on this worker, by phase. ENDED are those whose end the controller has not acknowledged.", []string{"phase"}, nil)
 	countedGauge = prometheus.NewDesc("iris_worker_registered",
-		"1 while a controller counts on this worker: it is registered and its lease runs.", nil, nil)
+		"1 while a controller counts on this worker: it is registered, its lease runs, and it does not drain.", nil, nil)
+	drainingGauge = prometheus.NewDesc("iris_worker_draining", "1 while this worker drains: it waits for what it runs, and ends.", nil, nil)
 )
 
 // Describe says what there may be.
-func (gauges) Describe(to chan<- *prometheus.Desc) { to <- attemptsGauge; to <- countedGauge }
+func (gauges) Describe(to chan<- *prometheus.Desc) {
+	to <- attemptsGauge
+	to <- countedGauge
+	to <- drainingGauge
+}
 
 // Collect looks at the ledger.
 func (g gauges) Collect(to chan<- prometheus.Metric) {
@@ -136,11 +141,15 @@ func (g gauges) Collect(to chan<- prometheus.Metric) {
 		send(attemptsGauge, float64(phases[pb.TaskState(s)]), s.String())
 	}
 	send(attemptsGauge, float64(ended), "ENDED")
-	counted := 0.0
-	if g.w.counted() {
-		counted = 1
+	send(countedGauge, truth(g.w.counted()))
+	send(drainingGauge, truth(g.w.drain.on()))
+}
+
+func truth(yes bool) float64 {
+	if yes {
+		return 1
 	}
-	send(countedGauge, counted)
+	return 0
 }
 
 // phases counts the attempts in each.

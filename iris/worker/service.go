@@ -52,7 +52,9 @@ func (s *service) RunTask(ctx context.Context, in *pb.RunTaskRequest) (*pb.RunTa
 		}
 		a := s.w.newAttempt(run, in.Specs[run.JobId])
 		if !submitSite.Armed() {
-			s.begin(a)
+			if err := s.begin(a); err != nil {
+				refuse(run, err)
+			}
 			continue
 		}
 		entries.Go(func() {
@@ -61,7 +63,9 @@ func (s *service) RunTask(ctx context.Context, in *pb.RunTaskRequest) (*pb.RunTa
 				refuse(run, err)
 				return
 			}
-			s.begin(a)
+			if err := s.begin(a); err != nil {
+				refuse(run, err)
+			}
 		})
 	}
 	entries.Wait()
@@ -71,13 +75,22 @@ func (s *service) RunTask(ctx context.Context, in *pb.RunTaskRequest) (*pb.RunTa
 	return out, nil
 }
 
-func (s *service) begin(a *attempt) {
-	if s.w.ctx.Err() != nil || !s.w.ledger.add(a) {
+// begin follows an order, unless it was followed before. The error is for the controller.
+func (s *service) begin(a *attempt) error {
+	added, shut := false, false
+	if s.w.ctx.Err() == nil {
+		added, shut = s.w.ledger.add(a)
+	}
+	if !added {
 		a.cancel()
-		return
+		if shut {
+			return status.Errorf(codes.FailedPrecondition, "worker %s is draining and takes nothing new", s.w.config.ID)
+		}
+		return nil
 	}
 	s.w.logs.open(a.uid)
 	s.w.running.Go(func() { s.w.execute(a) })
+	return nil
 }
 
 // StopTask stops attempts; each is confirmed by a report. Without any it is how a new leader asks for a sign of life.
@@ -89,7 +102,7 @@ func (s *service) StopTask(_ context.Context, in *pb.StopTaskRequest) (*pb.StopT
 		s.w.greeted()
 	}
 	s.w.ledger.answer(nil, in.AttemptUids)
-	return &pb.StopTaskResponse{}, nil
+	return &pb.StopTaskResponse{Draining: s.w.drain.on()}, nil
 }
 
 // maxLogWait is how long one call may wait for lines.
@@ -112,6 +125,7 @@ func (s *service) FetchTaskLogs(ctx context.Context, in *pb.WorkerLogsRequest) (
 	if in.MaxLines > 0 {
 		limit = int(in.MaxLines)
 	}
+	defer s.w.readers.enter()()
 	over := time.NewTimer(min(wait, maxLogWait))
 	defer over.Stop()
 	look, stop := s.w.logTicks()

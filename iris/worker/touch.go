@@ -28,10 +28,15 @@ func (w *Worker) keepInTouch() {
 	pause := &backoff.ExponentialBackOff{ // while the controller does not answer
 		InitialInterval: hurryDelay, Multiplier: 2, MaxInterval: w.config.HeartbeatInterval, RandomizationFactor: 0.1,
 	}
+	drain := w.drain.asked
 	for next := time.Now().Add(w.config.HeartbeatInterval); ; {
 		select {
 		case <-w.ctx.Done():
 			return
+		case <-drain:
+			drain = nil // it happens once
+			timer.Reset(0)
+			continue
 		case <-w.hurry:
 			if soon := time.Now().Add(hurryDelay); soon.Before(next) {
 				next = soon
@@ -61,14 +66,15 @@ func (w *Worker) register() bool {
 		InitialInterval: 500 * time.Millisecond, Multiplier: 2, MaxInterval: 5 * time.Second, RandomizationFactor: 0.1,
 	}
 	for {
-		sent := time.Now()
-		answer, err := w.tryRegister()
+		sent, draining := time.Now(), w.drain.on()
+		answer, err := w.tryRegister(draining)
 		switch {
 		case err == nil:
 			if !w.everRegistered() {
 				close(w.registered)
 			}
 			w.metrics.registered()
+			w.drain.tell(draining)
 			w.renew(sent, answer.Lease.AsDuration())
 			w.follow(answer.Ack, answer.Stop)
 			return true
@@ -88,7 +94,7 @@ func (w *Worker) register() bool {
 	}
 }
 
-func (w *Worker) tryRegister() (*pb.RegisterResponse, error) {
+func (w *Worker) tryRegister(draining bool) (*pb.RegisterResponse, error) {
 	defer w.beating.work()()
 	if err := registerSite.Hit(w.ctx, w); err != nil {
 		return nil, err
@@ -103,6 +109,7 @@ func (w *Worker) tryRegister() (*pb.RegisterResponse, error) {
 	return w.registry.Register(ctx, &pb.RegisterRequest{
 		WorkerId: w.config.ID, Incarnation: w.incarnation, Address: w.Address(),
 		Capacity: w.config.Capacity.Proto(), Attributes: w.config.Attributes, Attempts: w.ledger.everything(),
+		Draining: draining,
 	})
 }
 
@@ -117,9 +124,9 @@ func (w *Worker) beat() (registerAgain, answered bool) {
 	}
 	ctx, cancel := context.WithTimeout(w.ctx, callTimeout)
 	defer cancel()
-	sent := time.Now()
+	sent, draining := time.Now(), w.drain.on()
 	answer, err := w.registry.Heartbeat(ctx, &pb.HeartbeatRequest{
-		WorkerId: w.config.ID, Incarnation: w.incarnation, Attempts: w.ledger.everything(),
+		WorkerId: w.config.ID, Incarnation: w.incarnation, Attempts: w.ledger.everything(), Draining: draining,
 	})
 	w.metrics.beat(outcome(err))
 	switch {
@@ -129,6 +136,7 @@ func (w *Worker) beat() (registerAgain, answered bool) {
 	case err != nil || answer.RegisterAgain:
 		return err == nil, err == nil
 	}
+	w.drain.tell(draining)
 	w.renew(sent, 0)
 	w.follow(answer.Ack, answer.Stop)
 	w.ledger.age(sent)

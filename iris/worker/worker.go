@@ -56,6 +56,8 @@ type Config struct {
 	PollInterval time.Duration
 	// KillGrace is how long a process may take to end after SIGTERM. Default 5 s.
 	KillGrace time.Duration
+	// DrainTimeout is how long Drain lets what runs here go on. Default 1 min; negative: not at all.
+	DrainTimeout time.Duration
 	// ServerOptions and DialOptions are added to its server and to its connections: credentials, limits, measurements.
 	ServerOptions []grpc.ServerOption
 	DialOptions   []grpc.DialOption
@@ -80,6 +82,9 @@ func (c *Config) setDefaults() {
 	if c.KillGrace == 0 {
 		c.KillGrace = 5 * time.Second
 	}
+	if c.DrainTimeout == 0 {
+		c.DrainTimeout = time.Minute
+	}
 	if c.Log == nil {
 		c.Log = slog.Default()
 	}
@@ -102,6 +107,8 @@ type Worker struct {
 	lease       lease
 	beating     *pulse
 	reporting   *pulse
+	drain       *drain
+	readers     readers
 	metrics     *metrics
 	unmeasure   func()
 	keeper      *keeper.Client // nil: there is none
@@ -152,7 +159,7 @@ func Start(config Config) (*Worker, error) {
 		listener: listener, server: network.Server(config.ServerOptions...), health: health.NewServer(),
 		conn: conn, registry: pb.NewRegistryServiceClient(conn),
 		ledger: newLedger(labels), logs: newLogs(), ports: newPorts(), keeper: kept,
-		beating: newPulse("heartbeat"), reporting: newPulse("report"),
+		beating: newPulse("heartbeat"), reporting: newPulse("report"), drain: newDrain(),
 		ctx: ctx, stop: stop, hurry: make(chan struct{}, 1), registered: make(chan struct{}), ended: make(chan error, 1),
 	}
 	if w.unmeasure, err = w.measure(); err != nil {

@@ -51,8 +51,9 @@ func newController(a *app) *cobra.Command {
 	c := &cobra.Command{
 		Use:   "controller {--data-dir DIR | --ephemeral}",
 		Short: "Run a controller in the foreground",
-		Long: `Run a controller in the foreground until SIGTERM or SIGINT. It logs to standard error, and prints one line on standard
-output when it serves.`,
+		Long: `Run a controller in the foreground until SIGTERM or SIGINT: then it answers what it was asked before and, if it leads,
+has another one lead. A second signal ends it at once. It logs to standard error, and prints one line on standard output when
+it serves.`,
 		Args: arguments(0, 0, ""),
 		RunE: func(c *cobra.Command, _ []string) error {
 			d.unnamed = !c.Flags().Changed("id")
@@ -185,15 +186,16 @@ func (d *controllerDaemon) serve(ctx context.Context, config controller.Config, 
 		})
 	}
 	fmt.Fprintf(d.out, "iris controller serves at %s\n", c.Address())
+	end := c.Stop
 	select {
 	case <-ctx.Done():
-		config.Log.Info("controller stops", "controller", d.id)
+		end = func() error { return c.Drain(context.WithoutCancel(ctx)) }
 	case <-c.Failed():
 	case err = <-refused:
 	}
 	stop()
 	joining.Wait()
-	return errors.Join(err, c.Err(), c.Stop(), hide())
+	return errors.Join(err, c.Err(), end(), hide())
 }
 
 // address is where others reach this controller, as far as that is known before it listens.

@@ -37,6 +37,7 @@ type workerDaemon struct {
 	heartbeatInterval time.Duration
 	pollInterval      time.Duration
 	killGrace         time.Duration
+	drainTimeout      time.Duration
 	credentials       credentialFlags
 	chaos             chaosFlag
 	telemetry         telemetryFlags
@@ -46,14 +47,16 @@ func newWorker(a *app) *cobra.Command {
 	d := &workerDaemon{
 		app: a, log: logFlags{"info", "text"}, cluster: "iris", controllers: []string{defaultController}, listen: "127.0.0.1:0",
 		heartbeatInterval: 10 * time.Second, pollInterval: 5 * time.Second, killGrace: 5 * time.Second,
+		drainTimeout: time.Minute,
 	}
 	d.id, _ = os.Hostname() // without one, --id must be given
 	d.cpu, d.memory = machine()
 	c := &cobra.Command{
 		Use:   "worker",
 		Short: "Run a worker in the foreground, or ask about workers",
-		Long: `Run a worker in the foreground until SIGTERM or SIGINT; what it runs ends with it. It logs to standard error, and prints
-one line on standard output when a controller has taken it.
+		Long: `Run a worker in the foreground until SIGTERM or SIGINT: then it takes nothing new, and ends when what it runs has ended, or
+the --drain-timeout is over. A second signal ends it at once. It logs to standard error, and prints one line on standard output
+when a controller has taken it.
 
 With --data-dir, what it runs outlives a worker that is killed: the next one with the same directory takes it over.`,
 		Args: arguments(0, 0, ""),
@@ -79,6 +82,8 @@ With --data-dir, what it runs outlives a worker that is killed: the next one wit
 		settings.Duration(time.Millisecond))
 	settings.Var(flags, &d.pollInterval, "poll-interval", "the time between two looks at a running attempt",
 		settings.Duration(time.Millisecond))
+	settings.Var(flags, &d.drainTimeout, "drain-timeout",
+		"how long what it runs may go on after SIGTERM; then it is stopped, and run elsewhere", settings.Duration(0))
 	settings.Var(flags, &d.killGrace, "kill-grace", "how long a process may take to end after SIGTERM",
 		settings.Duration(0))
 	d.credentials.addServer(flags)
@@ -127,7 +132,7 @@ func (d *workerDaemon) run(ctx context.Context) (err error) {
 		Capacity:   state.Resources{CPUMillis: state.Millis(d.cpu), MemoryBytes: d.memory},
 		Attributes: attributes,
 		WorkDir:    filepath.Join(dir, "tasks"), Bundles: cache,
-		HeartbeatInterval: d.heartbeatInterval, PollInterval: d.pollInterval, KillGrace: d.killGrace,
+		HeartbeatInterval: d.heartbeatInterval, PollInterval: d.pollInterval, KillGrace: d.killGrace, DrainTimeout: limit(d.drainTimeout),
 		ServerOptions: d.telemetry.serving(serving), DialOptions: d.telemetry.dialling(dialling),
 		Services: []func(grpc.ServiceRegistrar){broken}, Metrics: d.telemetry.metrics(), Log: log,
 	}
@@ -147,9 +152,10 @@ func (d *workerDaemon) run(ctx context.Context) (err error) {
 	if err != nil {
 		return errors.Join(err, w.Stop())
 	}
-	err = d.await(ctx, w)
-	log.Info("worker stops", "worker", d.id)
-	return errors.Join(err, w.Stop(), hide())
+	if err = d.await(ctx, w); err != nil {
+		return errors.Join(err, w.Stop(), hide())
+	}
+	return errors.Join(w.Drain(context.WithoutCancel(ctx)), hide())
 }
 
 // await returns when the worker is to stop, and why if it cannot go on.
