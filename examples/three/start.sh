@@ -50,8 +50,9 @@ workers() { [[ $(iris worker list | grep -c ' LIVE ') = "$1" ]]; }              
 leader() { iris cluster members list | awk '$2 == "leads" { print $1 }'; }              # its id
 
 finish() {
-	for id in "${!pids[@]}"; do
-		end TERM "$id" 2>/dev/null
+	local id
+	for id in $(printf '%s\n' "${!pids[@]}" | sort -r); do # workers first: their controllers take their last word
+		kill "${pids[$id]}" && wait "${pids[$id]}"
 	done
 	rm -rf "$home"
 }
