@@ -23,6 +23,9 @@ const (
 	lost     = pb.KeptAttempt_PHASE_LOST
 )
 
+// runningDelay is how long it takes to tell that an attempt runs. Of one that has ended by then, that alone is told.
+const runningDelay = 5 * time.Millisecond
+
 // attempt is one that the keeper was told to run. The keeper's lock guards all but uid, note and lapse.
 type attempt struct {
 	uid         string
@@ -75,7 +78,7 @@ type attempts struct {
 	logs    *logDir
 	record  *record
 	all     sync.WaitGroup // of those that run
-	news    chan struct{}  // something is over, or a worker has come or gone
+	moved   chan struct{}  // something is over, or a worker has come or gone
 
 	mu         sync.Mutex
 	held       map[string]*attempt
@@ -88,7 +91,7 @@ type attempts struct {
 }
 
 func newAttempts(r runtime.Runtime) *attempts {
-	k := &attempts{runtime: r, held: map[string]*attempt{}, news: make(chan struct{}, 1), alone: time.Now()}
+	k := &attempts{runtime: r, held: map[string]*attempt{}, moved: make(chan struct{}, 1), alone: time.Now()}
 	k.expiry = time.AfterFunc(time.Hour, k.expire)
 	k.expiry.Stop()
 	return k
@@ -156,15 +159,16 @@ func (k *attempts) start(order *pb.StartOrder) {
 func (k *attempts) run(a *attempt, order *pb.StartOrder) {
 	log := k.logs.open(a.uid)
 	task, err := k.runtime.Start(context.Background(), runtime.Spec{ // a stop that comes too early is followed below
-		UID: a.uid, Argv: order.Argv, Env: order.Env, Dir: order.Dir, Log: log.add,
+		UID: a.uid, Argv: order.Argv, Env: order.Env, Inherited: order.Inherited, Dir: order.Dir, Log: log.add,
 	})
-	k.mu.Lock()
 	if err != nil {
+		k.mu.Lock()
 		a.phase, a.text = refused, err.Error()
-		k.tell(a)
 		k.mu.Unlock()
+		k.inform(a)
 		return
 	}
+	k.mu.Lock()
 	a.id, _ = runtime.Identity(task)
 	a.task, a.phase = task, running
 	if a.stopAt != nil {
@@ -174,10 +178,11 @@ func (k *attempts) run(a *attempt, order *pb.StartOrder) {
 		k.stop(a, 0, a.lapse)
 	}
 	k.mu.Unlock()
-	<-k.record.add(entry{UID: a.uid, Process: &a.id})
-	k.inform(a)
+	k.record.add(entry{UID: a.uid, Process: &a.id})
+	soon := time.AfterFunc(runningDelay, func() { k.inform(a) })
 
 	<-task.Done()
+	soon.Stop()
 	k.logs.close(log)
 	k.mu.Lock()
 	if a.doom != "" {
@@ -187,7 +192,7 @@ func (k *attempts) run(a *attempt, order *pb.StartOrder) {
 	}
 	e, _ := a.entry()
 	k.mu.Unlock()
-	<-k.record.add(e)
+	k.record.add(e)
 	k.inform(a)
 }
 
@@ -250,22 +255,24 @@ func (k *attempts) close(why string) {
 // inform tells the attached worker of a change.
 func (k *attempts) inform(a *attempt) {
 	k.mu.Lock()
-	defer k.mu.Unlock()
 	k.tell(a)
+	s := k.session
+	k.mu.Unlock()
+	k.spread(s)
 }
 
+// tell has it told by the next spread.
 func (k *attempts) tell(a *attempt) {
 	if k.session != nil && !a.dirty {
 		a.dirty = true
 		k.session.dirty = append(k.session.dirty, a)
-		k.session.stir()
 	}
 	if a.over() {
 		k.stir()
 	}
 }
 
-func (k *attempts) stir() { stir(k.news) }
+func (k *attempts) stir() { stir(k.moved) }
 
 func stir(c chan struct{}) {
 	select {

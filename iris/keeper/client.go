@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"maps"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -49,9 +48,11 @@ type Client struct {
 	start      []*Task // whose order is to be sent
 	stopping   []*Task // the same
 	forget     []string
+	forgetting bool      // soon
 	renewed    bool      // the lease is to be sent
 	lease      time.Time // zero: none
 	generation int64     // of the last session; 0: none yet
+	link       *link     // nil: not attached
 	pid        int       // of the keeper that this client is attached to; 0: none
 	shut       bool      // the keeper is to end
 	over       error     // why nothing is started any more
@@ -150,6 +151,7 @@ func (c *Client) Run(ctx context.Context, s runtime.Spec, note, lapse []byte) (*
 	if err != nil {
 		return nil, fmt.Errorf("attempt %s: not started: %w", s.UID, err)
 	}
+	c.send()
 	select {
 	case <-t.settled:
 	case <-ctx.Done():
@@ -165,28 +167,31 @@ func (c *Client) Run(ctx context.Context, s runtime.Spec, note, lapse []byte) (*
 	return t, nil
 }
 
-// order is what the keeper is told to run, and how large that is.
+// order is what the keeper is told to run, and how large that is. Its error shows no value of the environment (FM-86).
 func order(s runtime.Spec, note, lapse []byte) (out *pb.StartOrder, size int, err error) {
 	dir, err := filepath.Abs(s.Dir) // as seen from here; the keeper is elsewhere
 	if err != nil {
 		return nil, 0, err
 	}
-	out = &pb.StartOrder{Uid: s.UID, Argv: s.Argv, Env: runtime.Inherited(), Dir: dir, Note: note, Lapse: lapse}
-	for name, value := range out.Env { // of this process, which may not be the one that started the keeper
-		out.Env[name] = strings.ToValidUTF8(value, "\uFFFD")
+	inherited := runtime.Inherited() // by this process, which may not be the one that started the keeper
+	for name, value := range inherited {
+		inherited[name] = strings.ToValidUTF8(value, "\uFFFD")
 	}
-	maps.Copy(out.Env, s.Env)
 	size = len(note) + len(lapse)
-	for _, text := range slices.Concat([]string{s.UID, dir}, s.Argv, slices.Collect(maps.Keys(s.Env)), slices.Collect(maps.Values(s.Env))) {
-		if !utf8.ValidString(text) {
+	for _, text := range append([]string{s.UID, dir}, s.Argv...) {
+		if size += len(text); !utf8.ValidString(text) {
 			return nil, 0, fmt.Errorf("%q is not valid UTF-8", text)
 		}
-		size += len(text)
+	}
+	for name, value := range s.Env {
+		if size += len(name) + len(value); !utf8.ValidString(name) || !utf8.ValidString(value) {
+			return nil, 0, fmt.Errorf("its environment variable %q is not valid UTF-8", name)
+		}
 	}
 	if size > orderMost {
 		return nil, 0, fmt.Errorf("its command line, environment and note have %d bytes, more than %d", size, orderMost)
 	}
-	return out, size, nil
+	return &pb.StartOrder{Uid: s.UID, Argv: s.Argv, Env: s.Env, Inherited: inherited, Dir: dir, Note: note, Lapse: lapse}, size, nil
 }
 
 func (c *Client) enter(t *Task) error {
@@ -200,7 +205,9 @@ func (c *Client) enter(t *Task) error {
 	}
 	c.tasks[t.uid] = t
 	c.start = append(c.start, t)
-	stir(c.wake)
+	if c.link == nil {
+		stir(c.wake)
+	}
 	return nil
 }
 
@@ -225,10 +232,15 @@ func (c *Client) Forget(uids ...string) {
 		if t := c.tasks[uid]; t != nil && t.over {
 			delete(c.tasks, uid)
 			c.forget = append(c.forget, uid)
-			stir(c.wake)
 		}
 	}
+	if len(c.forget) > 0 && !c.forgetting { // there is no hurry: it goes with the next order, or soon
+		c.forgetting = true
+		time.AfterFunc(forgetDelay, func() { stir(c.wake) })
+	}
 }
+
+const forgetDelay = 50 * time.Millisecond
 
 // Renew sets when attempts with a lapse are to be gone.
 func (c *Client) Renew(end time.Time) {

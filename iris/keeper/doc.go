@@ -46,7 +46,8 @@
 //
 // # Limits
 //
-//   - The record is there for a process that dies, not for a machine that does: it is not synced to the disk.
+//   - The record is there for a process that dies, not for a machine that does: it is not synced to the disk. It is some
+//     milliseconds late: an end of that moment, which no worker had heard of either, dies with a keeper that is killed.
 //   - A disk that is full stops nothing. Lines that cannot be written are counted and the count is logged; the record is
 //     written anew when there is room.
 //   - The path of the socket has at most 107 bytes: the folder's must be shorter.

@@ -45,8 +45,8 @@ func (k *attempts) bury(a *attempt, log *slog.Logger) {
 	}
 	k.mu.Lock()
 	a.phase, a.text = lost, a.doom
-	k.tell(a)
 	k.mu.Unlock()
+	k.inform(a)
 }
 
 // awaitGone waits for the most of that, so that a worker hears of it as lost and not as running yet.
@@ -60,7 +60,7 @@ func (k *attempts) awaitGone(patience time.Duration) {
 			return
 		}
 		select {
-		case <-k.news:
+		case <-k.moved:
 		case <-deadline:
 			return
 		}

@@ -191,7 +191,7 @@ func (k *attempts) needed(ctx context.Context, config Config) (why string) {
 		timer.Reset(wait)
 		select {
 		case <-timer.C:
-		case <-k.news:
+		case <-k.moved:
 		case <-ctx.Done():
 			k.mu.Lock()
 			k.close("its keeper was told to end")

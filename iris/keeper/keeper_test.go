@@ -162,6 +162,15 @@ func within(t testing.TB, limit time.Duration, what string, holds func() bool) {
 	}
 }
 
+// recorded waits until the keeper has something on record.
+func recorded(t testing.TB, dir, what string) {
+	t.Helper()
+	within(t, 10*time.Second, what+" is on record", func() bool {
+		text, err := os.ReadFile(filepath.Join(dir, "record"))
+		return err == nil && strings.Contains(string(text), what)
+	})
+}
+
 // held is what a client found, by uid.
 func held(c *keeper.Client) map[string]keeper.Held {
 	all := map[string]keeper.Held{}

@@ -80,10 +80,7 @@ func TestAKeeperThatHoldsNothingEnds(t *testing.T) {
 	}
 	c = open(t, dir)
 	c.Forget("a")
-	within(t, 10*time.Second, "the keeper knows", func() bool {
-		text, err := os.ReadFile(filepath.Join(dir, "record"))
-		return err == nil && strings.Contains(string(text), `"forget":["a"]`)
-	})
+	recorded(t, dir, `"forget":["a"]`)
 	leave(t, c)
 	within(t, 10*time.Second, "the end of the keeper", func() bool { return !alive(pid) })
 	for _, name := range []string{"record", "socket"} {

@@ -41,6 +41,7 @@ type link struct {
 	keeper   string
 	attempts []*pb.KeptAttempt // held by it at the beginning
 	told     bool              // to end
+	turn     chan struct{}     // held by whoever sends
 }
 
 func (l *link) close() {
@@ -110,7 +111,7 @@ func (c *Client) tryAttach(ctx context.Context) (*link, error) {
 		return nil, err
 	}
 	lasting, cancel := context.WithCancel(c.ctx)
-	l := &link{conn: conn, cancel: cancel}
+	l := &link{conn: conn, cancel: cancel, turn: make(chan struct{}, 1)}
 	late := time.AfterFunc(attachTimeout, cancel)
 	defer late.Stop()
 	undo := context.AfterFunc(ctx, cancel)
@@ -172,17 +173,9 @@ func (c *Client) serve(l *link) error {
 	receiver.Go(func() { received <- c.receive(l) })
 	defer receiver.Wait()
 	defer l.close()
-	defer func() {
-		c.mu.Lock()
-		c.pid = 0
-		c.mu.Unlock()
-	}()
+	defer c.detach()
 	for {
-		for orders := c.orders(l); orders != nil; orders = c.orders(l) {
-			if err := l.stream.Send(orders); err != nil {
-				return <-received // which says why
-			}
-		}
+		c.send()
 		select {
 		case <-c.wake:
 		case err := <-received:
@@ -191,6 +184,38 @@ func (c *Client) serve(l *link) error {
 			return c.ctx.Err()
 		}
 	}
+}
+
+func (c *Client) detach() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.link, c.pid = nil, 0
+}
+
+// send sends the orders that wait, unless somebody is at it, who sends them as well. If it fails, the link is broken: what
+// is received says so, and the orders are sent again through the next one.
+func (c *Client) send() {
+	for l := c.ordered(); l != nil; l = c.ordered() {
+		select {
+		case l.turn <- struct{}{}:
+		default:
+			return
+		}
+		for out := c.orders(l); out != nil; out = c.orders(l) {
+			_ = l.stream.Send(out)
+		}
+		<-l.turn
+	}
+}
+
+// ordered is the link through which orders are to be sent; nil: none wait, or there is no link.
+func (c *Client) ordered() *link {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.link == nil || !c.renewed && len(c.start)+len(c.stopping)+len(c.forget) == 0 && (!c.shut || c.link.told) {
+		return nil
+	}
+	return c.link
 }
 
 func (c *Client) receive(l *link) error {
@@ -248,18 +273,22 @@ func (c *Client) reconcile(l *link) {
 		}
 	}
 	l.attempts = nil
+	c.link = l
 }
 
 // orders are those to be sent next; nil: none.
 func (c *Client) orders(l *link) *pb.AttachRequest {
 	c.mu.Lock()
 	defer c.mu.Unlock()
+	if c.link != l {
+		return nil // what waits is for the next one
+	}
 	out, any := &pb.AttachRequest{}, false
 	if c.renewed {
 		c.renewed, any = false, true
 		out.Lease = durationpb.New(time.Until(c.lease))
 	}
-	out.Forget, c.forget = c.forget, nil
+	out.Forget, c.forget, c.forgetting = c.forget, nil, false
 	n := 0
 	for size := 0; n < len(c.start) && n < batchCount && (n == 0 || size <= batchBytes); n++ {
 		t := c.start[n]

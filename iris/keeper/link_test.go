@@ -98,7 +98,8 @@ func TestAnOrderThatWasSentIsNotWithdrawn(t *testing.T) {
 		started <- err
 	}()
 	<-client.wake
-	orders := client.orders(&link{keeper: "here"})
+	client.link = &link{keeper: "here"}
+	orders := client.orders(client.link)
 	cancel()
 	select {
 	case err := <-started:

@@ -1,11 +1,15 @@
 package keeper_test
 
 import (
+	"fmt"
+	"os"
 	"os/exec"
 	goruntime "runtime"
 	"strconv"
+	"strings"
 	"sync"
 	"sync/atomic"
+	"syscall"
 	"testing"
 	"time"
 
@@ -18,7 +22,8 @@ import (
 func BenchmarkRate(b *testing.B) {
 	processes := runtime.NewProcess()
 	defer processes.Close()
-	c := open(b, folder(b))
+	dir := folder(b)
+	c := open(b, dir)
 	var uids atomic.Int64
 	task := func(r runtime.Runtime) func() {
 		return func() {
@@ -36,9 +41,9 @@ func BenchmarkRate(b *testing.B) {
 		}
 	}
 	kinds := []struct {
-		name string
-		run  func()
-		took time.Duration
+		name        string
+		run         func()
+		took, spent time.Duration
 	}{
 		{name: "bare", run: func() {
 			if err := exec.Command("/bin/true").Run(); err != nil {
@@ -52,18 +57,21 @@ func BenchmarkRate(b *testing.B) {
 	for _, k := range kinds {
 		concurrently(turn, k.run) // whatever is made with the first one
 	}
+	keeperPID := keeperOf(dir)
 	runs := 0
 	for b.Loop() {
 		for i := range kinds {
-			began := time.Now()
+			began, spent := time.Now(), processorTime(b, keeperPID)
 			concurrently(turn, kinds[i].run)
 			kinds[i].took += time.Since(began)
+			kinds[i].spent += processorTime(b, keeperPID) - spent
 		}
 		runs += turn
 	}
 	for _, k := range kinds {
 		b.ReportMetric(float64(runs)/k.took.Seconds(), k.name+"/s")
 		b.ReportMetric(100*kinds[0].took.Seconds()/k.took.Seconds(), k.name+"%")
+		b.ReportMetric(float64(k.spent.Microseconds())/float64(runs), k.name+"-cpu-µs")
 	}
 	b.ReportMetric(0, "ns/op")
 	shutDown(b, c)
@@ -82,4 +90,30 @@ func concurrently(n int64, f func()) {
 		})
 	}
 	loops.Wait()
+}
+
+// processorTime is what this process and the keeper have used, with the children that they have reaped.
+func processorTime(b *testing.B, keeper int) time.Duration {
+	b.Helper()
+	var sum time.Duration
+	for _, who := range []int{syscall.RUSAGE_SELF, syscall.RUSAGE_CHILDREN} {
+		var usage syscall.Rusage
+		if err := syscall.Getrusage(who, &usage); err != nil {
+			b.Fatal(err)
+		}
+		sum += time.Duration(usage.Utime.Nano() + usage.Stime.Nano())
+	}
+	stat, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", keeper))
+	if err != nil {
+		b.Fatal(err)
+	}
+	_, rest, _ := strings.Cut(string(stat), ") ")
+	for _, ticks := range strings.Fields(rest)[11:15] { // of its own, and of the children that it has reaped
+		n, err := strconv.Atoi(ticks)
+		if err != nil {
+			b.Fatal(err)
+		}
+		sum += time.Duration(n) * 10 * time.Millisecond
+	}
+	return sum
 }

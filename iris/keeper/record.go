@@ -30,21 +30,18 @@ type record struct {
 	failing bool      // the last try failed
 	retryAt time.Time // the next one, then
 
-	mu    sync.Mutex
-	next  *batch        // entries that wait to be written
-	wake  chan struct{} // closed to end the writer
-	ended chan struct{}
-}
+	turn chan struct{} // held by whoever uses the fields above
 
-type batch struct {
-	entries []entry
-	written chan struct{} // closed when they are, or could not be
+	mu      sync.Mutex
+	waiting []entry
+	later   *time.Timer // writes them; nil: there has been nothing to write
 }
 
 const (
 	recordName  = "record"
 	recordSmall = 1 << 20 // bytes: not worth writing anew
 	recordRetry = time.Second
+	recordDelay = 5 * time.Millisecond // so that one write has all that belongs together
 )
 
 // entry is a line of the record: what has become true.
@@ -139,60 +136,62 @@ func (p *past) take(e entry) {
 
 // newRecord begins a record anew with all that is true.
 func newRecord(path string, log *slog.Logger, all func() []entry) (*record, error) {
-	r := &record{path: path, log: log, all: all, next: newBatch(), wake: make(chan struct{}, 1), ended: make(chan struct{})}
-	if err := r.begin(); err != nil {
-		return nil, err
-	}
-	go r.write()
-	return r, nil
+	r := &record{path: path, log: log, all: all, turn: make(chan struct{}, 1)}
+	return r, r.begin()
 }
 
-func newBatch() *batch { return &batch{written: make(chan struct{})} }
-
-// add has entries written soon. They must be true already. The channel is closed when they are written, or could not be.
-func (r *record) add(entries ...entry) (written <-chan struct{}) {
+// add has entries written soon. They must be true already. Nobody waits for the file: on a busy disk that can take long, and
+// what is lost if the keeper is killed in between is as if it had been killed a moment before.
+func (r *record) add(entries ...entry) {
 	r.mu.Lock()
-	b := r.next
-	b.entries = append(b.entries, entries...)
-	r.mu.Unlock()
-	select {
-	case r.wake <- struct{}{}:
+	defer r.mu.Unlock()
+	first := len(r.waiting) == 0
+	r.waiting = append(r.waiting, entries...)
+	switch {
+	case !first:
+	case r.later == nil:
+		r.later = time.AfterFunc(recordDelay, r.write)
 	default:
+		r.later.Reset(recordDelay)
 	}
-	return b.written
 }
 
-// close ends the record. Nothing may be added any more.
+// write writes all that waits, at once.
+func (r *record) write() {
+	r.turn <- struct{}{}
+	defer func() { <-r.turn }()
+	r.mu.Lock()
+	entries := r.waiting
+	r.waiting = nil
+	r.mu.Unlock()
+	switch err := r.put(entries); {
+	case err == nil && r.file != nil && r.failing:
+		r.failing = false
+		r.log.Info("the keeper's record is written again", "record", r.path)
+	case err != nil:
+		r.retryAt = time.Now().Add(recordRetry)
+		if !r.failing {
+			r.failing = true
+			r.log.Error("the keeper's record is not written; attempts go on", "record", r.path, "error", err)
+		}
+	}
+}
+
+// close writes what waits and ends the record. Nothing may be added any more.
 func (r *record) close() error {
-	close(r.wake)
-	<-r.ended
+	r.mu.Lock()
+	later := r.later
+	r.mu.Unlock()
+	if later != nil {
+		later.Stop()
+	}
+	r.write()
+	r.turn <- struct{}{}
+	defer func() { <-r.turn }()
 	if r.file == nil {
 		return nil
 	}
 	return r.file.Close()
-}
-
-// write writes what was added meanwhile, all at once, for as long as the record is open.
-func (r *record) write() {
-	defer close(r.ended)
-	for range r.wake {
-		r.mu.Lock()
-		b := r.next
-		r.next = newBatch()
-		r.mu.Unlock()
-		switch err := r.put(b.entries); {
-		case err == nil && r.file != nil && r.failing:
-			r.failing = false
-			r.log.Info("the keeper's record is written again", "record", r.path)
-		case err != nil:
-			r.retryAt = time.Now().Add(recordRetry)
-			if !r.failing {
-				r.failing = true
-				r.log.Error("the keeper's record is not written; attempts go on", "record", r.path, "error", err)
-			}
-		}
-		close(b.written)
-	}
 }
 
 func (r *record) put(entries []entry) error {

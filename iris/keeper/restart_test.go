@@ -6,6 +6,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -56,6 +57,12 @@ func TestACommandThatCannotBeStartedIsRefused(t *testing.T) {
 		{runtime.Spec{UID: "a", Argv: []string{"/no/such/file"}}, `attempt a: cannot start ["/no/such/file"]: fork/exec ` +
 			`/no/such/file: no such file or directory`},
 		{runtime.Spec{UID: "b", Argv: []string{"x\xff"}}, `attempt b: not started: "x\xff" is not valid UTF-8`},
+		{runtime.Spec{UID: "b", Argv: []string{"x"}, Env: map[string]string{"A": "secret\xff"}},
+			`attempt b: not started: its environment variable "A" is not valid UTF-8`},
+		{runtime.Spec{UID: "b", Argv: []string{"x"}, Dir: "/", Env: map[string]string{"A": strings.Repeat("x", 48<<20)}},
+			"attempt b: not started: its command line, environment and note have 50331652 bytes, more than 50331648"},
+		{runtime.Spec{UID: "b", Argv: []string{"nope"}}, `attempt b: cannot start ["nope"]: "nope": executable file not found ` +
+			`in $PATH (PATH is ` + strconv.Quote(os.Getenv("PATH")) + `)`},
 	} {
 		_, err := c.Start(t.Context(), spec.Spec)
 		if err == nil || err.Error() != spec.says || errors.Is(err, keeper.ErrLost) {
@@ -85,10 +92,7 @@ func TestAWorkerThatComesBackFindsWhatItLeft(t *testing.T) {
 	pid := pids(t, first, "runs", 1)[0]
 	ends := run(t, first, "ends meanwhile", "sleep 0.3; exit 6")
 	goesOn(t, ends)
-	within(t, 10*time.Second, "it is forgotten", func() bool {
-		text, err := os.ReadFile(filepath.Join(dir, "record"))
-		return err == nil && strings.Contains(string(text), `"forget":["noted"]`)
-	})
+	recorded(t, dir, `"forget":["noted"]`)
 	leave(t, first)
 	if got := end(t, ends); got.Err == nil {
 		t.Errorf("a task goes on without its client: %+v", got)
@@ -155,6 +159,7 @@ func TestAKeeperThatIsKilled(t *testing.T) {
 	all := append(pids(t, c, "runs", 2), pids(t, c, "stopping", 2)...)
 	stopping.StopFor(time.Hour, []byte("why"))
 	end(t, run(t, c, "ended", "exit 7"))
+	recorded(t, dir, `"code":7`)
 	old := keeperOf(dir)
 	kill(t, old)
 	for _, task := range []*keeper.Task{runs, stopping} {
@@ -189,6 +194,7 @@ func TestAWorkerAndItsKeeperThatAreKilled(t *testing.T) {
 	run(t, c, "runs", `echo x >> `+counter+`; sleep 1000 & echo $$ $!; wait`)
 	all := pids(t, c, "runs", 2)
 	end(t, run(t, c, "ended", "echo said; exit 7"))
+	recorded(t, dir, `"code":7`)
 	leave(t, c)
 	kill(t, keeperOf(dir))
 

@@ -26,12 +26,15 @@ type service struct {
 
 // session is a worker that is attached, or was.
 type session struct {
+	stream   pb.KeeperService_AttachServer
 	replaced chan struct{} // closed when another one has taken over
-	wake     chan struct{} // there is something to tell
-	dirty    []*attempt    // of which; guarded by the keeper's lock
-}
+	failed   chan error    // why nothing can be told any more
+	turn     chan struct{} // held by whoever tells
 
-func (s *session) stir() { stir(s.wake) }
+	// The keeper's lock guards what follows.
+	synced bool       // what is held has been told
+	dirty  []*attempt // there is news of them
+}
 
 // One message carries at most so many attempts, and so many bytes of their notes.
 const (
@@ -48,11 +51,14 @@ func (s *service) Attach(stream pb.KeeperService_AttachServer) error {
 	if first.Hello == nil {
 		return status.Error(codes.InvalidArgument, "the first message needs a hello")
 	}
-	me, welcome, held, err := s.attach(first.Hello.Generation)
+	me, welcome, held, err := s.attach(stream, first.Hello.Generation)
 	if err != nil {
 		return err
 	}
-	defer s.detach(me)
+	defer func() {
+		s.detach(me)
+		me.turn <- struct{}{} // what is being told ends with the connection
+	}()
 	welcome.Keeper, welcome.Pid = s.name, int32(s.self.Process.PID)
 	if err := stream.Send(&pb.AttachResponse{Welcome: welcome}); err != nil {
 		return err
@@ -67,19 +73,14 @@ func (s *service) Attach(stream pb.KeeperService_AttachServer) error {
 	}
 	received := make(chan error, 1)
 	s.sessions.Go(func() { received <- s.receive(me, stream) }) // it ends with the stream, which ends with this call
-	for {
-		select {
-		case <-me.wake:
-			for changed := s.changed(me); len(changed) > 0; changed = s.changed(me) {
-				if err := stream.Send(&pb.AttachResponse{Attempts: changed}); err != nil {
-					return err
-				}
-			}
-		case err := <-received:
-			return err
-		case <-me.replaced:
-			return errReplaced
-		}
+	s.sync(me)
+	select {
+	case err := <-received:
+		return err
+	case err := <-me.failed:
+		return err
+	case <-me.replaced:
+		return errReplaced
 	}
 }
 
@@ -95,12 +96,14 @@ func (s *service) receive(me *session, stream pb.KeeperService_AttachServer) err
 		if err := s.follow(me, in); err != nil {
 			return err
 		}
+		s.spread(me)
 	}
 }
 
 // attach makes a worker the one that gives orders. What it is told is how things are at this instant; all that changes
 // from then on is news.
-func (k *attempts) attach(before int64) (*session, *pb.AttachWelcome, []*pb.KeptAttempt, error) {
+func (k *attempts) attach(stream pb.KeeperService_AttachServer, before int64) (
+	*session, *pb.AttachWelcome, []*pb.KeptAttempt, error) {
 	k.mu.Lock()
 	defer k.mu.Unlock()
 	switch {
@@ -115,7 +118,9 @@ func (k *attempts) attach(before int64) (*session, *pb.AttachWelcome, []*pb.Kept
 	now := time.Now()
 	k.generation = max(k.generation+1, now.UnixMicro()) // greater than any before, even if the record was lost
 	k.record.add(entry{Generation: k.generation})
-	k.session = &session{replaced: make(chan struct{}), wake: make(chan struct{}, 1)}
+	k.session = &session{
+		stream: stream, replaced: make(chan struct{}), failed: make(chan error, 1), turn: make(chan struct{}, 1),
+	}
 	k.stir()
 	welcome := &pb.AttachWelcome{Generation: k.generation}
 	if left := k.lease.Sub(now); left > 0 {
@@ -139,6 +144,42 @@ func (k *attempts) detach(s *session) {
 		k.session, k.alone = nil, time.Now()
 		k.stir()
 	}
+}
+
+// sync lets a worker be told news, now that it knows what is held.
+func (k *attempts) sync(s *session) {
+	k.mu.Lock()
+	s.synced = true
+	k.mu.Unlock()
+	k.spread(s)
+}
+
+// spread tells a worker the news, unless somebody is at it, who tells these as well. Whoever brings news calls it, so that
+// nobody has to be woken for that.
+func (k *attempts) spread(s *session) {
+	for s != nil && k.news(s) {
+		select {
+		case s.turn <- struct{}{}:
+		default:
+			return
+		}
+		for batch := k.changed(s); len(batch) > 0; batch = k.changed(s) {
+			if err := s.stream.Send(&pb.AttachResponse{Attempts: batch}); err != nil {
+				select {
+				case s.failed <- err:
+				default:
+				}
+			}
+		}
+		<-s.turn
+	}
+}
+
+// news reports whether there is any.
+func (k *attempts) news(s *session) bool {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	return k.session == s && s.synced && len(s.dirty) > 0
 }
 
 // changed takes out what is to be told, up to a batch.

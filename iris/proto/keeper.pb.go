@@ -227,11 +227,13 @@ type StartOrder struct {
 	Uid   string                 `protobuf:"bytes,1,opt,name=uid,proto3" json:"uid,omitempty"`
 	Argv  []string               `protobuf:"bytes,2,rep,name=argv,proto3" json:"argv,omitempty"`
 	Env   map[string]string      `protobuf:"bytes,3,rep,name=env,proto3" json:"env,omitempty" protobuf_key:"bytes,1,opt,name=key" protobuf_val:"bytes,2,opt,name=value"`
-	Dir   string                 `protobuf:"bytes,4,opt,name=dir,proto3" json:"dir,omitempty"`
+	// What the attempt gets of its worker's environment, over which its own is laid.
+	Inherited map[string]string `protobuf:"bytes,4,rep,name=inherited,proto3" json:"inherited,omitempty" protobuf_key:"bytes,1,opt,name=key" protobuf_val:"bytes,2,opt,name=value"`
+	Dir       string            `protobuf:"bytes,5,opt,name=dir,proto3" json:"dir,omitempty"`
 	// Kept for whoever attaches next.
-	Note []byte `protobuf:"bytes,5,opt,name=note,proto3" json:"note,omitempty"`
+	Note []byte `protobuf:"bytes,6,opt,name=note,proto3" json:"note,omitempty"`
 	// Not empty: the attempt is killed, and this is its verdict, when the lease is over.
-	Lapse         []byte `protobuf:"bytes,6,opt,name=lapse,proto3" json:"lapse,omitempty"`
+	Lapse         []byte `protobuf:"bytes,7,opt,name=lapse,proto3" json:"lapse,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -283,6 +285,13 @@ func (x *StartOrder) GetArgv() []string {
 func (x *StartOrder) GetEnv() map[string]string {
 	if x != nil {
 		return x.Env
+	}
+	return nil
+}
+
+func (x *StartOrder) GetInherited() map[string]string {
+	if x != nil {
+		return x.Inherited
 	}
 	return nil
 }
@@ -665,7 +674,9 @@ type AttemptNote struct {
 	Run   *TaskRun               `protobuf:"bytes,1,opt,name=run,proto3" json:"run,omitempty"`
 	Spec  *JobSpec               `protobuf:"bytes,2,opt,name=spec,proto3" json:"spec,omitempty"`
 	// The ports it was given, by name.
-	Ports         map[string]int32 `protobuf:"bytes,3,rep,name=ports,proto3" json:"ports,omitempty" protobuf_key:"bytes,1,opt,name=key" protobuf_val:"varint,2,opt,name=value"`
+	Ports map[string]int32 `protobuf:"bytes,3,rep,name=ports,proto3" json:"ports,omitempty" protobuf_key:"bytes,1,opt,name=key" protobuf_val:"varint,2,opt,name=value"`
+	// The name of its directory, in the worker's.
+	Directory     string `protobuf:"bytes,4,opt,name=directory,proto3" json:"directory,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -721,6 +732,13 @@ func (x *AttemptNote) GetPorts() map[string]int32 {
 	return nil
 }
 
+func (x *AttemptNote) GetDirectory() string {
+	if x != nil {
+		return x.Directory
+	}
+	return ""
+}
+
 var File_keeper_proto protoreflect.FileDescriptor
 
 const file_keeper_proto_rawDesc = "" +
@@ -737,16 +755,20 @@ const file_keeper_proto_rawDesc = "" +
 	"\vAttachHello\x12\x1e\n" +
 	"\n" +
 	"generation\x18\x01 \x01(\x03R\n" +
-	"generation\"\xd6\x01\n" +
+	"generation\"\xd6\x02\n" +
 	"\n" +
 	"StartOrder\x12\x10\n" +
 	"\x03uid\x18\x01 \x01(\tR\x03uid\x12\x12\n" +
 	"\x04argv\x18\x02 \x03(\tR\x04argv\x12.\n" +
-	"\x03env\x18\x03 \x03(\v2\x1c.iris.v1.StartOrder.EnvEntryR\x03env\x12\x10\n" +
-	"\x03dir\x18\x04 \x01(\tR\x03dir\x12\x12\n" +
-	"\x04note\x18\x05 \x01(\fR\x04note\x12\x14\n" +
-	"\x05lapse\x18\x06 \x01(\fR\x05lapse\x1a6\n" +
+	"\x03env\x18\x03 \x03(\v2\x1c.iris.v1.StartOrder.EnvEntryR\x03env\x12@\n" +
+	"\tinherited\x18\x04 \x03(\v2\".iris.v1.StartOrder.InheritedEntryR\tinherited\x12\x10\n" +
+	"\x03dir\x18\x05 \x01(\tR\x03dir\x12\x12\n" +
+	"\x04note\x18\x06 \x01(\fR\x04note\x12\x14\n" +
+	"\x05lapse\x18\a \x01(\fR\x05lapse\x1a6\n" +
 	"\bEnvEntry\x12\x10\n" +
+	"\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n" +
+	"\x05value\x18\x02 \x01(\tR\x05value:\x028\x01\x1a<\n" +
+	"\x0eInheritedEntry\x12\x10\n" +
 	"\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n" +
 	"\x05value\x18\x02 \x01(\tR\x05value:\x028\x01\"h\n" +
 	"\tStopOrder\x12\x10\n" +
@@ -783,11 +805,12 @@ const file_keeper_proto_rawDesc = "" +
 	"\bKeptExit\x12\x12\n" +
 	"\x04code\x18\x01 \x01(\x05R\x04code\x12\x16\n" +
 	"\x06signal\x18\x02 \x01(\x05R\x06signal\x12\x14\n" +
-	"\x05error\x18\x03 \x01(\tR\x05error\"\xc8\x01\n" +
+	"\x05error\x18\x03 \x01(\tR\x05error\"\xe6\x01\n" +
 	"\vAttemptNote\x12\"\n" +
 	"\x03run\x18\x01 \x01(\v2\x10.iris.v1.TaskRunR\x03run\x12$\n" +
 	"\x04spec\x18\x02 \x01(\v2\x10.iris.v1.JobSpecR\x04spec\x125\n" +
-	"\x05ports\x18\x03 \x03(\v2\x1f.iris.v1.AttemptNote.PortsEntryR\x05ports\x1a8\n" +
+	"\x05ports\x18\x03 \x03(\v2\x1f.iris.v1.AttemptNote.PortsEntryR\x05ports\x12\x1c\n" +
+	"\tdirectory\x18\x04 \x01(\tR\tdirectory\x1a8\n" +
 	"\n" +
 	"PortsEntry\x12\x10\n" +
 	"\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n" +
@@ -808,7 +831,7 @@ func file_keeper_proto_rawDescGZIP() []byte {
 }
 
 var file_keeper_proto_enumTypes = make([]protoimpl.EnumInfo, 1)
-var file_keeper_proto_msgTypes = make([]protoimpl.MessageInfo, 11)
+var file_keeper_proto_msgTypes = make([]protoimpl.MessageInfo, 12)
 var file_keeper_proto_goTypes = []any{
 	(KeptAttempt_Phase)(0),      // 0: iris.v1.KeptAttempt.Phase
 	(*AttachRequest)(nil),       // 1: iris.v1.AttachRequest
@@ -821,34 +844,36 @@ var file_keeper_proto_goTypes = []any{
 	(*KeptExit)(nil),            // 8: iris.v1.KeptExit
 	(*AttemptNote)(nil),         // 9: iris.v1.AttemptNote
 	nil,                         // 10: iris.v1.StartOrder.EnvEntry
-	nil,                         // 11: iris.v1.AttemptNote.PortsEntry
-	(*durationpb.Duration)(nil), // 12: google.protobuf.Duration
-	(*TaskRun)(nil),             // 13: iris.v1.TaskRun
-	(*JobSpec)(nil),             // 14: iris.v1.JobSpec
+	nil,                         // 11: iris.v1.StartOrder.InheritedEntry
+	nil,                         // 12: iris.v1.AttemptNote.PortsEntry
+	(*durationpb.Duration)(nil), // 13: google.protobuf.Duration
+	(*TaskRun)(nil),             // 14: iris.v1.TaskRun
+	(*JobSpec)(nil),             // 15: iris.v1.JobSpec
 }
 var file_keeper_proto_depIdxs = []int32{
 	2,  // 0: iris.v1.AttachRequest.hello:type_name -> iris.v1.AttachHello
-	12, // 1: iris.v1.AttachRequest.lease:type_name -> google.protobuf.Duration
+	13, // 1: iris.v1.AttachRequest.lease:type_name -> google.protobuf.Duration
 	3,  // 2: iris.v1.AttachRequest.start:type_name -> iris.v1.StartOrder
 	4,  // 3: iris.v1.AttachRequest.stop:type_name -> iris.v1.StopOrder
 	10, // 4: iris.v1.StartOrder.env:type_name -> iris.v1.StartOrder.EnvEntry
-	12, // 5: iris.v1.StopOrder.grace:type_name -> google.protobuf.Duration
-	6,  // 6: iris.v1.AttachResponse.welcome:type_name -> iris.v1.AttachWelcome
-	7,  // 7: iris.v1.AttachResponse.attempts:type_name -> iris.v1.KeptAttempt
-	12, // 8: iris.v1.AttachWelcome.lease:type_name -> google.protobuf.Duration
-	0,  // 9: iris.v1.KeptAttempt.phase:type_name -> iris.v1.KeptAttempt.Phase
-	12, // 10: iris.v1.KeptAttempt.age:type_name -> google.protobuf.Duration
-	8,  // 11: iris.v1.KeptAttempt.exit:type_name -> iris.v1.KeptExit
-	13, // 12: iris.v1.AttemptNote.run:type_name -> iris.v1.TaskRun
-	14, // 13: iris.v1.AttemptNote.spec:type_name -> iris.v1.JobSpec
-	11, // 14: iris.v1.AttemptNote.ports:type_name -> iris.v1.AttemptNote.PortsEntry
-	1,  // 15: iris.v1.KeeperService.Attach:input_type -> iris.v1.AttachRequest
-	5,  // 16: iris.v1.KeeperService.Attach:output_type -> iris.v1.AttachResponse
-	16, // [16:17] is the sub-list for method output_type
-	15, // [15:16] is the sub-list for method input_type
-	15, // [15:15] is the sub-list for extension type_name
-	15, // [15:15] is the sub-list for extension extendee
-	0,  // [0:15] is the sub-list for field type_name
+	11, // 5: iris.v1.StartOrder.inherited:type_name -> iris.v1.StartOrder.InheritedEntry
+	13, // 6: iris.v1.StopOrder.grace:type_name -> google.protobuf.Duration
+	6,  // 7: iris.v1.AttachResponse.welcome:type_name -> iris.v1.AttachWelcome
+	7,  // 8: iris.v1.AttachResponse.attempts:type_name -> iris.v1.KeptAttempt
+	13, // 9: iris.v1.AttachWelcome.lease:type_name -> google.protobuf.Duration
+	0,  // 10: iris.v1.KeptAttempt.phase:type_name -> iris.v1.KeptAttempt.Phase
+	13, // 11: iris.v1.KeptAttempt.age:type_name -> google.protobuf.Duration
+	8,  // 12: iris.v1.KeptAttempt.exit:type_name -> iris.v1.KeptExit
+	14, // 13: iris.v1.AttemptNote.run:type_name -> iris.v1.TaskRun
+	15, // 14: iris.v1.AttemptNote.spec:type_name -> iris.v1.JobSpec
+	12, // 15: iris.v1.AttemptNote.ports:type_name -> iris.v1.AttemptNote.PortsEntry
+	1,  // 16: iris.v1.KeeperService.Attach:input_type -> iris.v1.AttachRequest
+	5,  // 17: iris.v1.KeeperService.Attach:output_type -> iris.v1.AttachResponse
+	17, // [17:18] is the sub-list for method output_type
+	16, // [16:17] is the sub-list for method input_type
+	16, // [16:16] is the sub-list for extension type_name
+	16, // [16:16] is the sub-list for extension extendee
+	0,  // [0:16] is the sub-list for field type_name
 }
 
 func init() { file_keeper_proto_init() }
@@ -863,7 +888,7 @@ func file_keeper_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_keeper_proto_rawDesc), len(file_keeper_proto_rawDesc)),
 			NumEnums:      1,
-			NumMessages:   11,
+			NumMessages:   12,
 			NumExtensions: 0,
 			NumServices:   1,
 		},

@@ -34,7 +34,7 @@ func newCommand(s Spec) (*command, error) {
 			return nil, fmt.Errorf("its working directory %s is a file", s.Dir)
 		}
 	}
-	env, err := environment(s.Env)
+	env, err := environment(s)
 	if err != nil {
 		return nil, err
 	}
@@ -52,9 +52,12 @@ func newCommand(s Spec) (*command, error) {
 	return c, nil
 }
 
-func environment(task map[string]string) (map[string]string, error) {
-	env := Inherited()
-	for name, value := range task {
+func environment(s Spec) (map[string]string, error) {
+	env := maps.Clone(s.Inherited)
+	if env == nil {
+		env = Inherited()
+	}
+	for name, value := range s.Env {
 		if name == "" || strings.ContainsAny(name, "=\x00") || strings.Contains(value, "\x00") {
 			name, _, _ = strings.Cut(strings.ReplaceAll(name, "\x00", "="), "=") // what follows may be a value in the wrong place (FM-86)
 			return nil, fmt.Errorf("its environment variable %q: a name must not be empty or contain '=', "+

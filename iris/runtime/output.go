@@ -6,6 +6,7 @@ import (
 	"io"
 	"os"
 	"sync"
+	"sync/atomic"
 	"syscall"
 	"time"
 )
@@ -14,7 +15,8 @@ import (
 type output struct {
 	stdout, stderr uintptr // the ends the command writes to
 	readers        [2]*os.File
-	pumps          sync.WaitGroup
+	pumps          atomic.Int32  // that run
+	ended          chan struct{} // closed when none does
 }
 
 func openOutput(log func(stream, line string)) (*output, error) {
@@ -26,9 +28,10 @@ func openOutput(log func(stream, line string)) (*output, error) {
 	if err != nil {
 		return nil, errors.Join(err, outR.Close(), closePipe(outW))
 	}
-	o := &output{stdout: outW, stderr: errW, readers: [2]*os.File{outR, errR}}
-	o.pumps.Go(func() { pump(outR, func(line string) { log(Stdout, line) }) })
-	o.pumps.Go(func() { pump(errR, func(line string) { log(Stderr, line) }) })
+	o := &output{stdout: outW, stderr: errW, readers: [2]*os.File{outR, errR}, ended: make(chan struct{})}
+	o.pumps.Store(2)
+	go o.pump(outR, func(line string) { log(Stdout, line) })
+	go o.pump(errR, func(line string) { log(Stderr, line) })
 	return o, nil
 }
 
@@ -41,13 +44,28 @@ func (o *output) closeWriters() {
 // finish is called when the command's group is gone. All it wrote is in the pipes by now; a process that left
 // the group may still hold them open, and nobody waits for that one.
 func (o *output) finish() {
+	patience := time.NewTimer(endPatience)
+	defer patience.Stop()
+	select {
+	case <-o.ended:
+		return
+	case <-patience.C:
+	}
 	for _, r := range o.readers {
 		_ = r.SetReadDeadline(time.Now()) // fails only if the pump has closed it
 	}
-	o.pumps.Wait()
+	<-o.ended
 }
 
-func pump(r *os.File, emit func(string)) {
+// endPatience is how long the end of a stream may take to be noticed. Usually somebody is about to.
+const endPatience = time.Millisecond
+
+func (o *output) pump(r *os.File, emit func(string)) {
+	defer func() {
+		if o.pumps.Add(-1) == 0 {
+			close(o.ended)
+		}
+	}()
 	defer r.Close()
 	text := lines{emit: emit}
 	defer text.Close()
@@ -110,12 +128,13 @@ func drain(r *os.File, to io.Writer) error {
 	if err != nil {
 		return err
 	}
-	buf := make([]byte, 64<<10)
+	buf := buffers.Get().(*[16 << 10]byte)
+	defer buffers.Put(buf)
 	for left := 1 << 20; left > 0; {
 		var n int
 		var failed error
 		if err := pipe.Read(func(fd uintptr) bool {
-			n, failed = syscall.Read(int(fd), buf)
+			n, failed = syscall.Read(int(fd), buf[:])
 			return true
 		}); err != nil {
 			return err

@@ -29,6 +29,9 @@ type Spec struct {
 	// the only variables that are inherited: a worker's secrets are not its tasks' (FM-86).
 	Env map[string]string
 
+	// Inherited is what a Process adds Env to if its own process is not the worker. Nil: it is.
+	Inherited map[string]string
+
 	// Dir is the working directory. Empty, a Process runs in the worker's; a Func is only told.
 	Dir string
 

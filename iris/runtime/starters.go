@@ -35,7 +35,7 @@ func (s *starters) do(ctx context.Context, f func()) error {
 	s.first.Do(func() {
 		s.mu.Lock()
 		defer s.mu.Unlock()
-		for range goruntime.GOMAXPROCS(0) {
+		for range goruntime.NumCPU() {
 			s.add()
 		}
 	})

@@ -20,7 +20,7 @@ func TestStartersThatAreStuckGetHelp(t *testing.T) {
 		defer stuck.Wait()
 		defer close(free)
 		began := time.Now()
-		for range goruntime.GOMAXPROCS(0) {
+		for range goruntime.NumCPU() {
 			stuck.Go(func() {
 				if err := s.do(t.Context(), func() { <-free }); err != nil {
 					t.Error(err)

@@ -6,12 +6,10 @@ import (
 	"fmt"
 	"io"
 	"maps"
-	"os"
 	"path/filepath"
 	"strconv"
 	"strings"
 	"sync/atomic"
-	"syscall"
 	"time"
 
 	"iris/chaos"
@@ -134,17 +132,20 @@ var (
 	lapsed   = phase{state: pb.TaskState_TASK_STATE_KILLED, text: "its lease ran out: the controller has not answered"}
 )
 
-// prepare makes the attempt's directory and unpacks its workspace. Functions without a workspace need none.
+// prepare finds the attempt a directory and unpacks its workspace there. Functions without a workspace need none.
 func (w *Worker) prepare(a *attempt) (dir string, clean func(), err error) {
-	if a.spec.BundleSha256 == "" && a.spec.Entrypoint.GetCommand() == nil {
+	switch {
+	case a.spec.BundleSha256 == "" && a.spec.Entrypoint.GetCommand() == nil:
 		return "", func() {}, nil
+	case a.spec.BundleSha256 == "":
+		if dir, err = w.directories.take(); err != nil {
+			return "", func() {}, err
+		}
+		return dir, func() { w.leave(dir) }, nil
 	}
 	w.ledger.advance(a, phase{state: pb.TaskState_TASK_STATE_BUILDING})
-	dir = w.directory(a.uid)
-	clean = func() { w.remove(dir) }
-	if a.spec.BundleSha256 == "" {
-		return dir, clean, w.makeDirectory(dir)
-	}
+	dir = filepath.Join(w.config.WorkDir, strings.ReplaceAll(a.uid, "/", "_"))
+	clean = func() { w.leave(dir) }
 	if w.config.Bundles == nil {
 		return dir, clean, errors.New("this worker takes no bundles")
 	}
@@ -159,27 +160,12 @@ func (w *Worker) prepare(a *attempt) (dir string, clean func(), err error) {
 	return dir, clean, bundle.Unpack(archive, dir, bundle.DefaultLimits)
 }
 
-// directory is where an attempt works.
-func (w *Worker) directory(uid string) string {
-	return filepath.Join(w.config.WorkDir, strings.ReplaceAll(uid, "/", "_"))
-}
-
-// makeDirectory makes the directory of an attempt, and the one it is in if that is not there yet.
-func (w *Worker) makeDirectory(dir string) error {
-	if os.Mkdir(dir, 0o700) == nil {
-		return nil
-	}
-	return os.MkdirAll(dir, 0o700)
-}
-
-func (w *Worker) remove(dir string) {
+// leave gives an attempt's directory back.
+func (w *Worker) leave(dir string) {
 	if w.replaced() {
 		return // it is another process's
 	}
-	if syscall.Rmdir(dir) == nil {
-		return // most leave nothing in it
-	}
-	if err := os.RemoveAll(dir); err != nil {
+	if err := w.directories.give(dir); err != nil {
 		w.config.Log.Warn("directory of an attempt not removed", "directory", dir, "error", err)
 	}
 }

@@ -7,6 +7,7 @@ import (
 	"os"
 	"path/filepath"
 	"regexp"
+	"strconv"
 	"time"
 
 	"google.golang.org/protobuf/proto"
@@ -16,19 +17,9 @@ import (
 	"iris/iris/runtime"
 )
 
-func openKeeper(config Config) (*keeper.Client, error) {
-	options := *config.Keeper
-	if options.Log == nil {
-		options.Log = config.Log
-	}
-	ctx, cancel := context.WithTimeout(context.Background(), keeperTimeout)
-	defer cancel()
-	return keeper.Open(ctx, options)
-}
-
 // startKept runs a command in the keeper.
 func (w *Worker) startKept(a *attempt, spec runtime.Spec, ports map[string]int) (runtime.Task, error) {
-	note := &pb.AttemptNote{Run: a.run, Spec: a.spec, Ports: wirePorts(ports)}
+	note := &pb.AttemptNote{Run: a.run, Spec: a.spec, Ports: wirePorts(ports), Directory: filepath.Base(spec.Dir)}
 	text, err := proto.Marshal(note)
 	if err != nil {
 		return nil, fmt.Errorf("attempt %s: %w", a.uid, err)
@@ -56,13 +47,22 @@ func (p phase) verdict() []byte {
 // takeOver makes what the keeper holds this worker's: what ended is told, what runs is watched again. What an earlier
 // process had not brought to run, and what was lost with an earlier keeper, is not here any more; the controller learns
 // that from its absence when the worker registers.
-func (w *Worker) takeOver() {
+func (w *Worker) takeOver() (err error) {
+	options := *w.config.Keeper
+	if options.Log == nil {
+		options.Log = w.config.Log
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), keeperTimeout)
+	defer cancel()
+	if w.keeper, err = keeper.Open(ctx, options); err != nil {
+		return err
+	}
 	if end := w.keeper.Lease(); !end.IsZero() {
 		w.lease.renew(time.Now(), time.Until(end)+w.margin())
 	}
 	stay := map[string]bool{}
 	for _, h := range w.keeper.Held() {
-		a, ports := w.adopted(h)
+		a, note := w.adopted(h)
 		select {
 		case <-h.Task.Done():
 			a.cancel()
@@ -76,12 +76,17 @@ func (w *Worker) takeOver() {
 			w.logs.open(a.uid)
 			w.logs.close(a.uid)
 		default:
-			a.phase = phase{state: pb.TaskState_TASK_STATE_RUNNING, ports: ports}
+			a.phase = phase{state: pb.TaskState_TASK_STATE_RUNNING, ports: note.Ports}
 			w.ledger.add(a)
 			w.logs.open(a.uid)
-			stay[filepath.Base(w.directory(a.uid))] = true
-			giveBack := w.ports.hold(ports)
-			w.running.Go(func() { w.resume(a, h, giveBack) })
+			giveBack := w.ports.hold(note.Ports)
+			if note.Directory != "" {
+				stay[note.Directory] = true
+			}
+			w.running.Go(func() {
+				defer giveBack()
+				w.resume(a, h, note.Directory)
+			})
 		}
 		w.config.Log.Info("took over an attempt", "attempt", a.uid, "state", a.phase.state)
 	}
@@ -93,10 +98,11 @@ func (w *Worker) takeOver() {
 		case <-w.ctx.Done():
 		}
 	})
+	return nil
 }
 
 // adopted is an attempt as the note says. One of an earlier keeper has none: it has ended, or is about to.
-func (w *Worker) adopted(h keeper.Held) (*attempt, map[string]int32) {
+func (w *Worker) adopted(h keeper.Held) (*attempt, *pb.AttemptNote) {
 	a := &attempt{uid: h.UID, labels: w.labels}
 	a.ctx, a.cancel = context.WithCancel(w.ctx)
 	note := &pb.AttemptNote{}
@@ -105,20 +111,21 @@ func (w *Worker) adopted(h keeper.Held) (*attempt, map[string]int32) {
 	} else if note.Run != nil && note.Spec != nil {
 		a.run, a.spec = note.Run, note.Spec
 	}
-	return a, note.Ports
+	return a, note
 }
 
 // resume watches an adopted attempt to its end.
-func (w *Worker) resume(a *attempt, h keeper.Held, giveBack func()) {
+func (w *Worker) resume(a *attempt, h keeper.Held, directory string) {
 	defer a.cancel()
-	defer giveBack()
 	var end phase
 	if as, ok := verdictOf(h); ok { // it was being stopped
 		end = w.end(h.Task, w.config.KillGrace, as)
 	} else if end = w.monitor(a, h.Task, h.Began); a.run == nil && end.exit != nil {
 		end.exit = nil
 	}
-	w.remove(w.directory(a.uid))
+	if directory != "" {
+		w.leave(filepath.Join(w.config.WorkDir, directory))
+	}
 	w.conclude(a, end)
 }
 
@@ -157,8 +164,8 @@ func (w *Worker) replaced() bool {
 	}
 }
 
-// attemptDirectory is what the directory of an attempt is called: of job, task and attempt.
-var attemptDirectory = regexp.MustCompile(`^.+_\d+_\d+$`)
+// attemptDirectory is what the directory of an attempt is called: a number, or, with a workspace, its job, task and attempt.
+var attemptDirectory = regexp.MustCompile(`^(\d+|.+_\d+_\d+)$`)
 
 // sweep removes, in the background, the directories of attempts that are gone.
 func (w *Worker) sweep(stay map[string]bool) {
@@ -168,13 +175,18 @@ func (w *Worker) sweep(stay map[string]bool) {
 	}
 	var left []string
 	for _, e := range entries {
+		if n, err := strconv.Atoi(e.Name()); err == nil {
+			w.directories.avoid(n)
+		}
 		if e.IsDir() && attemptDirectory.MatchString(e.Name()) && !stay[e.Name()] {
 			left = append(left, filepath.Join(w.config.WorkDir, e.Name()))
 		}
 	}
 	w.running.Go(func() {
 		for _, dir := range left {
-			w.remove(dir)
+			if err := remove(dir); err != nil {
+				w.config.Log.Warn("directory of an earlier attempt not removed", "directory", dir, "error", err)
+			}
 		}
 	})
 }

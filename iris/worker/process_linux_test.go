@@ -6,6 +6,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"syscall"
@@ -121,41 +122,115 @@ func TestAWorkerThatStopsKillsAtOnce(t *testing.T) {
 	}
 }
 
+// directory is where an attempt works that prints it first.
+func (b *bench) directory(uid string) string {
+	b.Helper()
+	for range 1000 {
+		if lines := b.logs(uid).Lines; len(lines) > 0 {
+			return lines[0].Text
+		}
+		time.Sleep(10 * time.Millisecond)
+	}
+	b.Fatal("the command has not begun")
+	return ""
+}
+
 func TestAnAttemptsDirectoryIsItsOwnAndGoesWithIt(t *testing.T) {
 	var dir string
 	withProcesses(t, func(c *worker.Config) { dir = c.WorkDir }, func(b *bench) {
-		b.run(command("sh", "-c", `echo x > file; pwd; ls; sleep 1000`), "j/0/0", "j/1/0")
-		for _, uid := range []string{"j/0/0", "j/1/0"} {
-			var lines []*pb.LogLine
-			for len(lines) < 2 {
-				lines = b.logs(uid).Lines
-				time.Sleep(10 * time.Millisecond)
+		b.run(command("sh", "-c", `echo x > file; pwd; exec sleep 1000`), "j/0/0", "j/1/0")
+		first, second := b.directory("j/0/0"), b.directory("j/1/0")
+		for _, own := range []string{first, second} {
+			if info, err := os.Stat(own); err != nil || filepath.Dir(own) != dir || info.Mode().Perm() != 0o700 {
+				t.Errorf("%s is not a private directory in %s: %v", own, dir, err)
 			}
-			if want := filepath.Join(dir, map[string]string{"j/0/0": "j_0_0", "j/1/0": "j_1_0"}[uid]); lines[0].Text != want {
-				t.Errorf("%s runs in %s, want %s", uid, lines[0].Text, want)
-			}
-			if lines[1].Text != "file" {
-				t.Errorf("it finds %s there", lines[1].Text)
+			if got := entries(t, own); len(got) != 1 || got[0] != "file" {
+				t.Errorf("%s has %v", own, got)
 			}
 		}
-		if got := entries(t, dir); len(got) != 2 {
-			t.Errorf("the directories are %v", got)
+		if first == second {
+			t.Errorf("both work in %s", first)
 		}
 		b.stop("j/0/0")
 		b.wantEnd("j/0/0", killed, "stopped on request")
-		if got := entries(t, dir); len(got) != 1 || got[0] != "j_1_0" {
+		if got := entries(t, dir); len(got) != 1 || got[0] != filepath.Base(second) {
 			t.Errorf("after the end of one they are %v", got)
 		}
-		b.run(command("no such program"), "fails")
-		if end := b.end("fails"); end.State != failed {
-			t.Errorf("it ended %v", end)
+	})
+	if got := entries(t, dir); len(got) != 0 {
+		t.Errorf("after the worker's they are %v", got)
+	}
+}
+
+// What an attempt leaves behind, in its directory or of its rights, the next one does not find.
+func TestADirectoryThatIsLeftEmptyIsUsedAgain(t *testing.T) {
+	var dir string
+	withProcesses(t, func(c *worker.Config) { dir = c.WorkDir }, func(b *bench) {
+		work := func(uid, script string) string {
+			b.run(command("sh", "-c", "pwd; ls -A; "+script), uid)
+			b.end(uid)
+			if lines := b.logs(uid).Lines; len(lines) != 1 {
+				t.Errorf("%s finds %v", uid, lines)
+			}
+			return b.directory(uid)
 		}
+		first := work("leaves nothing", "exit 0")
+		if again := work("uses it, and leaves a file", "echo x > .file"); again != first {
+			t.Errorf("after %s it is %s", first, again)
+		}
+		second := work("opens it to others", "chmod 755 .")
+		third := work("removes it", `rmdir "$PWD"`)
+		fourth := work("puts a file there", `rmdir "$PWD"; echo x > "$PWD"`)
+		last := work("leaves nothing again", "exit 0")
+		if all := []string{first, second, third, fourth, last}; len(slices.Compact(slices.Sorted(slices.Values(all)))) != 5 {
+			t.Errorf("they are %v", all)
+		}
+		if got := entries(t, dir); len(got) != 1 || got[0] != filepath.Base(last) {
+			t.Errorf("in the end there is %v", got)
+		}
+		if err := os.WriteFile(filepath.Join(last, "by one that escaped"), nil, 0o600); err != nil {
+			t.Fatal(err)
+		}
+		work("comes after it", "exit 0")
+		b.run(command("no such program"), "fails")
+		b.end("fails")
 		if got := entries(t, dir); len(got) != 1 {
 			t.Errorf("after one that could not start they are %v", got)
 		}
 	})
 	if got := entries(t, dir); len(got) != 0 {
-		t.Errorf("after the worker's they are %v", got)
+		t.Errorf("after the worker's end there is %v", got)
+	}
+}
+
+func TestDirectoriesAreNotHoardedNorMistaken(t *testing.T) {
+	var dir string
+	withProcesses(t, func(c *worker.Config) {
+		dir = c.WorkDir
+		if err := os.Mkdir(filepath.Join(dir, "1"), 0o700); err != nil { // of an earlier process
+			t.Fatal(err)
+		}
+	}, func(b *bench) {
+		var uids []string
+		for i := range 300 {
+			uids = append(uids, fmt.Sprintf("j/%d/0", i))
+		}
+		b.run(command("sh", "-c", "pwd; exec sleep 1000"), uids...)
+		for _, uid := range uids {
+			if got := b.directory(uid); got == filepath.Join(dir, "1") {
+				t.Errorf("%s works in the directory of another", uid)
+			}
+		}
+		b.stop(uids...)
+		for _, uid := range uids {
+			b.wantEnd(uid, killed, "stopped on request")
+		}
+		if got := entries(t, dir); len(got) != 256+1 {
+			t.Errorf("%d directories are kept", len(got))
+		}
+	})
+	if got := entries(t, dir); len(got) != 1 || got[0] != "1" {
+		t.Errorf("after the worker's end there is %v", got)
 	}
 }
 

@@ -104,6 +104,7 @@ type Worker struct {
 	ledger      *ledger
 	logs        *logs
 	ports       *ports
+	directories *directories
 	lease       lease
 	beating     *pulse
 	reporting   *pulse
@@ -136,19 +137,9 @@ func Start(config Config) (*Worker, error) {
 	if err != nil {
 		return nil, fmt.Errorf("worker %s: %w", config.ID, err)
 	}
-	var kept *keeper.Client
-	if config.Keeper != nil {
-		if kept, err = openKeeper(config); err != nil {
-			_ = listener.Close() // the first error is the one that matters
-			return nil, fmt.Errorf("worker %s: %w", config.ID, err)
-		}
-	}
 	conn, err := network.ToControllers(config.Network, config.Controller, config.DialOptions...)
 	if err != nil {
 		_ = listener.Close() // the first error is the one that matters
-		if kept != nil {
-			_ = kept.Close()
-		}
 		return nil, fmt.Errorf("worker %s: %w", config.ID, err)
 	}
 	labels := chaos.Labels{"cluster": config.Cluster, "worker": config.ID}
@@ -158,19 +149,20 @@ func Start(config Config) (*Worker, error) {
 		labels:   labels,
 		listener: listener, server: network.Server(config.ServerOptions...), health: health.NewServer(),
 		conn: conn, registry: pb.NewRegistryServiceClient(conn),
-		ledger: newLedger(labels), logs: newLogs(), ports: newPorts(), keeper: kept,
+		ledger: newLedger(labels), logs: newLogs(), ports: newPorts(), directories: &directories{root: config.WorkDir},
 		beating: newPulse("heartbeat"), reporting: newPulse("report"), drain: newDrain(),
 		ctx: ctx, stop: stop, hurry: make(chan struct{}, 1), registered: make(chan struct{}), ended: make(chan error, 1),
 	}
 	if w.unmeasure, err = w.measure(); err != nil {
 		stop()
-		if kept != nil {
-			_ = kept.Close()
-		}
 		return nil, errors.Join(fmt.Errorf("worker %s: %w", config.ID, err), conn.Close(), listener.Close())
 	}
-	if kept != nil {
-		w.takeOver()
+	if config.Keeper != nil { // last of all: whoever has it so far loses it
+		if err := w.takeOver(); err != nil {
+			stop()
+			w.unmeasure()
+			return nil, errors.Join(fmt.Errorf("worker %s: %w", config.ID, err), conn.Close(), listener.Close())
+		}
 	}
 	pb.RegisterWorkerServiceServer(w.server, &service{w: w})
 	grpc_health_v1.RegisterHealthServer(w.server, w.health)
@@ -237,10 +229,13 @@ func (w *Worker) Stop() error {
 	w.running.Wait()
 	w.unmeasure()
 	var err error
+	if !w.replaced() {
+		err = w.directories.clear()
+	}
 	if w.keeper != nil {
 		ctx, cancel := context.WithTimeout(context.Background(), keeperTimeout)
 		defer cancel()
-		err = w.keeper.Shutdown(ctx)
+		err = errors.Join(err, w.keeper.Shutdown(ctx))
 	}
 	return errors.Join(err, w.conn.Close())
 }
