@@ -26,11 +26,14 @@ var _ = Scenario("waiting for capacity", Lifecycle, Chaos, func(c *Cluster) {
 
 		Eventually(ctx, waiting.Status).Should(HaveState(SUCCEEDED))
 		Expect(Task(waiting, 0)(ctx)).To(HaveAttempts(SUCCEEDED))
-		first, err := blockers[0].Status(ctx)
-		Expect(err).NotTo(HaveOccurred())
 		status, err := waiting.Status(ctx)
 		Expect(err).NotTo(HaveOccurred())
-		Expect(Started(status)).To(BeTemporally("~", Finished(first), c.Slack()))
+		for _, b := range blockers { // which last alike
+			Eventually(ctx, b.Status).Should(HaveState(SUCCEEDED))
+			blocker, err := b.Status(ctx)
+			Expect(err).NotTo(HaveOccurred())
+			Expect(Started(status)).To(BeTemporally("~", Finished(blocker), c.Slack()))
+		}
 	})
 
 	It("scheduling_timeout: a job that never fits is unschedulable in time, with the reason", func(ctx SpecContext) {
