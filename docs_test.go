@@ -143,6 +143,7 @@ var (
 	codeOrPath = regexp.MustCompile("`([A-Za-z0-9_]+)`|\\((root|chaos|fakevm|iris/[a-z/]+)\\)")
 	specText   = regexp.MustCompile(`"([a-z][a-z0-9_%]*): ([^"]*)"`)
 	rowName    = regexp.MustCompile(`FM-(\d+)`)
+	soakName   = regexp.MustCompile(`soak\{name: "([a-z0-9_]+)"`)
 )
 
 // What docs/failure-modes.md says shows a row exists; and each spec that names a row is in it.
@@ -154,6 +155,9 @@ func TestWhatShowsAFailureModeExists(t *testing.T) {
 			if within(p.pkg, "acceptance/...") && !strings.HasSuffix(file, "_test.go") {
 				for _, m := range specText.FindAllStringSubmatch(text, -1) {
 					specs[m[1]] = append(specs[m[1]], rowName.FindAllString(m[2], -1)...)
+				}
+				for _, m := range soakName.FindAllStringSubmatch(text, -1) {
+					specs[m[1]] = []string{}
 				}
 				continue
 			}

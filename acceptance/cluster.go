@@ -8,6 +8,7 @@ import (
 	"github.com/onsi/gomega"
 	"github.com/onsi/gomega/gleak"
 
+	"iris/acceptance/daemon"
 	"iris/iris/client"
 	pb "iris/iris/proto"
 )
@@ -119,6 +120,26 @@ func (c *Cluster) Revive(id string) {
 
 // TryRevive is Revive of what may not start.
 func (c *Cluster) TryRevive(id string) error { return c.system.Revive(id) }
+
+// KillKeeper ends the process that runs a worker's commands, once there is one, as kill -9 does. Only with real daemons.
+func (c *Cluster) KillKeeper(worker string) {
+	ginkgo.GinkgoHelper()
+	var keeper daemon.Process
+	gomega.Eventually(func() (found bool) {
+		keeper, found = c.system.(*daemons).fleet.Keeper(worker)
+		return found
+	}).Should(gomega.BeTrue(), "%s must come to have a keeper", worker)
+	gomega.Expect(keeper.Kill()).To(gomega.Succeed())
+	c.kills++
+}
+
+// Restart ends a daemon in good order and starts it again, as an upgrade does. Only with real daemons.
+func (c *Cluster) Restart(id string) {
+	ginkgo.GinkgoHelper()
+	d := c.system.(*daemons).fleet.Daemon(id)
+	gomega.Expect(d.Terminate(time.Minute)).To(gomega.Succeed())
+	gomega.Expect(d.Start()).To(gomega.Succeed())
+}
 
 // Submit launches a job of one CPU and 1 GiB, unless the spec says otherwise.
 func (c *Cluster) Submit(ctx context.Context, spec client.Spec) *client.Job {

@@ -37,7 +37,7 @@ type Daemon struct {
 
 	mu      sync.Mutex
 	current *process
-	running sync.WaitGroup // processes, and readers of what they say
+	alive   sync.WaitGroup // processes, and readers of what they say
 }
 
 // process is one process of a daemon.
@@ -76,7 +76,7 @@ func (d *Daemon) Start() error {
 	}
 	defer log.Close()
 	started := make(chan error)
-	d.running.Go(func() { p.run(started) })
+	d.alive.Go(func() { p.run(started) })
 	if err := <-started; err != nil {
 		return fmt.Errorf("start %s: %w", d.Name, err)
 	}
@@ -123,11 +123,12 @@ func (d *Daemon) Address() string {
 	return p.address
 }
 
-// Kill ends the current process as kill -9 does, if one runs, and waits until it is gone. What it had started lives on.
+// Kill ends the current process as kill -9 does, if one runs, and waits until it is gone. What it had started lives on. A
+// process that had ended by itself is an error.
 func (d *Daemon) Kill() error {
-	p := d.process()
-	if p == nil || over(p.exited) {
-		return nil
+	p, err := d.running()
+	if p == nil || err != nil {
+		return err
 	}
 	return d.end(p, syscall.SIGKILL, time.Minute)
 }
@@ -135,12 +136,9 @@ func (d *Daemon) Kill() error {
 // Terminate asks the current process to end, if one runs, and waits until it has, with exit status 0. One that does not
 // within the time is killed, which is an error, and so is one that had ended by itself.
 func (d *Daemon) Terminate(patience time.Duration) error {
-	p := d.process()
-	if p == nil || p.wasEnded() {
-		return nil
-	}
-	if over(p.exited) {
-		return fmt.Errorf("%s ended by itself: %v: %s", d.Name, p.cmd.ProcessState, p.lastSaid())
+	p, err := d.running()
+	if p == nil || err != nil {
+		return err
 	}
 	if err := d.end(p, syscall.SIGTERM, patience); err != nil {
 		return errors.Join(err, d.end(p, syscall.SIGKILL, time.Minute))
@@ -149,6 +147,18 @@ func (d *Daemon) Terminate(patience time.Duration) error {
 		return fmt.Errorf("%s ended with %v: %s", d.Name, p.cmd.ProcessState, p.lastSaid())
 	}
 	return nil
+}
+
+// running is the current process, unless it was ended.
+func (d *Daemon) running() (*process, error) {
+	p := d.process()
+	switch {
+	case p == nil || p.wasEnded():
+		return nil, nil
+	case over(p.exited):
+		return nil, fmt.Errorf("%s ended by itself: %v: %s", d.Name, p.cmd.ProcessState, p.lastSaid())
+	}
+	return p, nil
 }
 
 // end sends a signal and waits for the process.
@@ -180,7 +190,7 @@ func (d *Daemon) pipe(stream *io.Writer, heard func(string), end func()) (*os.Fi
 		return nil, fmt.Errorf("start %s: %w", d.Name, err)
 	}
 	*stream = w
-	d.running.Go(func() {
+	d.alive.Go(func() {
 		defer r.Close()
 		defer end()
 		eachLine(r, func(line string) {

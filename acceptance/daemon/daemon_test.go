@@ -201,6 +201,7 @@ func TestDaemonThatEndsByItselfIsAnError(t *testing.T) {
 			t.Fatal(err)
 		}
 		<-d.current.exited
+		wantError(t, d.Kill(), d.Name+" ended by itself: exit status 0")
 	}
 	f.stopped(t, "c-0 ended by itself: exit status 0: it said nothing", "w-0 ended by itself", "w-1 ended by itself")
 }

@@ -88,7 +88,8 @@ func (f *Fleet) daemon(name string, args []string) *Daemon {
 	// A setting of the one who runs the specs is not one of theirs.
 	env := slices.DeleteFunc(os.Environ(), func(v string) bool { return strings.HasPrefix(v, "IRIS_") })
 	env = set(env, "TMPDIR", f.temporary())
-	env = set(env, "GORACE", "atexit_sleep_ms=0") // otherwise the race detector holds up each end for a second
+	// A race that is found ends the process, which is an error; without one, the detector need not wait at the end.
+	env = set(env, "GORACE", "halt_on_error=1 atexit_sleep_ms=0")
 	return &Daemon{Name: name, binary: f.config.Binary, args: args, env: env, log: f.config.Log}
 }
 
@@ -178,13 +179,24 @@ func (f *Fleet) Stop() error {
 		errs = append(errs, d.Terminate(endPatience))
 	}
 	for _, r := range f.Remains() {
-		errs = append(errs, fmt.Errorf("process %v outlives its fleet", r), r.kill())
+		errs = append(errs, fmt.Errorf("process %v outlives its fleet", r), r.Kill())
 	}
 	for _, d := range f.All() {
-		d.running.Wait()
+		d.alive.Wait()
 	}
 	return errors.Join(append(errs, os.RemoveAll(f.dir))...)
 }
 
 // Remains are the processes of the fleet that run: daemons and what they started.
-func (f *Fleet) Remains() []remain { return remains("TMPDIR=" + f.temporary()) }
+func (f *Fleet) Remains() []Process { return remains("TMPDIR=" + f.temporary()) }
+
+// Keeper is the process that runs the commands of a worker, if there is one (see package keeper).
+func (f *Fleet) Keeper(worker string) (Process, bool) {
+	folder := filepath.Join(f.dir, worker, "keeper")
+	all := f.Remains()
+	i := slices.IndexFunc(all, func(p Process) bool { return strings.Contains(p.Command, " keeper --dir "+folder) })
+	if i < 0 {
+		return Process{}, false
+	}
+	return all[i], true
+}

@@ -11,12 +11,12 @@ import (
 )
 
 // remains are the processes whose environment has a variable of this value. Daemons hand TMPDIR on to all they start.
-func remains(variable string) []remain {
+func remains(variable string) []Process {
 	environments, err := filepath.Glob("/proc/[0-9]*/environ")
 	if err != nil {
 		panic(err) // the pattern is wrong
 	}
-	var all []remain
+	var all []Process
 	for _, path := range environments {
 		text, err := os.ReadFile(path)
 		if err != nil || !slices.Contains(strings.Split(string(text), "\x00"), variable) {
@@ -31,17 +31,18 @@ func remains(variable string) []remain {
 		if err != nil {
 			continue
 		}
-		all = append(all, remain{pid, strings.TrimSpace(strings.ReplaceAll(string(command), "\x00", " "))})
+		all = append(all, Process{pid, strings.TrimSpace(strings.ReplaceAll(string(command), "\x00", " "))})
 	}
 	return all
 }
 
-// remain is a process that should not be there.
-type remain struct {
-	pid     int
-	command string
+// Process is a process of a fleet, whoever started it.
+type Process struct {
+	PID     int
+	Command string
 }
 
-func (r remain) String() string { return fmt.Sprintf("%d (%s)", r.pid, r.command) }
+func (p Process) String() string { return fmt.Sprintf("%d (%s)", p.PID, p.Command) }
 
-func (r remain) kill() error { return syscall.Kill(r.pid, syscall.SIGKILL) }
+// Kill ends it as kill -9 does.
+func (p Process) Kill() error { return syscall.Kill(p.PID, syscall.SIGKILL) }

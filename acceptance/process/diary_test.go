@@ -43,6 +43,9 @@ func TestTheDiaryIsComparedWithTheHistory(t *testing.T) {
 		{"a task that was cancelled", []*pb.TaskAttempt{attempt(0, KILLED, "")}, 0, "j/0/0 begins\n", nil},
 		{"a task that was cancelled before it ran", []*pb.TaskAttempt{attempt(0, KILLED, "")}, 0, "", nil},
 
+		{"a gang that was sent back when one had succeeded", []*pb.TaskAttempt{attempt(0, COSCHEDFAILED, ""), again}, 0,
+			"j/0/0 begins\nj/0/0 ends 0\nj/0/1 begins\nj/0/1 ends 0\n", nil},
+
 		{"a success that never was", []*pb.TaskAttempt{succeeded}, 0, "j/0/0 begins\n",
 			[]string{`j/0/0 is TASK_STATE_SUCCEEDED "" and wrote ["begins"]`}},
 		{"another exit code", []*pb.TaskAttempt{failed}, 1, "j/0/0 begins\nj/0/0 ends 4\n",
@@ -69,9 +72,34 @@ func TestTheDiaryIsComparedWithTheHistory(t *testing.T) {
 			t.Errorf("%s: %v", c.what, err)
 			continue
 		}
-		got := judge([]*pb.TaskStatus{{TaskId: "j/0", Attempts: c.attempts, FailureCount: c.failures}}, lines)
+		got := judge([]*pb.TaskStatus{{TaskId: "j/0", Attempts: c.attempts, FailureCount: c.failures}}, lines, false)
 		if diff := cmp.Diff(c.want, got); diff != "" {
 			t.Errorf("%s:\n%s", c.what, diff)
+		}
+	}
+}
+
+func TestWhatMayBeLost(t *testing.T) {
+	lost, again := attempt(0, WORKERFAILED, "worker w-0 was restarted"), attempt(1, SUCCEEDED, "")
+	tasks := []*pb.TaskStatus{{TaskId: "j/0", Attempts: []*pb.TaskAttempt{lost, again}, PreemptionCount: 1}}
+	for diary, contradictions := range map[string][2]int{ // without and with losses
+		"j/0/1 begins\nj/0/1 ends 0\n":                                             {0, 0},
+		"j/0/0 begins\nj/0/1 begins\nj/0/1 ends 0\n":                               {1, 0},
+		"j/0/0 begins\nj/0/0 ends 0\nj/0/1 begins\nj/0/1 ends 0\n":                 {1, 0},
+		"j/0/0 begins\nj/0/0 begins\nj/0/1 begins\nj/0/1 ends 0\n":                 {1, 1},
+		"j/0/0 begins\nj/0/1 begins\nj/0/1 ends 0\nj/0/0 ends 0\n":                 {1, 0},
+		"j/0/1 begins\nj/0/1 ends 0\nj/0/0 begins\n":                               {2, 1},
+		"j/0/0 begins\nj/0/1 overlaps\nj/0/1 begins\nj/0/0 ends 0\nj/0/1 ends 0\n": {2, 1},
+	} {
+		lines, err := parse(diary)
+		if err != nil {
+			t.Error(err)
+			continue
+		}
+		for i, lossy := range []bool{false, true} {
+			if got := judge(tasks, lines, lossy); len(got) != contradictions[i] {
+				t.Errorf("lossy %v: %d contradictions, want %d: %q\nin\n%s", lossy, len(got), contradictions[i], got, diary)
+			}
 		}
 	}
 }
@@ -162,8 +190,8 @@ func TestTwoAttemptsAtOnceAreSeen(t *testing.T) {
 func TestAMixHasEveryKindAndFollowsFromItsSeed(t *testing.T) {
 	d := &diary{path: "diary", locks: "locks"}
 	for seed := range uint64(20) {
-		mix := mixed(random(seed, 1), d, 500, 20*time.Second)
-		again := mixed(random(seed, 1), d, 500, 20*time.Second)
+		mix := mixed(random(seed, 1), d, exact, 500, 20*time.Second)
+		again := mixed(random(seed, 1), d, exact, 500, 20*time.Second)
 		count, states, gangs, exclusive := 0, []pb.JobState{}, 0, 0
 		for i, w := range mix {
 			if got, want := fmt.Sprint(w.Spec, w.at, w.cancel), fmt.Sprint(again[i].Spec, again[i].at, again[i].cancel); stripped(got) != stripped(want) {
@@ -183,7 +211,7 @@ func TestAMixHasEveryKindAndFollowsFromItsSeed(t *testing.T) {
 			t.Errorf("seed %d: %d tasks, %v, %d gangs, %d exclusive", seed, count, kinds, gangs, exclusive)
 		}
 	}
-	if fmt.Sprint(mixed(random(1, 1), d, 500, time.Second)[0].at) == fmt.Sprint(mixed(random(2, 1), d, 500, time.Second)[0].at) {
+	if fmt.Sprint(mixed(random(1, 1), d, exact, 500, time.Second)[0].at) == fmt.Sprint(mixed(random(2, 1), d, exact, 500, time.Second)[0].at) {
 		t.Error("two seeds give one mix")
 	}
 }

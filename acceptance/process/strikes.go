@@ -14,14 +14,27 @@ import (
 	. "iris/acceptance"
 )
 
-// strikes kill daemons at random moments, and start them again.
+// strikes end daemons at random moments, and start them again.
 type strikes struct {
 	cluster *Cluster
 	random  *rand.Rand
 	number  int
-	pause   time.Duration                       // the mean between two
-	victims func(*Cluster, *rand.Rand) []string // of one strike
+	pause   time.Duration // the mean between two
+	next    choice
 	story   strings.Builder
+}
+
+// choice is whom the next strike hits.
+type choice func(*Cluster, *rand.Rand) []strike
+
+// strike is the end of one daemon, and its new beginning a moment later.
+type strike struct {
+	what       string
+	end, begin func()
+}
+
+func killed(c *Cluster, id string) strike {
+	return strike{"kill -9 " + id, func() { c.Kill(id) }, func() { c.Revive(id) }}
 }
 
 // restartPause is how long a supervisor waits before it starts a daemon again: systemd's RestartSec by default.
@@ -53,28 +66,28 @@ func (s *strikes) run(ctx SpecContext) {
 		case <-ctx.Done():
 			return
 		}
-		victims := s.victims(s.cluster, s.random)
-		fmt.Fprintf(&s.story, "kill -9 at %.3fs: %s\n", time.Since(began).Seconds(), strings.Join(victims, " and "))
-		for _, v := range victims {
-			s.cluster.Kill(v)
+		hits := s.next(s.cluster, s.random)
+		for _, h := range hits {
+			fmt.Fprintf(&s.story, "at %.3fs: %s\n", time.Since(began).Seconds(), h.what)
+			h.end()
 		}
 		time.Sleep(restartPause)
-		for _, v := range victims {
-			s.cluster.Revive(v)
+		for _, h := range hits {
+			h.begin()
 		}
 	}
 }
 
 // theController is the only one.
-func theController(*Cluster, *rand.Rand) []string { return []string{"c-0"} }
+func theController(c *Cluster, _ *rand.Rand) []strike { return []strike{killed(c, "c-0")} }
 
 // aWorker is any of the two.
-func aWorker(_ *Cluster, random *rand.Rand) []string {
-	return []string{fmt.Sprintf("w-%d", random.IntN(2))}
+func aWorker(c *Cluster, random *rand.Rand) []strike {
+	return []strike{killed(c, fmt.Sprintf("w-%d", random.IntN(2)))}
 }
 
 // either is the controller, a worker, or both at once.
-func either(c *Cluster, random *rand.Rand) []string {
+func either(c *Cluster, random *rand.Rand) []strike {
 	switch random.IntN(3) {
 	case 0:
 		return theController(c, random)
@@ -85,9 +98,25 @@ func either(c *Cluster, random *rand.Rand) []string {
 }
 
 // theLeader is whoever leads, as soon as somebody does.
-func theLeader(c *Cluster, _ *rand.Rand) []string {
+func theLeader(c *Cluster, _ *rand.Rand) []strike {
 	GinkgoHelper()
 	var leader string
 	Eventually(func() string { leader = c.Leader(); return leader }).ShouldNot(BeEmpty(), "somebody must come to lead")
-	return []string{leader}
+	return []strike{killed(c, leader)}
+}
+
+// aKeeper is that of a worker, and the worker itself every other time: then nothing is left of either.
+func aKeeper(c *Cluster, random *rand.Rand) []strike {
+	id := fmt.Sprintf("w-%d", random.IntN(2))
+	keeper := strike{"kill -9 the keeper of " + id, func() { c.KillKeeper(id) }, func() {}}
+	if random.IntN(2) == 0 {
+		return []strike{keeper}
+	}
+	return []strike{keeper, killed(c, id)}
+}
+
+// upgrade is a controller that is stopped in good order, and started again.
+func upgrade(c *Cluster, random *rand.Rand) []strike {
+	id := fmt.Sprintf("c-%d", random.IntN(3))
+	return []strike{{"restart " + id, func() { c.Restart(id) }, func() {}}}
 }

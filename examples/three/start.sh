@@ -28,7 +28,7 @@ worker() {
 # end SIGNAL ID sends a daemon a signal and waits for its end.
 end() {
 	kill "-$1" "${pids[$2]}"
-	wait "${pids[$2]}" || true
+	{ wait "${pids[$2]}" || true; } 2>/dev/null # the shell would say that it was killed
 	unset "pids[$2]"
 }
 
@@ -50,11 +50,18 @@ workers() { [[ $(iris worker list | grep -c ' LIVE ') = "$1" ]]; }              
 leader() { iris cluster members list | awk '$2 == "leads" { print $1 }'; }              # its id
 
 finish() {
+	local id workers=()
 	for id in "${!pids[@]}"; do
-		end TERM "$id" 2>/dev/null
+		[[ $id != w-* ]] || workers+=("${pids[$id]}")
 	done
+	kill "${workers[@]}"
+	wait "${workers[@]}" # while there are controllers to take their last word
+	for id in "${!pids[@]}"; do
+		[[ $id = w-* ]] || kill -KILL "${pids[$id]}"
+	done
+	wait
 	rm -rf "$home"
-}
+} 2>/dev/null
 trap finish EXIT
 
 iris auth init --dir "$home/secrets" --worker w-0 --worker w-1 --worker w-2 >"$home/auth.log"

@@ -15,10 +15,12 @@ import (
 	"fmt"
 	"log/slog"
 	"os"
+	"slices"
 	"sync"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
+	"go.opentelemetry.io/otel/trace"
 	"google.golang.org/grpc"
 
 	"iris/iris/auth"
@@ -57,6 +59,8 @@ type Options struct {
 	Controllers int
 	// Restart is the pause after which a controller that failed is started again. 0: it stays down.
 	Restart time.Duration
+	// Traces makes spans of what becomes of jobs whose launch was part of a trace, and of the launches. Nil: there are none.
+	Traces trace.TracerProvider
 	// Services are registered with the controllers' servers besides their own.
 	Services []func(grpc.ServiceRegistrar)
 	// Secrets is a directory that auth.Init filled, for the hosts that controllers listen at: everybody then has a
@@ -158,7 +162,7 @@ func (m *Manager) Connect() (*client.Client, error) {
 	if err != nil {
 		return nil, err
 	}
-	return client.Connect(m.Address(), client.Network(m.options.Network), client.Dial(dialling...))
+	return client.Connect(m.Address(), client.Network(m.options.Network), client.Dial(slices.Concat(telemetry.TraceDial(m.options.Traces), dialling)...))
 }
 
 // Ready waits until every worker has registered.

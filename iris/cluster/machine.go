@@ -12,6 +12,7 @@ import (
 	"iris/iris/bundle"
 	"iris/iris/config"
 	"iris/iris/state"
+	"iris/iris/telemetry"
 	"iris/iris/worker"
 )
 
@@ -55,8 +56,9 @@ func (m *Manager) newMachine(c config.Cluster, g config.Group, slice, dir string
 		Attributes: attributes, Processes: m.processes,
 		WorkDir: filepath.Join(dir, id, "tasks"), Bundles: cache,
 		HeartbeatInterval: c.Worker.HeartbeatInterval, PollInterval: c.Worker.PollInterval, KillGrace: c.Worker.KillGrace,
-		ServerOptions: slices.Concat(calls.ServerOptions(), serving), DialOptions: slices.Concat(calls.DialOptions(), dialling),
-		Metrics: metrics, Log: m.options.Log,
+		ServerOptions: slices.Concat(calls.ServerOptions(), serving),
+		DialOptions:   slices.Concat(telemetry.TraceDial(m.options.Traces), calls.DialOptions(), dialling),
+		Metrics:       metrics, Traces: m.options.Traces, Log: m.options.Log,
 	}
 	if m.options.Functions != nil { // a nil pointer would be a runtime
 		w.Functions = m.options.Functions

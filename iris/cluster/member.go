@@ -86,8 +86,9 @@ func (m *member) start() (err error) {
 		Cluster: m.config.Name, ID: m.id, Network: m.options.Network, Address: m.address, Bundles: others.Bundles(nil),
 		WorkerTimeout: m.config.Controller.WorkerTimeout, Policy: policy,
 		Retention:     state.Retention(m.config.Controller.Retention),
-		ServerOptions: slices.Concat(m.calls.ServerOptions(), serving), DialOptions: slices.Concat(m.calls.DialOptions(), toWorkers),
-		Services: m.options.Services, Metrics: m.metrics, Log: m.log,
+		ServerOptions: slices.Concat(telemetry.TraceServer(m.options.Traces), m.calls.ServerOptions(), serving),
+		DialOptions:   slices.Concat(m.calls.DialOptions(), toWorkers),
+		Services:      m.options.Services, Metrics: m.metrics, Traces: m.options.Traces, Log: m.log,
 	}
 	if m.options.durable() {
 		raft, err := journal.OpenRaft(journal.RaftConfig{

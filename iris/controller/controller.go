@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
+	"go.opentelemetry.io/otel/trace"
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/health"
 	"google.golang.org/grpc/health/grpc_health_v1"
@@ -51,9 +52,12 @@ type Config struct {
 	Services []func(grpc.ServiceRegistrar)
 	// Metrics is where measurements are registered, until Stop. Nil: nothing is measured.
 	Metrics prometheus.Registerer
+	// Traces makes spans of what becomes of jobs whose launch was part of a trace. Nil: there are none.
+	Traces trace.TracerProvider
 	// Log defaults to slog.Default.
 	Log *slog.Logger
 
+	traces  *traces  // made by Start
 	metrics *metrics // made by Start
 }
 
@@ -112,6 +116,7 @@ func Start(config Config) (*Controller, error) {
 		return nil, fmt.Errorf("controller: %w", err)
 	}
 	setDefault(&config.Advertise, listener.Addr().String())
+	config.traces = newTraces(config.Traces)
 	seat, gate := newSeat(config.Journal, config.Advertise), newGate(config.Journal, config.Advertise)
 	unmeasure, err := config.measure(seat)
 	if err != nil {
@@ -123,7 +128,7 @@ func Start(config Config) (*Controller, error) {
 		health: health.NewServer(), listener: listener, ctx: ctx, stop: stop, failed: make(chan struct{}),
 		close: sync.OnceValue(config.Journal.Close), unmeasure: unmeasure,
 	}
-	pb.RegisterControllerServiceServer(c.server, &jobService{seat: c.seat, bundles: config.Bundles})
+	pb.RegisterControllerServiceServer(c.server, &jobService{seat: c.seat, bundles: config.Bundles, traces: config.traces})
 	pb.RegisterRegistryServiceServer(c.server, &registryService{seat: c.seat, bundles: config.Bundles, log: config.Log})
 	pb.RegisterClusterServiceServer(c.server, &clusterService{controller: c})
 	grpc_health_v1.RegisterHealthServer(c.server, c.health)

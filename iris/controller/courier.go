@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/cenkalti/backoff/v5"
+	"go.opentelemetry.io/otel/trace"
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/status"
@@ -49,6 +50,8 @@ type parcel struct {
 	task     *pb.TaskRun
 	spec     *pb.JobSpec
 	assigned time.Time
+	trace    string     // of its job
+	span     trace.Span // of the try under way; nil if it has none
 	tries    int
 	due      time.Time // of the next try
 	began    time.Time // the try under way; its backoff counts from here, as in gRPC's own connection backoff
@@ -72,7 +75,7 @@ func (c *courier) runTask(a *state.Attempt) {
 			NumTasks: int32(len(j.Tasks)), AttemptId: int32(a.Number()),
 		},
 		spec: j.Spec,
-		due:  a.Assigned, assigned: a.Assigned,
+		due:  a.Assigned, assigned: a.Assigned, trace: j.Trace,
 	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -213,6 +216,7 @@ func (c *courier) send(due []*parcel) {
 			p.began = now
 		}
 		p.passed = false
+		c.owner.config.traces.try(p, c.worker)
 		request.Tasks = append(request.Tasks, p.task)
 	}
 	ctx, cancel := context.WithTimeout(c.ctx, dispatchTimeout)
@@ -238,12 +242,14 @@ func (c *courier) send(due []*parcel) {
 	c.owner.config.metrics.tried(len(delivered), 0)
 	for _, p := range delivered {
 		c.owner.config.metrics.arrived(p.assigned)
+		c.owner.config.traces.tried(p, c.worker, nil)
 	}
 	c.done(delivered...)
 }
 
 // failed counts a try that did not get through: it is repeated, or the attempt given up.
 func (c *courier) failed(p *parcel, err error) {
+	c.owner.config.traces.tried(p, c.worker, err)
 	if c.ctx.Err() != nil {
 		return // the worker is gone or the controller stops: the attempt's fate is decided elsewhere
 	}

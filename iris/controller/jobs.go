@@ -27,6 +27,7 @@ type jobService struct {
 	pb.UnimplementedControllerServiceServer
 	seat    *seat
 	bundles *peers.Bundles
+	traces  *traces
 }
 
 // LaunchJob validates, then launches.
@@ -37,7 +38,7 @@ func (s *jobService) LaunchJob(ctx context.Context, in *pb.LaunchJobRequest) (*p
 	if sum := in.Spec.BundleSha256; sum != "" && (s.bundles == nil || !s.bundles.Has(ctx, bundle.Hash(sum))) {
 		return nil, status.Errorf(codes.NotFound, "bundle %s is not stored here; upload it before the job", sum)
 	}
-	submit := state.SubmitJob{ID: in.JobId, Spec: in.Spec}
+	submit := state.SubmitJob{ID: in.JobId, Spec: in.Spec, Trace: s.traces.launch(ctx)}
 	if err := s.change(ctx, submit); err != nil {
 		return nil, err
 	}

@@ -277,6 +277,7 @@ func (l *loop) reveal() {
 			if l.crashed = l.crash(effectSite); l.crashed != nil {
 				return
 			}
+			l.config.traces.assigned(t.effects)
 			l.couriers.act(t.effects)
 		}
 		if t.decided && len(t.answers) > 0 {

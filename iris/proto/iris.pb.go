@@ -3191,13 +3191,15 @@ func (x *RunTaskRequest) GetSpecs() map[string]*JobSpec {
 
 // TaskRun is one attempt to run.
 type TaskRun struct {
-	state         protoimpl.MessageState `protogen:"open.v1"`
-	AttemptUid    string                 `protobuf:"bytes,1,opt,name=attempt_uid,json=attemptUid,proto3" json:"attempt_uid,omitempty"`
-	JobId         string                 `protobuf:"bytes,2,opt,name=job_id,json=jobId,proto3" json:"job_id,omitempty"`
-	TaskId        string                 `protobuf:"bytes,3,opt,name=task_id,json=taskId,proto3" json:"task_id,omitempty"`
-	TaskIndex     int32                  `protobuf:"varint,4,opt,name=task_index,json=taskIndex,proto3" json:"task_index,omitempty"`
-	NumTasks      int32                  `protobuf:"varint,5,opt,name=num_tasks,json=numTasks,proto3" json:"num_tasks,omitempty"`
-	AttemptId     int32                  `protobuf:"varint,6,opt,name=attempt_id,json=attemptId,proto3" json:"attempt_id,omitempty"`
+	state      protoimpl.MessageState `protogen:"open.v1"`
+	AttemptUid string                 `protobuf:"bytes,1,opt,name=attempt_uid,json=attemptUid,proto3" json:"attempt_uid,omitempty"`
+	JobId      string                 `protobuf:"bytes,2,opt,name=job_id,json=jobId,proto3" json:"job_id,omitempty"`
+	TaskId     string                 `protobuf:"bytes,3,opt,name=task_id,json=taskId,proto3" json:"task_id,omitempty"`
+	TaskIndex  int32                  `protobuf:"varint,4,opt,name=task_index,json=taskIndex,proto3" json:"task_index,omitempty"`
+	NumTasks   int32                  `protobuf:"varint,5,opt,name=num_tasks,json=numTasks,proto3" json:"num_tasks,omitempty"`
+	AttemptId  int32                  `protobuf:"varint,6,opt,name=attempt_id,json=attemptId,proto3" json:"attempt_id,omitempty"`
+	// The try that delivers it, as a W3C traceparent. Empty: its job is part of no trace.
+	Traceparent   string `protobuf:"bytes,7,opt,name=traceparent,proto3" json:"traceparent,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -3272,6 +3274,13 @@ func (x *TaskRun) GetAttemptId() int32 {
 		return x.AttemptId
 	}
 	return 0
+}
+
+func (x *TaskRun) GetTraceparent() string {
+	if x != nil {
+		return x.Traceparent
+	}
+	return ""
 }
 
 type RunTaskResponse struct {
@@ -3836,7 +3845,7 @@ const file_iris_proto_rawDesc = "" +
 	"\n" +
 	"SpecsEntry\x12\x10\n" +
 	"\x03key\x18\x01 \x01(\tR\x03key\x12&\n" +
-	"\x05value\x18\x02 \x01(\v2\x10.iris.v1.JobSpecR\x05value:\x028\x01\"\xb5\x01\n" +
+	"\x05value\x18\x02 \x01(\v2\x10.iris.v1.JobSpecR\x05value:\x028\x01\"\xd7\x01\n" +
 	"\aTaskRun\x12\x1f\n" +
 	"\vattempt_uid\x18\x01 \x01(\tR\n" +
 	"attemptUid\x12\x15\n" +
@@ -3846,7 +3855,8 @@ const file_iris_proto_rawDesc = "" +
 	"task_index\x18\x04 \x01(\x05R\ttaskIndex\x12\x1b\n" +
 	"\tnum_tasks\x18\x05 \x01(\x05R\bnumTasks\x12\x1d\n" +
 	"\n" +
-	"attempt_id\x18\x06 \x01(\x05R\tattemptId\"=\n" +
+	"attempt_id\x18\x06 \x01(\x05R\tattemptId\x12 \n" +
+	"\vtraceparent\x18\a \x01(\tR\vtraceparent\"=\n" +
 	"\x0fRunTaskResponse\x12*\n" +
 	"\arefused\x18\x01 \x03(\v2\x10.iris.v1.RefusalR\arefused\"X\n" +
 	"\aRefusal\x12\x1f\n" +

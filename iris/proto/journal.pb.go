@@ -513,9 +513,11 @@ func (*Entry_Command_ForgetJobs) isEntry_Command_Kind() {}
 func (*Entry_Command_ForgetWorkers) isEntry_Command_Kind() {}
 
 type Entry_SubmitJob struct {
-	state         protoimpl.MessageState `protogen:"open.v1"`
-	Id            string                 `protobuf:"bytes,1,opt,name=id,proto3" json:"id,omitempty"`
-	Spec          *JobSpec               `protobuf:"bytes,2,opt,name=spec,proto3" json:"spec,omitempty"`
+	state protoimpl.MessageState `protogen:"open.v1"`
+	Id    string                 `protobuf:"bytes,1,opt,name=id,proto3" json:"id,omitempty"`
+	Spec  *JobSpec               `protobuf:"bytes,2,opt,name=spec,proto3" json:"spec,omitempty"`
+	// The trace that the launch is part of, a W3C traceparent. Empty: none.
+	Trace         string `protobuf:"bytes,3,opt,name=trace,proto3" json:"trace,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -562,6 +564,13 @@ func (x *Entry_SubmitJob) GetSpec() *JobSpec {
 		return x.Spec
 	}
 	return nil
+}
+
+func (x *Entry_SubmitJob) GetTrace() string {
+	if x != nil {
+		return x.Trace
+	}
+	return ""
 }
 
 type Entry_CancelJob struct {
@@ -1319,6 +1328,7 @@ type Snapshot_Job struct {
 	Avoidance *Snapshot_Avoidance `protobuf:"bytes,11,opt,name=avoidance,proto3" json:"avoidance,omitempty"`
 	// By index. The others are PENDING and nothing was ever tried.
 	Tasks         []*Snapshot_Task `protobuf:"bytes,12,rep,name=tasks,proto3" json:"tasks,omitempty"`
+	Trace         string           `protobuf:"bytes,13,opt,name=trace,proto3" json:"trace,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -1435,6 +1445,13 @@ func (x *Snapshot_Job) GetTasks() []*Snapshot_Task {
 		return x.Tasks
 	}
 	return nil
+}
+
+func (x *Snapshot_Job) GetTrace() string {
+	if x != nil {
+		return x.Trace
+	}
+	return ""
 }
 
 type Snapshot_Task struct {
@@ -1717,7 +1734,7 @@ var File_journal_proto protoreflect.FileDescriptor
 const file_journal_proto_rawDesc = "" +
 	"\n" +
 	"\rjournal.proto\x12\airis.v1\x1a\n" +
-	"iris.proto\"\x85\x0f\n" +
+	"iris.proto\"\x9b\x0f\n" +
 	"\x05Entry\x12\x0e\n" +
 	"\x02at\x18\x01 \x01(\x10R\x02at\x122\n" +
 	"\bcommands\x18\x02 \x03(\v2\x16.iris.v1.Entry.CommandR\bcommands\x1a\xa0\x05\n" +
@@ -1739,10 +1756,11 @@ const file_journal_proto_rawDesc = "" +
 	" \x01(\v2\x19.iris.v1.Entry.ForgetJobsH\x00R\n" +
 	"forgetJobs\x12E\n" +
 	"\x0eforget_workers\x18\v \x01(\v2\x1c.iris.v1.Entry.ForgetWorkersH\x00R\rforgetWorkersB\x06\n" +
-	"\x04kind\x1aA\n" +
+	"\x04kind\x1aW\n" +
 	"\tSubmitJob\x12\x0e\n" +
 	"\x02id\x18\x01 \x01(\tR\x02id\x12$\n" +
-	"\x04spec\x18\x02 \x01(\v2\x10.iris.v1.JobSpecR\x04spec\x1a3\n" +
+	"\x04spec\x18\x02 \x01(\v2\x10.iris.v1.JobSpecR\x04spec\x12\x14\n" +
+	"\x05trace\x18\x03 \x01(\tR\x05trace\x1a3\n" +
 	"\tCancelJob\x12\x0e\n" +
 	"\x02id\x18\x01 \x01(\tR\x02id\x12\x16\n" +
 	"\x06reason\x18\x02 \x01(\tR\x06reason\x1a\xcc\x02\n" +
@@ -1799,7 +1817,7 @@ const file_journal_proto_rawDesc = "" +
 	"\x0fno_worker_grace\x18\x01 \x01(\x03R\rnoWorkerGrace\x12'\n" +
 	"\x0fdispatch_rounds\x18\x02 \x01(\x03R\x0edispatchRounds\x12%\n" +
 	"\x0edispatch_pause\x18\x03 \x01(\x03R\rdispatchPause\x12#\n" +
-	"\rtimeout_slack\x18\x04 \x01(\x03R\ftimeoutSlack\"\x86\x0e\n" +
+	"\rtimeout_slack\x18\x04 \x01(\x03R\ftimeoutSlack\"\x9c\x0e\n" +
 	"\bSnapshot\x12'\n" +
 	"\x06policy\x18\x01 \x01(\v2\x0f.iris.v1.PolicyR\x06policy\x12\x1c\n" +
 	"\tsubmitted\x18\x02 \x01(\x04R\tsubmitted\x122\n" +
@@ -1825,7 +1843,7 @@ const file_journal_proto_rawDesc = "" +
 	"\x05value\x18\x02 \x01(\tR\x05value:\x028\x01\x1aA\n" +
 	"\x05Place\x12\x16\n" +
 	"\x06worker\x18\x01 \x01(\tR\x06worker\x12 \n" +
-	"\vincarnation\x18\x02 \x01(\tR\vincarnation\x1a\x85\x03\n" +
+	"\vincarnation\x18\x02 \x01(\tR\vincarnation\x1a\x9b\x03\n" +
 	"\x03Job\x12\x0e\n" +
 	"\x02id\x18\x01 \x01(\tR\x02id\x12$\n" +
 	"\x04spec\x18\x02 \x01(\v2\x10.iris.v1.JobSpecR\x04spec\x12\x16\n" +
@@ -1839,7 +1857,8 @@ const file_journal_proto_rawDesc = "" +
 	"\bstranded\x18\n" +
 	" \x01(\x10R\bstranded\x129\n" +
 	"\tavoidance\x18\v \x01(\v2\x1b.iris.v1.Snapshot.AvoidanceR\tavoidance\x12,\n" +
-	"\x05tasks\x18\f \x03(\v2\x16.iris.v1.Snapshot.TaskR\x05tasks\x1a\xce\x01\n" +
+	"\x05tasks\x18\f \x03(\v2\x16.iris.v1.Snapshot.TaskR\x05tasks\x12\x14\n" +
+	"\x05trace\x18\r \x01(\tR\x05trace\x1a\xce\x01\n" +
 	"\x04Task\x12\x14\n" +
 	"\x05index\x18\x01 \x01(\x05R\x05index\x12(\n" +
 	"\x05state\x18\x02 \x01(\x0e2\x12.iris.v1.TaskStateR\x05state\x12\x14\n" +

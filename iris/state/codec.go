@@ -42,7 +42,7 @@ func EncodeCommand(command Command) *pb.Entry_Command {
 	switch c := command.(type) {
 	case SubmitJob:
 		return &pb.Entry_Command{Kind: &pb.Entry_Command_SubmitJob{SubmitJob: &pb.Entry_SubmitJob{
-			Id: c.ID, Spec: c.Spec}}}
+			Id: c.ID, Spec: c.Spec, Trace: valid(c.Trace)}}}
 	case CancelJob:
 		return &pb.Entry_Command{Kind: &pb.Entry_Command_CancelJob{CancelJob: &pb.Entry_CancelJob{
 			Id: c.ID, Reason: valid(c.Reason)}}}
@@ -141,7 +141,7 @@ func decodeSubmission(c *pb.Entry_SubmitJob) (Command, error) {
 	if c.GetSpec() == nil {
 		return nil, fmt.Errorf("the log launches job %q without a spec: it is damaged", c.GetId())
 	}
-	return SubmitJob{ID: c.Id, Spec: c.Spec}, nil
+	return SubmitJob{ID: c.Id, Spec: c.Spec, Trace: c.Trace}, nil
 }
 
 func decodeRegistration(c *pb.Entry_RegisterWorker) (Command, error) {

@@ -22,7 +22,7 @@ func everyCommand() []Command {
 		{UID: "j/2/0", State: Succeeded, ExitCode: proto.Int32(0)},
 	}
 	return []Command{
-		SubmitJob{ID: "j", Spec: correctSpec(replicated(3), variable("A", "b"), timeout(time.Minute))},
+		SubmitJob{ID: "j", Spec: correctSpec(replicated(3), variable("A", "b"), timeout(time.Minute)), Trace: "00-1-2-01"},
 		CancelJob{ID: "j", Reason: "stopped by ann"},
 		RegisterWorker{
 			ID: "w-0", Incarnation: "2", Address: "w-0:1", Capacity: Resources{CPUMillis: 4000, MemoryBytes: 1 << 34},

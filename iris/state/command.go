@@ -15,6 +15,8 @@ type Command interface{ command() }
 type SubmitJob struct {
 	ID   string
 	Spec *pb.JobSpec
+	// Trace is the trace that the launch is part of, a W3C traceparent; empty: none. That of a repeated launch is ignored.
+	Trace string
 }
 
 // CancelJob ends a job and its children as KILLED.

@@ -28,6 +28,7 @@ type Job struct {
 	// Seq is its number in the order of submission. None is used twice.
 	Seq   uint64
 	Spec  *pb.JobSpec // never changes
+	Trace string      // of its launch, see [SubmitJob]
 	Need  Resources   // of each task
 	State State
 	// Error is the first cause of a bad end, in words a user can act on.

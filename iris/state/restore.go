@@ -82,7 +82,7 @@ func (r *restorer) job(in *pb.Snapshot_Job) error {
 		return err
 	}
 	j := newJob(in.Id, in.Spec, r.c.jobs[in.Spec.ParentJobId])
-	j.Seq, j.State, j.Error, j.Bounced = in.Number, State(in.State), in.Error, in.Bounced
+	j.Seq, j.State, j.Error, j.Bounced, j.Trace = in.Number, State(in.State), in.Error, in.Bounced, in.Trace
 	j.Submitted, j.Started, j.Finished = instant(in.Submitted), instant(in.Started), instant(in.Finished)
 	j.stranded = instant(in.Stranded)
 	var err error

@@ -55,7 +55,7 @@ type whereabouts struct{ worker, incarnation string }
 
 func (s *snapshot) job(j *Job) *pb.Snapshot_Job {
 	out := s.jobs.next()
-	out.Id, out.Spec, out.Number, out.State, out.Error = j.ID, j.Spec, j.Seq, pb.JobState(j.State), j.Error
+	out.Id, out.Spec, out.Trace, out.Number, out.State, out.Error = j.ID, j.Spec, j.Trace, j.Seq, pb.JobState(j.State), j.Error
 	out.Submitted, out.Started, out.Finished = nanos(j.Submitted), nanos(j.Started), nanos(j.Finished)
 	out.Bounced, out.Stranded, out.Avoidance = j.Bounced, nanos(j.stranded), encodeAvoidance(&j.avoid)
 	for i := range j.Tasks {

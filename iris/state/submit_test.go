@@ -104,3 +104,13 @@ func (s *story) waits(job string, tasks ...int32) {
 		s.t.Fatalf("tasks %v wait, not %v", got, tasks)
 	}
 }
+
+func TestARepeatedLaunchMayBePartOfAnotherTrace(t *testing.T) {
+	s := tell(t)
+	spec := correctSpec(named("j"))
+	s.apply(SubmitJob{ID: "j", Spec: spec, Trace: "first"})
+	s.apply(SubmitJob{ID: "j", Spec: spec, Trace: "second"})
+	if s.err != nil || s.c.Job("j").Trace != "first" {
+		t.Errorf("the trace is %q, %v", s.c.Job("j").Trace, s.err)
+	}
+}

@@ -23,7 +23,7 @@ func WorkerState(s pb.WorkerState) string { return strings.TrimPrefix(s.String()
 
 // states are coloured by what they mean to the user.
 var states = map[string]colour{
-	"PENDING": yellow, "ASSIGNED": cyan, "BUILDING": cyan, "RUNNING": cyan, "SUCCEEDED": green, "LIVE": green,
+	"PENDING": yellow, "DRAINING": yellow, "ASSIGNED": cyan, "BUILDING": cyan, "RUNNING": cyan, "SUCCEEDED": green, "LIVE": green,
 	"FAILED": red, "WORKER_FAILED": red, "UNSCHEDULABLE": red, "COSCHED_FAILED": red, "LOST": red, "KILLED": grey,
 }
 

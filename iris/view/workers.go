@@ -24,7 +24,7 @@ func Workers(w io.Writer, terminal Terminal, wide bool, now time.Time, workers [
 	}
 	for _, worker := range workers {
 		row := []cell{
-			text(worker.WorkerId), state(WorkerState(worker.State)), text(cpuOf(worker)), text(memoryOf(worker)),
+			text(worker.WorkerId), state(standing(worker)), text(cpuOf(worker)), text(memoryOf(worker)),
 			text(strconv.Itoa(len(worker.AttemptUids))), text(ago(worker.LastHeartbeatAt, now)), text(worker.Address),
 			text(pairs(worker.Attributes)),
 		}
@@ -34,6 +34,14 @@ func Workers(w io.Writer, terminal Terminal, wide bool, now time.Time, workers [
 		t.add(row...)
 	}
 	return t.write(w, terminal)
+}
+
+// standing is a worker's state, and for one that is about to end in good order DRAINING.
+func standing(w *pb.WorkerStatus) string {
+	if w.Draining && w.State == pb.WorkerState_WORKER_STATE_LIVE {
+		return "DRAINING"
+	}
+	return WorkerState(w.State)
 }
 
 // cpuOf is "1.5/4": taken of what there is.

@@ -31,6 +31,7 @@ type attempt struct {
 	phase  phase
 	dirty  bool
 	began  time.Time // when it was ordered
+	course *course   // in a trace
 	// drained: it has to stop because its worker ends, and not because the controller wants it to.
 	drained atomic.Bool
 }
@@ -70,6 +71,7 @@ func (w *Worker) newAttempt(run *pb.TaskRun, spec *pb.JobSpec) *attempt {
 // execute runs an attempt from its order to its end.
 func (w *Worker) execute(a *attempt) {
 	defer a.cancel()
+	a.course = w.traces.follow(a.run, w.config.ID, a.began)
 	w.conclude(a, w.perform(a))
 }
 
@@ -80,6 +82,7 @@ func (w *Worker) conclude(a *attempt, end phase) {
 	}
 	w.logs.close(a.uid)
 	w.metrics.end(end.state)
+	a.course.advance(end)
 	w.ledger.advance(a, end)
 }
 
@@ -102,6 +105,7 @@ func (w *Worker) perform(a *attempt) phase {
 	if err != nil {
 		return a.failed(err)
 	}
+	a.course.advance(phase{state: pb.TaskState_TASK_STATE_RUNNING})
 	w.ledger.advance(a, phase{state: pb.TaskState_TASK_STATE_RUNNING, ports: wirePorts(ports)})
 	w.metrics.started(a.began)
 	return w.monitor(a, task, time.Now())
@@ -143,6 +147,7 @@ func (w *Worker) prepare(a *attempt) (dir string, clean func(), err error) {
 		}
 		return dir, func() { w.leave(dir) }, nil
 	}
+	a.course.advance(phase{state: pb.TaskState_TASK_STATE_BUILDING})
 	w.ledger.advance(a, phase{state: pb.TaskState_TASK_STATE_BUILDING})
 	dir = filepath.Join(w.config.WorkDir, strings.ReplaceAll(a.uid, "/", "_"))
 	clean = func() { w.leave(dir) }
@@ -152,7 +157,7 @@ func (w *Worker) prepare(a *attempt) (dir string, clean func(), err error) {
 	if err := bundleSite.Hit(a.ctx, a); err != nil {
 		return dir, clean, err
 	}
-	archive, release, err := w.config.Bundles.Get(a.ctx, bundle.Hash(a.spec.BundleSha256), w.download(a.spec.BundleSha256))
+	archive, release, err := w.config.Bundles.Get(a.course.within(a.ctx), bundle.Hash(a.spec.BundleSha256), w.download(a.spec.BundleSha256))
 	if err != nil {
 		return dir, clean, err
 	}

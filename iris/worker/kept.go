@@ -117,6 +117,8 @@ func (w *Worker) adopted(h keeper.Held) (*attempt, *pb.AttemptNote) {
 // resume watches an adopted attempt to its end.
 func (w *Worker) resume(a *attempt, h keeper.Held, directory string) {
 	defer a.cancel()
+	a.course = w.traces.follow(a.run, w.config.ID, h.Began)
+	a.course.advance(phase{state: pb.TaskState_TASK_STATE_RUNNING})
 	var end phase
 	if as, ok := verdictOf(h); ok { // it was being stopped
 		end = w.end(h.Task, w.config.KillGrace, as)

@@ -11,6 +11,7 @@ import (
 
 	"github.com/google/uuid"
 	"github.com/prometheus/client_golang/prometheus"
+	"go.opentelemetry.io/otel/trace"
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/health"
 	"google.golang.org/grpc/health/grpc_health_v1"
@@ -65,6 +66,8 @@ type Config struct {
 	Services []func(grpc.ServiceRegistrar)
 	// Metrics is where measurements are registered, until Stop. Nil: nothing is measured.
 	Metrics prometheus.Registerer
+	// Traces makes spans of attempts whose order was part of a trace. Nil: there are none.
+	Traces trace.TracerProvider
 	// Log defaults to slog.Default.
 	Log *slog.Logger
 }
@@ -111,6 +114,7 @@ type Worker struct {
 	drain       *drain
 	readers     readers
 	metrics     *metrics
+	traces      *traces
 	unmeasure   func()
 	keeper      *keeper.Client // nil: there is none
 
@@ -150,7 +154,7 @@ func Start(config Config) (*Worker, error) {
 		listener: listener, server: network.Server(config.ServerOptions...), health: health.NewServer(),
 		conn: conn, registry: pb.NewRegistryServiceClient(conn),
 		ledger: newLedger(labels), logs: newLogs(), ports: newPorts(), directories: &directories{root: config.WorkDir},
-		beating: newPulse("heartbeat"), reporting: newPulse("report"), drain: newDrain(),
+		beating: newPulse("heartbeat"), reporting: newPulse("report"), drain: newDrain(), traces: newTraces(config.Traces),
 		ctx: ctx, stop: stop, hurry: make(chan struct{}, 1), registered: make(chan struct{}), ended: make(chan error, 1),
 	}
 	if w.unmeasure, err = w.measure(); err != nil {

@@ -2,7 +2,11 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"log/slog"
+	"os"
+	"strconv"
 	"strings"
 	"sync"
 	"time"
@@ -14,6 +18,7 @@ import (
 
 	"iris/iris/client"
 	"iris/iris/settings"
+	"iris/iris/telemetry"
 )
 
 // defaultController is where a controller serves, and is looked for, if nobody says otherwise.
@@ -41,7 +46,11 @@ func (f *linkFlags) add(flags *pflag.FlagSet) {
 type link struct {
 	*client.Client
 	*away
+	spans *telemetry.Traces
 }
+
+// Close ends the connection, and sends what has become of it, if somebody wants to know.
+func (l *link) Close() error { return errors.Join(l.Client.Close(), l.spans.Close()) }
 
 // connect prepares a connection; errors of calls on it are told with link.wrong.
 func (a *app) connect(f *linkFlags, patience time.Duration) (*link, error) {
@@ -52,12 +61,16 @@ func (a *app) connect(f *linkFlags, patience time.Duration) (*link, error) {
 	if err != nil {
 		return nil, err
 	}
-	c, err := client.Connect(addresses, client.Patience(patience), client.Dial(credentials...),
+	spans, err := telemetry.NewTraces(context.Background(), "iris", strconv.Itoa(os.Getpid()), slog.New(slog.NewTextHandler(a.err, nil)))
+	if err != nil {
+		return nil, err
+	}
+	c, err := client.Connect(addresses, client.Patience(patience), client.Dial(telemetry.TraceDial(spans.Provider())...), client.Dial(credentials...),
 		client.Dial(grpc.WithChainUnaryInterceptor(away.notice)))
 	if err != nil {
-		return nil, usageError{fmt.Errorf("flag --controller: %w", err)}
+		return nil, usageError{errors.Join(fmt.Errorf("flag --controller: %w", err), spans.Close())}
 	}
-	return &link{Client: c, away: away}, nil
+	return &link{Client: c, away: away, spans: spans}, nil
 }
 
 func (l *link) wrong(err error) error { return wrong(err, l.addresses, l.patience) }

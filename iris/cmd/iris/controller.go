@@ -107,11 +107,11 @@ func (d *controllerDaemon) run(ctx context.Context) error {
 		},
 		Log: log,
 	}
-	err := d.telemetry.measure()
+	err := d.telemetry.measure("iris-controller", d.id, log)
 	if err != nil {
 		return err
 	}
-	config.Metrics = d.telemetry.metrics()
+	config.Metrics, config.Traces = d.telemetry.metrics(), d.telemetry.spans.Provider()
 	if config.ServerOptions, err = d.credentials.serve(log, d.listen); err != nil {
 		return err
 	}

@@ -179,6 +179,24 @@ func TestSettingsFilesOfTheDocumentationAreRight(t *testing.T) {
 	}
 }
 
+// Log lines that docs/operations.md explains are written somewhere.
+func TestLogLinesOfTheDocumentationAreWritten(t *testing.T) {
+	_, page, _ := strings.Cut(documentation(t)["docs/operations.md"], "\n## Logs\n")
+	page, _, found := strings.Cut(page, "\n## ")
+	lines := regexp.MustCompile("(?m)^\\| (`.*?) \\|").FindAllStringSubmatch(page, -1)
+	if !found || len(lines) < 5 {
+		t.Fatalf("docs/operations.md has no table of log lines any more")
+	}
+	source := sourceOfTheProduct(t)
+	for _, row := range lines {
+		for _, line := range regexp.MustCompile("`(.*?)`").FindAllStringSubmatch(row[1], -1) {
+			if !strings.Contains(source, `"`+line[1]+`"`) {
+				t.Errorf("docs/operations.md explains the log line %q, which nothing writes", line[1])
+			}
+		}
+	}
+}
+
 // sourceOfTheProduct is all code below iris/, without tests.
 func sourceOfTheProduct(t *testing.T) string {
 	t.Helper()

@@ -2,10 +2,15 @@ package main
 
 import (
 	"io"
+	"net"
 	"net/http"
 	"strings"
+	"sync"
 	"syscall"
 	"testing"
+
+	"google.golang.org/grpc"
+	"google.golang.org/protobuf/types/known/emptypb"
 )
 
 // shown is what a daemon answers over HTTP.
@@ -89,6 +94,55 @@ func TestProfilesNeedAnAddressOfThisMachine(t *testing.T) {
 		got := s.run(append(daemon, "--metrics-listen", "0.0.0.0:0")...)
 		if got.code != exitError || !strings.Contains(got.err, "profiles are for this machine alone") {
 			t.Errorf("%v: exit code %d\n%s", daemon, got.code, got.err)
+		}
+	}
+}
+
+// collector is where spans are sent to. It keeps them as they come.
+type collector struct {
+	mu   sync.Mutex
+	text string
+}
+
+func (c *collector) take(_ any, stream grpc.ServerStream) error {
+	in := &emptypb.Empty{}
+	if err := stream.RecvMsg(in); err != nil {
+		return err
+	}
+	c.mu.Lock()
+	c.text += string(in.ProtoReflect().GetUnknown())
+	c.mu.Unlock()
+	return stream.SendMsg(&emptypb.Empty{})
+}
+
+// Command, controller and worker send their spans where the usual variable says.
+func TestEveryProcessSendsItsSpans(t *testing.T) {
+	t.Parallel()
+	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	spans := &collector{}
+	server := grpc.NewServer(grpc.UnknownServiceHandler(spans.take))
+	served := make(chan error, 1)
+	go func() { served <- server.Serve(listener) }()
+	s := at(t, "").with("OTEL_EXPORTER_OTLP_ENDPOINT=http://" + listener.Addr().String())
+	c := s.start("controller", "--ephemeral", "--listen", "127.0.0.1:0")
+	s = s.with("IRIS_CONTROLLER=" + c.ready())
+	w := s.start("worker", "--id", "w-0", "--cpu", "1", "--memory", "1GiB")
+	w.ready()
+	s.run("job", "run", "--", "echo", "hello").expect(t, 0, "hello\n", "iris: job echo-ID is launched\niris: job echo-ID SUCCEEDED after TIME\n")
+	w.ends(syscall.SIGTERM)
+	c.ends(syscall.SIGTERM)
+	server.Stop()
+	if err := <-served; err != nil {
+		t.Error(err)
+	}
+	for _, want := range []string{
+		"iris-controller", "iris-worker", "iris.v1.ControllerService/LaunchJob", "queue", "dispatch", "attempt", "build", "run",
+	} {
+		if !strings.Contains(spans.text, want) {
+			t.Errorf("there is no %q among what was sent", want)
 		}
 	}
 }

@@ -1,8 +1,10 @@
 package main
 
 import (
+	"context"
 	"errors"
 	"log/slog"
+	"slices"
 
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/spf13/pflag"
@@ -18,6 +20,7 @@ type telemetryFlags struct {
 	profiles bool
 	registry *prometheus.Registry // nil: nothing is measured
 	calls    *telemetry.Calls
+	spans    *telemetry.Traces
 }
 
 func (f *telemetryFlags) add(flags *pflag.FlagSet) {
@@ -36,10 +39,10 @@ func (f *telemetryFlags) check() error {
 	return nil
 }
 
-// measure makes what measures, if anything is to be. Call it before the daemon starts.
-func (f *telemetryFlags) measure() (err error) {
-	if f.listen == "" {
-		return nil
+// measure makes what measures, and what makes spans, if anything is to. Call it before the daemon starts; hide undoes it.
+func (f *telemetryFlags) measure(service, id string, log *slog.Logger) (err error) {
+	if f.spans, err = telemetry.NewTraces(context.Background(), service, id, log); err != nil || f.listen == "" {
+		return err
 	}
 	f.registry = telemetry.NewRegistry()
 	f.calls, err = telemetry.NewCalls(f.registry)
@@ -56,17 +59,17 @@ func (f *telemetryFlags) metrics() prometheus.Registerer {
 
 // serving and dialling are the options of the daemon's server and connections, the given ones after those that measure.
 func (f *telemetryFlags) serving(options []grpc.ServerOption) []grpc.ServerOption {
-	return append(f.calls.ServerOptions(), options...)
+	return slices.Concat(telemetry.TraceServer(f.spans.Provider()), f.calls.ServerOptions(), options)
 }
 
 func (f *telemetryFlags) dialling(options []grpc.DialOption) []grpc.DialOption {
-	return append(f.calls.DialOptions(), options...)
+	return slices.Concat(telemetry.TraceDial(f.spans.Provider()), f.calls.DialOptions(), options)
 }
 
-// show serves what is measured until close is called.
-func (f *telemetryFlags) show(healthy func() bool, log *slog.Logger) (close func() error, err error) {
+// show serves what is measured until hide is called, which also sends the last spans.
+func (f *telemetryFlags) show(healthy func() bool, log *slog.Logger) (hide func() error, err error) {
 	if f.registry == nil {
-		return func() error { return nil }, nil
+		return f.spans.Close, nil
 	}
 	page, err := telemetry.Serve(telemetry.Page{
 		Address: f.listen, Metrics: f.registry, Healthy: healthy, Profiles: f.profiles, Log: log,
@@ -75,5 +78,5 @@ func (f *telemetryFlags) show(healthy func() bool, log *slog.Logger) (close func
 		return nil, err
 	}
 	log.Info("metrics are served", "address", page.Address())
-	return page.Close, nil
+	return func() error { return errors.Join(page.Close(), f.spans.Close()) }, nil
 }

@@ -101,7 +101,7 @@ func (d *workerDaemon) run(ctx context.Context) (err error) {
 		return usageError{err}
 	}
 	log := d.log.logger(d.err)
-	if err := d.telemetry.measure(); err != nil {
+	if err := d.telemetry.measure("iris-worker", d.id, log); err != nil {
 		return err
 	}
 	dialling, err := d.credentials.dial(log)
@@ -134,7 +134,8 @@ func (d *workerDaemon) run(ctx context.Context) (err error) {
 		WorkDir:    filepath.Join(dir, "tasks"), Bundles: cache,
 		HeartbeatInterval: d.heartbeatInterval, PollInterval: d.pollInterval, KillGrace: d.killGrace, DrainTimeout: limit(d.drainTimeout),
 		ServerOptions: d.telemetry.serving(serving), DialOptions: d.telemetry.dialling(dialling),
-		Services: []func(grpc.ServiceRegistrar){broken}, Metrics: d.telemetry.metrics(), Log: log,
+		Services: []func(grpc.ServiceRegistrar){broken}, Metrics: d.telemetry.metrics(),
+		Traces: d.telemetry.spans.Provider(), Log: log,
 	}
 	if d.dataDir != "" {
 		config.Keeper = &keeper.Options{Dir: filepath.Join(dir, "keeper"), Args: d.log.arguments()}
