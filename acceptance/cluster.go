@@ -172,7 +172,7 @@ func (c *Cluster) Works(ctx context.Context) {
 	for _, w := range workers {
 		job := c.Submit(ctx, client.Spec{
 			Name: "probe-" + w.WorkerId, Entrypoint: c.Quick(),
-			Constraints: []*pb.Constraint{{Key: "worker", Op: pb.ConstraintOp_CONSTRAINT_OP_EQ, Value: w.WorkerId}},
+			Constraints: On(w.WorkerId),
 		})
 		gomega.Eventually(ctx, job.Status).Should(HaveState(pb.JobState_JOB_STATE_SUCCEEDED))
 	}

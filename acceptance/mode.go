@@ -95,6 +95,9 @@ func (w Without) explained(text string) {
 // Only keeps specs to one mode. Pass it to Scenario or InEachMode.
 type Only Without
 
+// LongStory is for stories that take minutes, and in which nothing depends on the clock.
+var LongStory = Only{Mode: Virtual, Why: "the story takes minutes, and another clock shows nothing new"}
+
 // InEachMode declares specs that need no cluster, once for each mode. Arguments are labels (string), Withouts or an
 // Only, and the body, which declares the specs with It.
 func InEachMode(text string, args ...any) bool {

@@ -45,3 +45,8 @@ func (c *Cluster) WorkerOf(ctx context.Context, job *client.Job) string {
 	gomega.Expect(task.Attempts).NotTo(gomega.BeEmpty())
 	return task.Attempts[len(task.Attempts)-1].WorkerId
 }
+
+// On pins a job to a worker: it is the one constraint of its spec.
+func On(worker string) []*pb.Constraint {
+	return []*pb.Constraint{{Key: "worker", Op: pb.ConstraintOp_CONSTRAINT_OP_EQ, Value: worker}}
+}

@@ -16,11 +16,6 @@ import (
 	pb "iris/iris/proto"
 )
 
-// on pins a job to a worker.
-func on(worker string) []*pb.Constraint {
-	return []*pb.Constraint{{Key: "worker", Op: pb.ConstraintOp_CONSTRAINT_OP_EQ, Value: worker}}
-}
-
 var _ = Scenario("a controller that is away", Controller, Chaos, Controllers(1), onlyVirtual, func(c *Cluster) {
 	It("controller_restart: what runs goes on and is adopted, what waits still waits (FM-16, FM-75)", func(ctx SpecContext) {
 		running := c.Submit(ctx, client.Spec{Name: "running", Entrypoint: c.Sleeping(60 * time.Second), CPU: 4, Replicas: 2})
@@ -68,7 +63,7 @@ var _ = Scenario("a controller that is away", Controller, Chaos, Controllers(1),
 	})
 
 	It("stale_worker: a worker that died meanwhile gets nothing new, and is lost in time (FM-23)", func(ctx SpecContext) {
-		old := c.Submit(ctx, client.Spec{Name: "old", Entrypoint: c.Sleeping(10 * time.Minute), Constraints: on("w-0"),
+		old := c.Submit(ctx, client.Spec{Name: "old", Entrypoint: c.Sleeping(10 * time.Minute), Constraints: On("w-0"),
 			MaxRetriesPreemption: client.Limit(0)})
 		Eventually(ctx, old.Status).Should(HaveState(RUNNING))
 		c.Kill("c-0")

@@ -1,7 +1,6 @@
 package lifecycle
 
 import (
-	"slices"
 	"time"
 
 	. "github.com/onsi/ginkgo/v2"
@@ -27,16 +26,14 @@ var _ = Scenario("waiting for capacity", Lifecycle, Chaos, func(c *Cluster) {
 
 		Eventually(ctx, waiting.Status).Should(HaveState(SUCCEEDED))
 		Expect(Task(waiting, 0)(ctx)).To(HaveAttempts(SUCCEEDED))
-		var freed []time.Time // whichever blocker ends first makes room
-		for _, b := range blockers {
-			Eventually(ctx, b.Status).Should(HaveState(SUCCEEDED))
-			end, err := b.Status(ctx)
-			Expect(err).NotTo(HaveOccurred())
-			freed = append(freed, Finished(end))
-		}
 		status, err := waiting.Status(ctx)
 		Expect(err).NotTo(HaveOccurred())
-		Expect(Started(status)).To(BeTemporally("~", slices.MinFunc(freed, time.Time.Compare), c.Slack()))
+		for _, b := range blockers { // which last alike
+			Eventually(ctx, b.Status).Should(HaveState(SUCCEEDED))
+			blocker, err := b.Status(ctx)
+			Expect(err).NotTo(HaveOccurred())
+			Expect(Started(status)).To(BeTemporally("~", Finished(blocker), c.Slack()))
+		}
 	})
 
 	It("scheduling_timeout: a job that never fits is unschedulable in time, with the reason", func(ctx SpecContext) {

@@ -14,15 +14,7 @@ import (
 	pb "iris/iris/proto"
 )
 
-// noOtherClock is for stories that take minutes, and in which nothing depends on the clock.
-var noOtherClock = Only{Mode: Virtual, Why: "the story takes minutes, and another clock shows nothing new"}
-
-// on pins a job to a worker.
-func on(worker string) []*pb.Constraint {
-	return []*pb.Constraint{{Key: "worker", Op: pb.ConstraintOp_CONSTRAINT_OP_EQ, Value: worker}}
-}
-
-var _ = Scenario("orders that do not arrive as they were sent", RPC, Chaos, noOtherClock, func(c *Cluster) {
+var _ = Scenario("orders that do not arrive as they were sent", RPC, Chaos, LongStory, func(c *Cluster) {
 	It("undelivered_is_free: what was never delivered costs no preemption (FM-2)", func(ctx SpecContext) {
 		c.Enable("controller.dispatch", chaos.Match("worker", "w-0"))
 		job := c.Submit(ctx, client.Spec{Name: "free", Entrypoint: c.Quick(), MaxRetriesPreemption: client.Limit(0)})
@@ -43,10 +35,10 @@ var _ = Scenario("orders that do not arrive as they were sent", RPC, Chaos, noOt
 	})
 
 	It("dispatch_spares_the_rest: a worker that cannot be given a task keeps those it has (FM-4)", func(ctx SpecContext) {
-		there := c.Submit(ctx, client.Spec{Name: "there", Entrypoint: c.Sleeping(30 * time.Second), Constraints: on("w-0")})
+		there := c.Submit(ctx, client.Spec{Name: "there", Entrypoint: c.Sleeping(30 * time.Second), Constraints: On("w-0")})
 		Eventually(ctx, there.Status).Should(HaveState(RUNNING))
 		c.Enable("controller.dispatch", chaos.Match("worker", "w-0"), chaos.Match("job", "new"))
-		fresh := c.Submit(ctx, client.Spec{Name: "new", Entrypoint: c.Quick(), Constraints: on("w-0")})
+		fresh := c.Submit(ctx, client.Spec{Name: "new", Entrypoint: c.Quick(), Constraints: On("w-0")})
 
 		Eventually(ctx, fresh.Status).Should(HaveState(FAILED))
 		Expect(fresh.Status(ctx)).To(HaveError("dispatch failed on every worker that can run it (w-0)"))
@@ -71,11 +63,11 @@ var _ = Scenario("orders that do not arrive as they were sent", RPC, Chaos, noOt
 	})
 
 	It("return_of_the_lost: a worker that is told to begin anew takes new tasks and drops only old ones (FM-6)", func(ctx SpecContext) {
-		old := c.Submit(ctx, client.Spec{Name: "old", Entrypoint: c.Sleeping(10 * time.Minute), Constraints: on("w-0")})
+		old := c.Submit(ctx, client.Spec{Name: "old", Entrypoint: c.Sleeping(10 * time.Minute), Constraints: On("w-0")})
 		Eventually(ctx, old.Status).Should(HaveState(RUNNING))
 		c.Enable("worker.heartbeat", chaos.Match("worker", "w-0"))
 		Eventually(ctx, func(ctx context.Context) *pb.WorkerStatus { return c.Worker(ctx, "w-0") }).Should(BeLost())
-		fresh := c.Submit(ctx, client.Spec{Name: "fresh", Entrypoint: c.Sleeping(30 * time.Second), Constraints: on("w-0")})
+		fresh := c.Submit(ctx, client.Spec{Name: "fresh", Entrypoint: c.Sleeping(30 * time.Second), Constraints: On("w-0")})
 
 		c.Heal()
 		Eventually(ctx, fresh.Status).Should(HaveState(SUCCEEDED))
@@ -87,7 +79,7 @@ var _ = Scenario("orders that do not arrive as they were sent", RPC, Chaos, noOt
 
 	It("orders_of_the_dead: an order for a worker that died does not reach the one that came back (FM-7)", func(ctx SpecContext) {
 		rule := c.Enable("controller.dispatch", chaos.Pause(), chaos.MaxFailures(1))
-		job := c.Submit(ctx, client.Spec{Name: "late", Entrypoint: c.Sleeping(5 * time.Second), Constraints: on("w-0")})
+		job := c.Submit(ctx, client.Spec{Name: "late", Entrypoint: c.Sleeping(5 * time.Second), Constraints: On("w-0")})
 		soon, cancel := context.WithTimeout(ctx, time.Minute)
 		defer cancel()
 		Expect(rule.Await(soon, 1)).To(Succeed())
@@ -118,10 +110,10 @@ var _ = Scenario("orders that do not arrive as they were sent", RPC, Chaos, noOt
 	It("capacity_on_confirmation: the place of what was stopped is taken until it has stopped (FM-9)", func(ctx SpecContext) {
 		const lasts = 25 * time.Second
 		c.Enable("controller.stop", chaos.MayNotFire())
-		stubborn := c.Submit(ctx, client.Spec{Name: "stubborn", Entrypoint: c.Stubborn(lasts), CPU: 4, Constraints: on("w-0")})
+		stubborn := c.Submit(ctx, client.Spec{Name: "stubborn", Entrypoint: c.Stubborn(lasts), CPU: 4, Constraints: On("w-0")})
 		Eventually(ctx, stubborn.Status).Should(HaveState(RUNNING))
 		Expect(stubborn.Terminate(ctx)).To(Succeed())
-		next := c.Submit(ctx, client.Spec{Name: "next", Entrypoint: c.Quick(), CPU: 4, Constraints: on("w-0")})
+		next := c.Submit(ctx, client.Spec{Name: "next", Entrypoint: c.Quick(), CPU: 4, Constraints: On("w-0")})
 
 		Eventually(ctx, next.Status).Should(HaveState(SUCCEEDED))
 		Expect(Task(next, 0)(ctx)).To(HaveAttempts(SUCCEEDED))
@@ -140,8 +132,8 @@ var _ = Scenario("orders that do not arrive as they were sent", RPC, Chaos, noOt
 
 	It("straggler: a worker that is slow to take its orders delays no other's (FM-28)", func(ctx SpecContext) {
 		c.Enable("worker.submit_task", chaos.Match("worker", "w-0"), chaos.Delay(4*time.Second))
-		slow := c.Submit(ctx, client.Spec{Name: "slow", Entrypoint: c.Quick(), Constraints: on("w-0")})
-		fast := c.Submit(ctx, client.Spec{Name: "fast", Entrypoint: c.Quick(), Replicas: 20, Constraints: on("w-1")})
+		slow := c.Submit(ctx, client.Spec{Name: "slow", Entrypoint: c.Quick(), Constraints: On("w-0")})
+		fast := c.Submit(ctx, client.Spec{Name: "fast", Entrypoint: c.Quick(), Replicas: 20, Constraints: On("w-1")})
 
 		Eventually(ctx, fast.Status).Should(HaveState(SUCCEEDED))
 		Expect(Took(ctx, fast, Submitted, Finished)).To(BeBetween(0, c.Slack()))

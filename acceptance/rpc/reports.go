@@ -16,7 +16,7 @@ import (
 // registry is the service that workers call, for a spec that speaks for one.
 func registry(c *Cluster) pb.RegistryServiceClient { return pb.NewRegistryServiceClient(c.Conn()) }
 
-var _ = Scenario("reports that come late, twice or out of order", RPC, Chaos, noOtherClock, func(c *Cluster) {
+var _ = Scenario("reports that come late, twice or out of order", RPC, Chaos, LongStory, func(c *Cluster) {
 	It("late_report: what a lost worker reports when it is back changes nothing (FM-12)", func(ctx SpecContext) {
 		job := c.Submit(ctx, client.Spec{Name: "twice", Entrypoint: c.Sleeping(65 * time.Second)})
 		Eventually(ctx, job.Status).Should(HaveState(RUNNING))
@@ -53,7 +53,7 @@ var _ = Scenario("reports that come late, twice or out of order", RPC, Chaos, no
 	})
 })
 
-var _ = Scenario("reports of what is over", RPC, Chaos, Controllers(1), noOtherClock, func(c *Cluster) {
+var _ = Scenario("reports of what is over", RPC, Chaos, Controllers(1), LongStory, func(c *Cluster) {
 	It("reports_end: what is over is not reported for ever, and heartbeats leave nothing in the log (FM-15)", func(ctx SpecContext) {
 		job := c.Submit(ctx, client.Spec{Name: "many", Entrypoint: c.Quick(), Replicas: 100, CPU: 0.1})
 		Eventually(ctx, job.Status).Should(HaveState(SUCCEEDED))
@@ -67,7 +67,7 @@ var _ = Scenario("reports of what is over", RPC, Chaos, Controllers(1), noOtherC
 	})
 })
 
-var _ = Scenario("a worker with nothing to do", RPC, Chaos, noOtherClock, func(c *Cluster) {
+var _ = Scenario("a worker with nothing to do", RPC, Chaos, LongStory, func(c *Cluster) {
 	It("idle_workers: whatever is quiet stays alive by its heartbeats alone (FM-20)", func(ctx SpecContext) {
 		beats := c.Enable("worker.heartbeat", chaos.FailureRate(0), chaos.MayNotFire())
 		time.Sleep(time.Hour)

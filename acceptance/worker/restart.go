@@ -13,17 +13,9 @@ import (
 	pb "iris/iris/proto"
 )
 
-// noOtherClock is for stories that take minutes, and in which nothing depends on the clock.
-var noOtherClock = Only{Mode: Virtual, Why: "the story takes minutes, and another clock shows nothing new"}
-
-// on pins a job to a worker.
-func on(worker string) []*pb.Constraint {
-	return []*pb.Constraint{{Key: "worker", Op: pb.ConstraintOp_CONSTRAINT_OP_EQ, Value: worker}}
-}
-
-var _ = Scenario("workers that are started again", Worker, Chaos, noOtherClock, func(c *Cluster) {
+var _ = Scenario("workers that are started again", Worker, Chaos, LongStory, func(c *Cluster) {
 	It("restart_between_beats: what a worker lost when it was started again is known at once and retried (FM-17)", func(ctx SpecContext) {
-		job := c.Submit(ctx, client.Spec{Name: "interrupted", Entrypoint: c.Sleeping(30 * time.Second), Constraints: on("w-0")})
+		job := c.Submit(ctx, client.Spec{Name: "interrupted", Entrypoint: c.Sleeping(30 * time.Second), Constraints: On("w-0")})
 		Eventually(ctx, job.Status).Should(HaveState(RUNNING))
 		c.Kill("w-0")
 		c.Revive("w-0")
@@ -39,7 +31,7 @@ var _ = Scenario("workers that are started again", Worker, Chaos, noOtherClock, 
 
 	It("restart_again_and_again: each restart counts, however often a worker registers (FM-18)", func(ctx SpecContext) {
 		job := c.Submit(ctx, client.Spec{
-			Name: "unlucky", Entrypoint: c.Sleeping(10 * time.Minute), Constraints: on("w-0"), MaxRetriesPreemption: client.Limit(2),
+			Name: "unlucky", Entrypoint: c.Sleeping(10 * time.Minute), Constraints: On("w-0"), MaxRetriesPreemption: client.Limit(2),
 		})
 		for round := range 3 {
 			Eventually(ctx, Task(job, 0)).Should(SatisfyAll(
@@ -73,13 +65,13 @@ var _ = Scenario("workers that are started again", Worker, Chaos, noOtherClock, 
 	})
 })
 
-var _ = Scenario("workers that take a minute to register", Worker, Chaos, noOtherClock, Arm(func(rules Faults) {
+var _ = Scenario("workers that take a minute to register", Worker, Chaos, LongStory, Arm(func(rules Faults) {
 	_, err := rules.Enable("worker.register", chaos.Match("worker", "w-0"), chaos.Delay(70*time.Second), chaos.MaxFailures(1))
 	Expect(err).NotTo(HaveOccurred())
 }), func(c *Cluster) {
 	It("slow_start: what a worker's registration takes does not count as its silence (FM-34)", func(ctx SpecContext) {
 		Eventually(ctx, c.Workers).Should(HaveLen(2))
-		job := c.Submit(ctx, client.Spec{Name: "waits", Entrypoint: c.Sleeping(65 * time.Second), Constraints: on("w-0")})
+		job := c.Submit(ctx, client.Spec{Name: "waits", Entrypoint: c.Sleeping(65 * time.Second), Constraints: On("w-0")})
 		Eventually(ctx, job.Status).Should(HaveState(SUCCEEDED))
 		Expect(Task(job, 0)(ctx)).To(HaveAttempts(SUCCEEDED))
 		Expect(c.Workers(ctx)).To(HaveEach(BeLive(0)))

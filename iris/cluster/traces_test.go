@@ -53,7 +53,7 @@ func (r recorder) tree(parent trace.SpanID) string {
 			fmt.Fprintf(&b, "%s%s %s %v to %v", strings.Repeat("  ", depth), s.Name, s.SpanKind, s.StartTime.Sub(r.began), s.EndTime.Sub(r.began))
 			for _, a := range s.Attributes {
 				if short, ours := strings.CutPrefix(string(a.Key), "iris."); ours && short != "job.id" {
-					fmt.Fprintf(&b, " %s=%s", short, a.Value.Emit())
+					fmt.Fprintf(&b, " %s=%s", short, a.Value.String())
 				}
 			}
 			if s.Status.Code == codes.Error {

@@ -98,8 +98,11 @@ func TestAnOrderThatWasSentIsNotWithdrawn(t *testing.T) {
 		started <- err
 	}()
 	<-client.wake
-	client.link = &link{keeper: "here"}
-	orders := client.orders(client.link)
+	here := &link{keeper: "here", turn: make(chan struct{}, 1)}
+	client.mu.Lock()
+	client.link = here
+	client.mu.Unlock()
+	orders := client.orders(here)
 	cancel()
 	select {
 	case err := <-started:

@@ -138,17 +138,17 @@ var (
 
 // prepare finds the attempt a directory and unpacks its workspace there. Functions without a workspace need none.
 func (w *Worker) prepare(a *attempt) (dir string, clean func(), err error) {
-	switch {
-	case a.spec.BundleSha256 == "" && a.spec.Entrypoint.GetCommand() == nil:
+	if a.spec.BundleSha256 == "" && a.spec.Entrypoint.GetCommand() == nil {
 		return "", func() {}, nil
-	case a.spec.BundleSha256 == "":
+	}
+	a.course.advance(phase{state: pb.TaskState_TASK_STATE_BUILDING})
+	w.ledger.advance(a, phase{state: pb.TaskState_TASK_STATE_BUILDING})
+	if a.spec.BundleSha256 == "" {
 		if dir, err = w.directories.take(); err != nil {
 			return "", func() {}, err
 		}
 		return dir, func() { w.leave(dir) }, nil
 	}
-	a.course.advance(phase{state: pb.TaskState_TASK_STATE_BUILDING})
-	w.ledger.advance(a, phase{state: pb.TaskState_TASK_STATE_BUILDING})
 	dir = filepath.Join(w.config.WorkDir, strings.ReplaceAll(a.uid, "/", "_"))
 	clean = func() { w.leave(dir) }
 	if w.config.Bundles == nil {

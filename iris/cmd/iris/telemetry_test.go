@@ -131,7 +131,9 @@ func TestEveryProcessSendsItsSpans(t *testing.T) {
 	s = s.with("IRIS_CONTROLLER=" + c.ready())
 	w := s.start("worker", "--id", "w-0", "--cpu", "1", "--memory", "1GiB")
 	w.ready()
-	s.run("job", "run", "--", "echo", "hello").expect(t, 0, "hello\n", "iris: job echo-ID is launched\niris: job echo-ID SUCCEEDED after TIME\n")
+	if got := s.run("job", "run", "--workspace", t.TempDir(), "--", "echo", "hello"); got.code != 0 { // there is something to build
+		t.Errorf("exit code %d\n%s", got.code, got.err)
+	}
 	w.ends(syscall.SIGTERM)
 	c.ends(syscall.SIGTERM)
 	server.Stop()
