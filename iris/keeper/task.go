@@ -18,7 +18,8 @@ type Task struct {
 	settled chan struct{} // closed when it was started, or cannot be
 	refusal error         // why not; written before settled is closed
 	done    chan struct{}
-	exit    runtime.Exit // written before done is closed
+	exit    runtime.Exit // written before done is closed, as is judged
+	judged  []byte
 
 	// The client's lock guards what follows.
 	order   *pb.StartOrder // nil: it was started
@@ -38,6 +39,10 @@ func (t *Task) Done() <-chan struct{} { return t.done }
 
 // Exit implements runtime.Task.
 func (t *Task) Exit() runtime.Exit { return t.exit }
+
+// Verdict is what the keeper noted of a task that is over: that of the first StopFor, or its lapse. Empty: it was not
+// stopped. It is for a task that is Done.
+func (t *Task) Verdict() []byte { return t.judged }
 
 // Stop implements runtime.Task.
 func (t *Task) Stop(grace time.Duration) { t.StopFor(grace, nil) }
@@ -77,6 +82,9 @@ func (t *Task) see(a *pb.KeptAttempt) {
 		t.settle(nil)
 	case ended:
 		t.settle(nil)
+		if !t.over {
+			t.judged = a.Verdict
+		}
 		t.finish(fromProto(a.Exit))
 	case refused:
 		t.settle(errors.New(a.Error))

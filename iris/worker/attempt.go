@@ -101,6 +101,12 @@ func (w *Worker) perform(a *attempt) phase {
 	if err := containerSite.Hit(a.ctx, a); err != nil {
 		return a.failed(err)
 	}
+	if a.spec.GetExclusive() && !w.lease.await(a.ctx, w.margin()) {
+		if a.ctx.Err() != nil {
+			return a.stopped()
+		}
+		return lapsed
+	}
 	task, err := w.start(a, dir, ports)
 	if err != nil {
 		return a.failed(err)
@@ -307,6 +313,11 @@ func (w *Worker) end(task runtime.Task, grace time.Duration, as phase) phase {
 		stop(task, 0, as)
 		<-task.Done()
 	}
+	return stoppedAs(as, task)
+}
+
+// stoppedAs is the end of a task that was stopped, which is over.
+func stoppedAs(as phase, task runtime.Task) phase {
 	code := int32(task.Exit().Code)
 	as.exit = &code
 	return as
@@ -321,7 +332,13 @@ func stop(task runtime.Task, grace time.Duration, as phase) {
 	task.Stop(grace)
 }
 
+// exited is how a task ended that this process has not stopped. The keeper may have, when its lease ran out.
 func exited(task runtime.Task) phase {
+	if kept, ok := task.(*keeper.Task); ok {
+		if as, ok := verdictOf(kept.Verdict()); ok {
+			return stoppedAs(as, task)
+		}
+	}
 	exit := task.Exit()
 	if errors.Is(exit.Err, keeper.ErrLost) {
 		return phase{state: pb.TaskState_TASK_STATE_KILLED, text: exit.Text()}

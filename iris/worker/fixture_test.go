@@ -126,6 +126,7 @@ type boss struct {
 	refusal   error // of registrations
 	stop      []string
 	lease     time.Duration // default 1 min
+	before    func()        // the next registration is answered
 
 	downloads atomic.Int64 // asked for; none is answered
 }
@@ -139,6 +140,12 @@ func (b *boss) DownloadBundle(_ *pb.DownloadBundleRequest, stream pb.RegistrySer
 func (b *boss) Register(_ context.Context, in *pb.RegisterRequest) (*pb.RegisterResponse, error) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
+	if before := b.before; before != nil {
+		b.before = nil
+		b.mu.Unlock()
+		before()
+		b.mu.Lock()
+	}
 	b.registers = append(b.registers, proto.CloneOf(in))
 	lease := durationpb.New(time.Minute)
 	if b.lease > 0 {

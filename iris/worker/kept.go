@@ -71,7 +71,7 @@ func (w *Worker) takeOver() (err error) {
 				w.keeper.Forget(a.uid)
 				continue
 			}
-			a.phase = w.judged(h)
+			a.phase = exited(h.Task)
 			w.ledger.add(a)
 			w.logs.open(a.uid)
 			w.logs.close(a.uid)
@@ -120,7 +120,7 @@ func (w *Worker) resume(a *attempt, h keeper.Held, directory string) {
 	a.course = w.traces.follow(a.run, w.config.ID, h.Began)
 	a.course.advance(phase{state: pb.TaskState_TASK_STATE_RUNNING})
 	var end phase
-	if as, ok := verdictOf(h); ok { // it was being stopped
+	if as, ok := verdictOf(h.Verdict); ok { // it was being stopped
 		end = w.end(h.Task, w.config.KillGrace, as)
 	} else if end = w.monitor(a, h.Task, h.Began); a.run == nil && end.exit != nil {
 		end.exit = nil
@@ -131,20 +131,10 @@ func (w *Worker) resume(a *attempt, h keeper.Held, directory string) {
 	w.conclude(a, end)
 }
 
-// judged is how an attempt ended that nobody watched.
-func (w *Worker) judged(h keeper.Held) phase {
-	as, ok := verdictOf(h)
-	if !ok {
-		return exited(h.Task)
-	}
-	code := int32(h.Task.Exit().Code)
-	as.exit = &code
-	return as
-}
-
-func verdictOf(h keeper.Held) (phase, bool) {
+// verdictOf reads what verdict wrote.
+func verdictOf(text []byte) (phase, bool) {
 	report := &pb.AttemptReport{}
-	if err := proto.Unmarshal(h.Verdict, report); err != nil || len(h.Verdict) == 0 {
+	if err := proto.Unmarshal(text, report); err != nil || len(text) == 0 {
 		return phase{}, false
 	}
 	return phase{state: report.State, text: report.Error}, true
@@ -195,10 +185,10 @@ func (w *Worker) sweep(stay map[string]bool) {
 
 // renew notes until when the controller counts on this worker, and lets the keeper know.
 func (w *Worker) renew(from time.Time, length time.Duration) {
-	w.lease.renew(from, length)
-	if w.keeper != nil {
-		w.keeper.Renew(w.lease.end().Add(-w.margin()))
+	if w.keeper != nil { // first: an attempt that waits for the lease is the keeper's next order
+		w.keeper.Renew(w.lease.endAfter(from, length).Add(-w.margin()))
 	}
+	w.lease.renew(from, length)
 }
 
 // follow does what the controller said of attempts.

@@ -594,6 +594,19 @@ func TestAnExclusiveAttemptEndsWithItsLeaseThoughItsWorkerIsDead(t *testing.T) {
 	s.wantAdopted(map[string]pb.TaskState{"j/0/0": killed, "j/1/0": isRunning})
 }
 
+// The keeper ends it before the worker looks: it did not fail.
+func TestAnExclusiveAttemptThatItsKeeperEndsHasLapsed(t *testing.T) {
+	s := newSite(t, func(p *plan) { p.Poll = 400 * time.Millisecond })
+	s.boss.order(func(b *boss) { b.lease = 2 * time.Second })
+	s.start()
+	s.boss.order(func(b *boss) { b.absent = true })
+	exclusive := sh(relatives)
+	exclusive.Exclusive = true
+	s.order(exclusive, "j/0/0")
+	s.numbers("j/0/0", 2)
+	s.wantEnd("j/0/0", killed, "its lease ran out: the controller has not answered")
+}
+
 func TestAnExclusiveAttemptOutlivesItsWorkerWithinTheLease(t *testing.T) {
 	s := newSite(t, nil)
 	first := s.start()

@@ -246,26 +246,3 @@ func (w *Worker) Stop() error {
 
 // ChaosLabels are what chaos rules can tell this worker by.
 func (w *Worker) ChaosLabels() chaos.Labels { return w.labels }
-
-// lease is how long the controller can be trusted to still count on this worker.
-type lease struct {
-	mu     sync.Mutex
-	from   time.Time // when the last answered heartbeat was sent
-	length time.Duration
-}
-
-func (l *lease) renew(from time.Time, length time.Duration) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	l.from = from
-	if length > 0 {
-		l.length = length
-	}
-}
-
-// end is when the controller may give the worker's exclusive tasks to others.
-func (l *lease) end() time.Time {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.from.Add(l.length)
-}

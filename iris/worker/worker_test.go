@@ -323,6 +323,43 @@ func TestOnlyAnExclusiveAttemptEndsWithItsLease(t *testing.T) {
 	})
 }
 
+// The controller takes a worker and gives it orders; the orders may come first, and the lease with the answer.
+func TestAnExclusiveAttemptMayComeBeforeItsLease(t *testing.T) {
+	inBubble(t, nil, func(b *bench) {
+		b.boss.order(func(boss *boss) { boss.absent = true })
+		time.Sleep(2 * time.Minute)
+		synctest.Wait() // the lease is over
+		answered := time.Now()
+		b.boss.order(func(boss *boss) {
+			boss.absent, boss.again = false, true
+			boss.before = func() {
+				b.runSpec(&pb.JobSpec{Name: "job", Entrypoint: function("sleep", "5s"), Exclusive: true}, "a")
+				b.runSpec(&pb.JobSpec{Name: "job", Entrypoint: function("sleep", "5s")}, "b")
+				time.Sleep(time.Second)
+				answered = time.Now()
+			}
+		})
+		b.wantEnd("a", succeeded, "")
+		if took := time.Since(answered); took < 5*time.Second || took > 5*time.Second+20*time.Millisecond {
+			b.Errorf("it ended %v after the answer", took)
+		}
+		b.wantEnd("b", succeeded, "")
+	})
+}
+
+// One that comes while the controller is silent does not wait for ever.
+func TestAnExclusiveAttemptWithoutALeaseLapses(t *testing.T) {
+	inBubble(t, nil, func(b *bench) {
+		b.boss.order(func(boss *boss) { boss.absent = true })
+		time.Sleep(2 * time.Minute)
+		synctest.Wait()
+		b.runSpec(&pb.JobSpec{Name: "job", Entrypoint: function("sleep", "5s"), Exclusive: true}, "a", "b")
+		b.stop("b")
+		b.wantEnd("a", killed, "its lease ran out: the controller has not answered")
+		b.wantEnd("b", killed, "stopped on request")
+	})
+}
+
 func TestWhatCannotRunFailsAndSaysWhy(t *testing.T) {
 	inBubble(t, nil, func(b *bench) {
 		b.functions.Register("three", func(context.Context, runtime.FuncTask) error { return runtime.ExitError(3) })
