@@ -87,23 +87,33 @@ func (r *remoteRule) Release(n int) int {
 
 // verify says what the rule has missed, or nil.
 func (r *remoteRule) verify() error {
-	var missed, matched []string
-	for i, state := range r.states() {
-		name := r.in[i].Name
+	ginkgo.GinkgoHelper()
+	var names []string
+	for _, d := range r.in {
+		names = append(names, d.Name)
+	}
+	return missed(r.text, names, r.states())
+}
+
+// missed says what a rule has missed that is in the daemons of these names and has done that there, or nil. One in which
+// it has fired enough is enough. If it rations its firings there can be one only: what was meant is the sum.
+func missed(text string, names []string, states []faults.Rule) error {
+	var lacks, matched []string
+	for i, state := range states {
 		if state.Missed != "" {
-			missed = append(missed, name+": "+state.Missed)
+			lacks = append(lacks, names[i]+": "+state.Missed)
 		}
 		if state.Matched > 0 {
-			matched = append(matched, name)
+			matched = append(matched, names[i])
 		}
 	}
-	rations := strings.Contains(r.text, " max ") || strings.Contains(r.text, " min ")
+	rations := strings.Contains(text, " max ") || strings.Contains(text, " min ")
 	switch {
 	case rations && len(matched) > 1:
-		return fmt.Errorf("chaos: rule %v counts to its limit in each of %s, which is more than was meant; match one of them",
-			r, strings.Join(matched, ", "))
-	case len(missed) == len(r.in): // one that has fired enough is enough
-		return fmt.Errorf("chaos: rule %v: in %s", r, strings.Join(missed, "; in "))
+		return fmt.Errorf("chaos: rule %s counts to its limit in each of %s, which is more than was meant; match one of them",
+			text, strings.Join(matched, ", "))
+	case len(lacks) == len(states):
+		return fmt.Errorf("chaos: rule %s: in %s", text, strings.Join(lacks, "; in "))
 	}
 	return nil
 }

@@ -66,7 +66,16 @@ var fixtures = map[string]func(){
 			})
 		})
 	},
-	"messages": func() { ginkgo.Describe("matchers", failMatchers) },
+	"modes": func() {
+		named := func(name string) func(*Mode) {
+			return func(m *Mode) { ginkgo.It(name+" "+m.Label, func() {}) }
+		}
+		InEachMode("modes:", named("everywhere"))
+		InEachMode("modes: but one", Without{Mode: Process, Why: "it is a test"}, named("without"))
+		InEachMode("modes: one", Only{Mode: Virtual, Why: "it is a test"}, named("only"))
+	},
+	"no reason": func() { InEachMode("modes:", Without{Mode: Process}, func(*Mode) {}) },
+	"messages":  func() { ginkgo.Describe("matchers", failMatchers) },
 }
 
 func it(text string, labels ...any) {
@@ -154,6 +163,16 @@ func TestWithoutLabelFilterOnlyFastSpecsRun(t *testing.T) {
 		o.succeeded(t)
 		o.ran(t, c.ran...)
 	}
+}
+
+func TestSpecsAreDeclaredInEachModeButThoseLeftOut(t *testing.T) {
+	o := run(t, "modes", "-ginkgo.focus=modes:", "-ginkgo.label-filter=fast || slow", "-ginkgo.dry-run")
+	o.succeeded(t)
+	o.ran(t, "everywhere process", "everywhere realtime", "everywhere virtual", "only virtual", "without realtime", "without virtual")
+}
+
+func TestModeIsLeftOutForAReason(t *testing.T) {
+	run(t, "no reason").says(t, `panic: "modes:" is not for every mode and does not say why`)
 }
 
 func TestEachSpecInVirtualTimeHasABubbleOfItsOwn(t *testing.T) {

@@ -38,7 +38,7 @@ func (k soak) declare(c *Cluster) {
 	It(k.name+": every job ends right, and nothing runs twice", func(ctx SpecContext) {
 		seed := uint64(GinkgoRandomSeed())
 		s := &strikes{cluster: c, random: random(seed, k.salt), number: kills(), pause: k.pause, next: k.next}
-		DeferOnFailure(func() { AddReportEntry("the strikes", s.story.String(), ReportEntryVisibilityFailureOrVerbose) })
+		DeferCleanup(func() { AddReportEntry("the strikes", s.story.String(), ReportEntryVisibilityFailureOrVerbose) })
 		diary, err := newDiary(GinkgoT().TempDir())
 		Expect(err).NotTo(HaveOccurred())
 		mix := mixed(random(seed, k.salt+1), diary, k.kinds, tasks, s.span())

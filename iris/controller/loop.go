@@ -222,9 +222,9 @@ func (l *loop) step(now time.Time, batch []request) {
 	}
 	if len(commands) > 0 || len(due) > 0 || l.replan {
 		l.replan = false
-		planned := l.config.metrics.plan()
+		began := l.config.metrics.plan()
 		placements := plan(now, l.cluster, l.standing(now))
-		planned()
+		l.config.metrics.planned(began)
 		if len(placements) > 0 {
 			assign, done := state.Assign{Placements: placements}, len(t.effects)
 			t.apply(now, l.cluster, []state.Command{assign})

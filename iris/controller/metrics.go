@@ -80,13 +80,18 @@ func (m *metrics) ended(before, after state.Counts) {
 	}
 }
 
-// plan begins the measurement of a pass; planned ends it.
-func (m *metrics) plan() (planned func()) {
+// plan notes that a pass begins. What it returns is for planned.
+func (m *metrics) plan() (at time.Time) {
 	if m == nil {
-		return func() {}
+		return at
 	}
-	began := time.Now()
-	return func() { m.planning.Observe(time.Since(began).Seconds()) }
+	return time.Now()
+}
+
+func (m *metrics) planned(began time.Time) {
+	if m != nil {
+		m.planning.Observe(time.Since(began).Seconds())
+	}
 }
 
 // assigned notes how long tasks waited that have an attempt now.

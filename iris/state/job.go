@@ -220,8 +220,9 @@ func (a *Attempt) Number() int {
 
 // Waited is since when its task had been waiting for it: since the submission, or the end of the attempt before.
 func (a *Attempt) Waited() time.Time {
-	if n := a.Number(); n > 0 {
-		return a.job.Tasks[a.task].Attempts[n-1].Finished
+	all := a.job.Tasks[a.task].Attempts
+	if n := slices.Index(all, a); n > 0 { // there are few
+		return all[n-1].Finished
 	}
 	return a.job.Submitted
 }

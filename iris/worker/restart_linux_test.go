@@ -470,15 +470,19 @@ func TestATimeoutIsCountedFromTheStart(t *testing.T) {
 
 // An attempt that timed out, and whose worker was killed while it was being stopped, timed out.
 func TestWhyAnAttemptIsBeingStoppedIsKept(t *testing.T) {
-	s := newSite(t, nil)
+	s := newSite(t, func(p *plan) { p.Patience = time.Hour })
 	first := s.start()
-	spec := sh(`trap "echo 2; sleep 0.5; exit 0" TERM; echo 1; while :; do sleep 0.01; done`)
+	enough := filepath.Join(t.TempDir(), "enough")
+	spec := sh(`trap "echo 2; until [ -e ` + enough + ` ]; do sleep 0.01; done; exit 0" TERM; echo 1; while :; do sleep 0.01; done`)
 	spec.Timeout = durationpb.New(300 * time.Millisecond)
 	s.order(spec, "j/0/0")
 	s.numbers("j/0/0", 2)
 	first.kill()
 	s.start()
 	s.wantAdopted(map[string]pb.TaskState{"j/0/0": isRunning})
+	if err := os.WriteFile(enough, nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
 	s.wantEnd("j/0/0", failed, "timed out after 300ms")
 	if code := s.end("j/0/0").GetExitCode(); code != 0 {
 		t.Errorf("its exit code is %d", code)
