@@ -13,16 +13,21 @@ import (
 	"testing"
 	"time"
 
+	"iris/iris/bundle"
 	"iris/iris/controller"
+	"iris/iris/journal"
 	"iris/iris/network"
+	"iris/iris/peers"
 	pb "iris/iris/proto"
+	"iris/iris/state"
 )
 
 // idleChild marks the process that is only the controller of BenchmarkIdleController.
 const idleChild = "IRIS_TEST_IDLE_CONTROLLER"
 
 // BenchmarkIdleController is what a controller costs that has 1 000 registered workers and nothing to do: the share of one
-// core that their heartbeats take, and the memory of its process. The controller is a process of its own, over TCP.
+// core that their heartbeats take, and the memory of its process. The controller is a process of its own, over TCP, with
+// its log on disk.
 func BenchmarkIdleController(b *testing.B) {
 	const (
 		workers  = 1000
@@ -86,7 +91,26 @@ func TestIdleController(t *testing.T) {
 	if os.Getenv(idleChild) == "" {
 		return
 	}
-	c, err := controller.Start(controller.Config{Log: slog.New(slog.DiscardHandler)})
+	listener, err := network.TCP{}.Listen("") // the log must know the address before it is served
+	if err != nil {
+		t.Fatal(err)
+	}
+	address := listener.Addr().String()
+	if err := listener.Close(); err != nil {
+		t.Fatal(err)
+	}
+	store, err := bundle.NewStore(t.TempDir(), bundle.DefaultLimits)
+	if err != nil {
+		t.Fatal(err)
+	}
+	others, quiet, policy := peers.New(network.TCP{}, store), slog.New(slog.DiscardHandler), controller.Policy(state.Policy{})
+	log, err := journal.OpenRaft(journal.RaftConfig{
+		Dir: t.TempDir(), ID: "c-0", Address: address, Bootstrap: true, Policy: policy, Streams: others, Log: quiet,
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	c, err := controller.Start(controller.Config{Address: address, Journal: log, Policy: policy, Log: quiet})
 	if err != nil {
 		t.Fatal(err)
 	}
