@@ -99,7 +99,7 @@ func (m *member) start() (err error) {
 		if err != nil {
 			return err
 		}
-		c.Journal, c.Bundles = raft, others.Bundles(func() []string { return addresses(raft, m.address) })
+		c.Journal, c.Bundles = raft, others.Bundles(raft.Others)
 		c.Services = append([]func(grpc.ServiceRegistrar){others.Register}, c.Services...)
 	}
 	running, err := controller.Start(c)
@@ -115,21 +115,6 @@ func (m *member) start() (err error) {
 		m.watches.Go(func() { m.watch(life) })
 	}
 	return nil
-}
-
-// addresses are where the other voters are.
-func addresses(raft *journal.Raft, own string) []string {
-	voters, err := raft.Voters()
-	if err != nil {
-		return nil // it has ended
-	}
-	var others []string
-	for _, v := range voters {
-		if v.Address != own {
-			others = append(others, v.Address)
-		}
-	}
-	return others
 }
 
 // stop ends the current life, as abruptly as the end of a process would; it does nothing while the member is down.

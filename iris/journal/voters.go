@@ -56,6 +56,21 @@ func (r *Raft) Voters() ([]Voter, error) {
 	return voters, nil
 }
 
+// Others are the addresses of the other voters, as far as this one knows them; none once the journal is over.
+func (r *Raft) Others() []string {
+	voters, err := r.Voters()
+	if err != nil {
+		return nil
+	}
+	var others []string
+	for _, v := range voters {
+		if v.ID != r.config.ID {
+			others = append(others, v.Address)
+		}
+	}
+	return others
+}
+
 // AddVoter adds a controller to the voters once it has followed, so that one that cannot be reached costs nothing.
 // It waits for that until the context ends. A voter of this id that has another address is replaced; one that has
 // this one already is left alone.

@@ -53,18 +53,6 @@ func (d *controllerDaemon) keep(config *controller.Config, others *peers.Peers) 
 	d.empty = err == nil && len(voters) == 0
 	config.Journal = log
 	config.Services = append(config.Services, others.Register)
-	config.Bundles = others.Bundles(func() []string {
-		voters, err := log.Voters()
-		if err != nil {
-			config.Log.Warn("the other controllers are not known", "error", err)
-		}
-		var addresses []string
-		for _, voter := range voters {
-			if voter.ID != d.id {
-				addresses = append(addresses, voter.Address)
-			}
-		}
-		return addresses
-	})
+	config.Bundles = others.Bundles(log.Others)
 	return nil
 }
