@@ -31,9 +31,6 @@ func buildBinary() {
 	}, func(path []byte) { binary = string(path) })
 }
 
-// Binary is the path of the iris command, in specs with the label of Process.
-func Binary() string { return binary }
-
 // daemons is a cluster of real daemons.
 type daemons struct {
 	plan   plan
