@@ -273,8 +273,8 @@ func (c *courier) failed(p *parcel, err error) {
 	if p.tries == 1 {
 		times = "time"
 	}
-	c.owner.post(c.ctx, state.FailDispatch{UID: p.task.AttemptUid, Cause: fmt.Sprintf("dispatch to %s failed %d %s: %v: %s",
-		c.worker, p.tries, times, code, status.Convert(err).Message())})
+	c.owner.tell(c.ctx, decided(state.FailDispatch{UID: p.task.AttemptUid, Cause: fmt.Sprintf("dispatch to %s failed %d %s: %v: %s",
+		c.worker, p.tries, times, code, status.Convert(err).Message())}))
 }
 
 // greet asks the worker for a sign of life: an order to stop nothing, which no other worker or incarnation takes.
@@ -283,7 +283,7 @@ func (c *courier) greet() {
 	defer cancel()
 	out, err := pb.NewWorkerServiceClient(c.conn).StopTask(ctx, &pb.StopTaskRequest{WorkerId: c.worker, Incarnation: c.incarnation})
 	if err == nil {
-		c.owner.heard(c.ctx, c.worker, out.Draining)
+		c.owner.tell(c.ctx, heard(c.worker, out.Draining))
 	} else if c.ctx.Err() == nil {
 		c.owner.config.Log.Warn("worker does not answer the new leader; it gets nothing new before its next heartbeat",
 			"worker", c.worker, "error", err)

@@ -23,17 +23,16 @@ var stopSite = chaos.NewSite("controller.stop",
 // close.
 type couriers struct {
 	config  Config
-	post    func(context.Context, state.Command)
-	heard   func(ctx context.Context, worker string, draining bool)
+	tell    func(context.Context, func(*loop) []state.Command)
 	ctx     context.Context
 	stop    context.CancelFunc
 	running sync.WaitGroup
 	all     map[string]*courier
 }
 
-func newCouriers(config Config, post func(context.Context, state.Command), heard func(context.Context, string, bool)) *couriers {
+func newCouriers(config Config, tell func(context.Context, func(*loop) []state.Command)) *couriers {
 	ctx, stop := context.WithCancel(context.Background())
-	return &couriers{config: config, post: post, heard: heard, ctx: ctx, stop: stop, all: map[string]*courier{}}
+	return &couriers{config: config, tell: tell, ctx: ctx, stop: stop, all: map[string]*courier{}}
 }
 
 // greet opens the first couriers of a term. Each asks its worker for a sign of life, since nobody knows yet which of the
@@ -100,7 +99,7 @@ func (cs *couriers) act(effects []state.Effect) {
 // undeliverable fails the dispatch of an attempt whose worker cannot be dialled at all.
 func (cs *couriers) undeliverable(a *state.Attempt) {
 	uid, cause := a.UID, "dispatch to "+a.Worker+" failed: its address cannot be dialled"
-	cs.running.Go(func() { cs.post(cs.ctx, state.FailDispatch{UID: uid, Cause: cause}) })
+	cs.running.Go(func() { cs.tell(cs.ctx, decided(state.FailDispatch{UID: uid, Cause: cause})) })
 }
 
 // conn is the connection to a worker, or nil.

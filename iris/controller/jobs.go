@@ -56,7 +56,7 @@ func (s *jobService) TerminateJob(ctx context.Context, in *pb.TerminateJobReques
 // change has the loop carry out one command.
 func (s *jobService) change(ctx context.Context, command state.Command) error {
 	refused, err := ask(ctx, s.seat,
-		func(*loop) []state.Command { return []state.Command{command} },
+		decided(command),
 		func(_ *loop, errs []error) error { return errs[0] })
 	if err != nil {
 		return err

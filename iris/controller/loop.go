@@ -5,15 +5,8 @@ import (
 	"fmt"
 	"time"
 
-	"google.golang.org/grpc/status"
-
 	"iris/iris/journal"
 	"iris/iris/state"
-)
-
-const (
-	inboxSize = 4096 // requests that may wait for the loop; posting more waits
-	batchSize = 1024 // requests that one entry of the log answers at the most
 )
 
 // loop owns the cluster's state for one term. It decides, proposes what it decided to the journal and changes its state
@@ -40,13 +33,6 @@ type loop struct {
 	wake     time.Time
 }
 
-// request is one message to the loop. decide (may be nil) turns it into commands; answer gets one error for each of them
-// after they were applied, and returns what reveals the answer.
-type request struct {
-	decide func(*loop) []state.Command
-	answer func(*loop, []error) (reveal func())
-}
-
 // turn is what others are to see of one turn of the loop, once its entry is committed.
 type turn struct {
 	entry   uint64    // how many of the term's entries must be committed
@@ -64,53 +50,8 @@ func newLoop(config Config, s *seat, term journal.Term) *loop {
 		cluster: term.State(), liveness: newLiveness(config.WorkerTimeout),
 		past: retention{keep: config.Retention},
 	}
-	l.couriers = newCouriers(config, l.post, l.heard)
+	l.couriers = newCouriers(config, l.tell)
 	return l
-}
-
-// ask posts a request to the loop that decides now and waits for its answer, which is computed inside the loop and
-// revealed once everything it may have seen is committed.
-func ask[T any](ctx context.Context, s *seat, decide func(*loop) []state.Command, answer func(*loop, []error) T) (T, error) {
-	var zero T
-	l, err := s.current(ctx)
-	if err != nil {
-		return zero, err
-	}
-	answered := make(chan T, 1)
-	r := request{decide, func(l *loop, errs []error) func() {
-		value := answer(l, errs)
-		return func() { answered <- value }
-	}}
-	select {
-	case l.inbox <- r:
-	case <-l.done:
-		return zero, s.refusal(l.ended)
-	case <-ctx.Done():
-		return zero, status.FromContextError(ctx.Err()).Err()
-	}
-	select {
-	case value := <-answered:
-		return value, nil
-	case <-l.done:
-		select {
-		case value := <-answered: // it was revealed just before
-			return value, nil
-		default:
-			return zero, s.refusal(l.ended)
-		}
-	case <-ctx.Done():
-		return zero, status.FromContextError(ctx.Err()).Err()
-	}
-}
-
-// post hands the loop a decision that nobody waits for. It gives up when the context ends.
-func (l *loop) post(ctx context.Context, command state.Command) {
-	commands := []state.Command{command}
-	select {
-	case l.inbox <- request{decide: func(*loop) []state.Command { return commands }}:
-	case <-ctx.Done():
-	case <-l.done:
-	}
 }
 
 // run decides until the term is over, the controller stops, or chaos crashes it.
@@ -160,19 +101,6 @@ func (l *loop) begin(now time.Time) {
 	l.couriers.act(l.cluster.Outstanding())
 }
 
-// heard notes that a worker answered a call that was meant for it and none other.
-func (l *loop) heard(ctx context.Context, worker string, draining bool) {
-	hear := func(l *loop) []state.Command {
-		l.replan = l.liveness.hear(worker, time.Now(), draining) || l.replan
-		return nil
-	}
-	select {
-	case l.inbox <- request{decide: hear}:
-	case <-ctx.Done():
-	case <-l.done:
-	}
-}
-
 // turn is a step, and the making up for what it, or the wait before it, took too long.
 func (l *loop) turn(now time.Time, batch []request) {
 	l.liveness.forgive(l.wake, now)
@@ -180,19 +108,6 @@ func (l *loop) turn(now time.Time, batch []request) {
 	l.reveal()
 	l.liveness.forgive(now, time.Now()) // what held up the loop held up everybody's heartbeats
 	l.wake = l.next()
-}
-
-// drain adds the requests that wait, up to a batch.
-func (l *loop) drain(batch ...request) []request {
-	for len(batch) < batchSize {
-		select {
-		case r := <-l.inbox:
-			batch = append(batch, r)
-		default:
-			return batch
-		}
-	}
-	return batch
 }
 
 // step is: decide, apply, plan, answer, propose. All that is decided at one instant is one entry of the log.
@@ -204,9 +119,9 @@ func (l *loop) step(now time.Time, batch []request) {
 	own := len(commands)
 	for i, r := range batch {
 		if r.decide != nil {
-			decided := r.decide(l)
-			counts[i] = len(decided)
-			commands = append(commands, decided...)
+			wanted := r.decide(l)
+			counts[i] = len(wanted)
+			commands = append(commands, wanted...)
 		}
 	}
 	commands = append(commands, l.liveness.lost(now, l.cluster)...)

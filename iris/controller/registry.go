@@ -44,7 +44,7 @@ func (s *registryService) Register(ctx context.Context, in *pb.RegisterRequest) 
 		err error
 	}
 	r, err := ask(ctx, s.seat,
-		func(*loop) []state.Command { return []state.Command{command} },
+		decided(command),
 		func(l *loop, errs []error) result {
 			if errs[0] != nil {
 				return result{err: wire(errs[0])}
