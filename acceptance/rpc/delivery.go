@@ -109,7 +109,6 @@ var _ = Scenario("orders that do not arrive as they were sent", RPC, Chaos, Long
 
 	It("capacity_on_confirmation: the place of what was stopped is taken until it has stopped (FM-9)", func(ctx SpecContext) {
 		const lasts = 25 * time.Second
-		c.Enable("controller.stop", chaos.MayNotFire())
 		stubborn := c.Submit(ctx, client.Spec{Name: "stubborn", Entrypoint: c.Stubborn(lasts), CPU: 4, Constraints: On("w-0")})
 		Eventually(ctx, stubborn.Status).Should(HaveState(RUNNING))
 		Expect(stubborn.Terminate(ctx)).To(Succeed())

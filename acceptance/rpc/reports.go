@@ -64,6 +64,10 @@ var _ = Scenario("reports of what is over", RPC, Chaos, Controllers(1), LongStor
 		time.Sleep(5 * time.Minute) // thirty heartbeats of each worker
 		Expect(entries.Counts().Reached).To(BeZero())
 		Expect(c.Workers(ctx)).To(HaveEach(BeLive(0)))
+
+		next := c.Submit(ctx, client.Spec{Name: "next", Entrypoint: c.Quick()})
+		Eventually(ctx, next.Status).Should(HaveState(SUCCEEDED))
+		Expect(entries.Counts().Reached).To(BeNumerically(">", 0), "the count sees what there is to see")
 	})
 })
 
