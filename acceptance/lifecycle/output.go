@@ -30,20 +30,25 @@ var _ = Scenario("what a task leaves to be found", Lifecycle, Chaos, func(c *Clu
 	})
 
 	It("endpoints: ports are those of the attempt that runs, and of none that is over (FM-61)", func(ctx SpecContext) {
-		c.Enable("worker.task_monitor", chaos.Match("attempt", "0"), chaos.Skip(20))
+		c.Enable("worker.task_monitor", chaos.Match("job", "serves"), chaos.Match("attempt", "0"), chaos.Skip(20))
 		job := c.Submit(ctx, client.Spec{Name: "serves", Entrypoint: c.Sleeping(10 * time.Second), Ports: []string{"http"},
 			MaxRetriesFailure: client.Limit(1)})
-		attempts := func(ctx context.Context) ([]*pb.TaskAttempt, error) {
+		attempts := func(ctx context.Context, job *client.Job) ([]*pb.TaskAttempt, error) {
 			task, err := Task(job, 0)(ctx)
 			return task.GetAttempts(), err
 		}
 		here := HaveField("Endpoints", HaveKeyWithValue("http", MatchRegexp(`:[0-9]+$`)))
 		nowhere := HaveField("Endpoints", BeEmpty())
 
-		Eventually(ctx, attempts).Should(HaveExactElements(here))
-		Eventually(ctx, attempts).Should(HaveExactElements(nowhere, here))
+		Eventually(ctx, attempts).WithArguments(job).Should(HaveExactElements(here))
+		Eventually(ctx, attempts).WithArguments(job).Should(HaveExactElements(nowhere, here))
 		Eventually(ctx, job.Status).Should(HaveState(SUCCEEDED))
-		Expect(attempts(ctx)).To(HaveExactElements(nowhere, nowhere))
+		Expect(attempts(ctx, job)).To(HaveExactElements(nowhere, nowhere))
+
+		unwanted := c.Submit(ctx, client.Spec{Name: "unwanted", Entrypoint: c.Sleeping(10 * time.Minute), Ports: []string{"http"}})
+		Eventually(ctx, attempts).WithArguments(unwanted).Should(HaveExactElements(here))
+		Expect(unwanted.Terminate(ctx)).To(Succeed())
+		Expect(attempts(ctx, unwanted)).To(HaveExactElements(nowhere), "also of one that the controller has ended")
 		Expect(Task(job, 0)(ctx)).To(HaveAttempts(FAILED, SUCCEEDED))
 	})
 })
