@@ -221,11 +221,16 @@ func (c *Controller) Leads() bool {
 
 // Check verifies every invariant of the state (see [state.Cluster.Check]); for tests and for operators in doubt.
 func (c *Controller) Check(ctx context.Context) error {
-	wrong, err := ask(ctx, c.seat, nil, func(l *loop, _ []error) error { return l.cluster.Check() })
+	wrong, err := c.check(ctx)
 	if err != nil {
 		return err
 	}
 	return wrong
+}
+
+// check tells what does not hold from why it could not be looked at.
+func (c *Controller) check(ctx context.Context) (wrong, err error) {
+	return ask(ctx, c.seat, nil, func(l *loop, _ []error) error { return l.cluster.Check() })
 }
 
 // Describe writes the whole state as text, times as seconds since the given instant.

@@ -6,6 +6,7 @@ import (
 
 	"google.golang.org/grpc/health/grpc_health_v1"
 
+	"iris/iris/network"
 	pb "iris/iris/proto"
 )
 
@@ -23,8 +24,8 @@ func (c *Controller) watch() {
 	stuck := false
 	for {
 		leads, answers := c.probe()
-		c.health.SetServingStatus("", serving(answers))
-		c.health.SetServingStatus(pb.ControllerService_ServiceDesc.ServiceName, serving(leads && answers))
+		c.health.SetServingStatus("", network.Serving(answers))
+		c.health.SetServingStatus(pb.ControllerService_ServiceDesc.ServiceName, network.Serving(leads && answers))
 		if stuck == answers {
 			if stuck = !answers; stuck {
 				c.config.Log.Error("the controller's loop does not answer; health is NOT_SERVING",
@@ -57,13 +58,6 @@ func (c *Controller) probe() (leads, answers bool) {
 	defer cancel()
 	_, err := ask(ctx, c.seat, nil, func(*loop, []error) bool { return true })
 	return err == nil, ctx.Err() == nil || c.ctx.Err() != nil
-}
-
-func serving(yes bool) grpc_health_v1.HealthCheckResponse_ServingStatus {
-	if yes {
-		return grpc_health_v1.HealthCheckResponse_SERVING
-	}
-	return grpc_health_v1.HealthCheckResponse_NOT_SERVING
 }
 
 // Healthy reports whether the controller goes on: what the health service says of the process as a whole.

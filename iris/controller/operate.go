@@ -116,7 +116,7 @@ func wireVoters(err error) error {
 
 // CheckInvariants verifies the state.
 func (s *clusterService) CheckInvariants(ctx context.Context, _ *pb.CheckInvariantsRequest) (*pb.CheckInvariantsResponse, error) {
-	wrong, err := ask(ctx, s.controller.seat, nil, func(l *loop, _ []error) error { return l.cluster.Check() })
+	wrong, err := s.controller.check(ctx)
 	if err != nil {
 		return nil, err
 	}

@@ -6,6 +6,7 @@ import (
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/backoff"
 	"google.golang.org/grpc/credentials/insecure"
+	"google.golang.org/grpc/health/grpc_health_v1"
 	"google.golang.org/grpc/keepalive"
 )
 
@@ -60,4 +61,12 @@ func Server(options ...grpc.ServerOption) *grpc.Server {
 		grpc.MaxConcurrentStreams(MaxStreams), grpc.MaxHeaderListSize(maxHeaders), grpc.ConnectionTimeout(handshakeTimeout),
 		grpc.KeepaliveParams(serverKeepalive), grpc.KeepaliveEnforcementPolicy(serverTolerance),
 	}, options...)...)
+}
+
+// Serving is what the health service says of something that works, or does not.
+func Serving(works bool) grpc_health_v1.HealthCheckResponse_ServingStatus {
+	if works {
+		return grpc_health_v1.HealthCheckResponse_SERVING
+	}
+	return grpc_health_v1.HealthCheckResponse_NOT_SERVING
 }

@@ -7,6 +7,7 @@ import (
 
 	"google.golang.org/grpc/health/grpc_health_v1"
 
+	"iris/iris/network"
 	pb "iris/iris/proto"
 )
 
@@ -52,8 +53,8 @@ func (w *Worker) watch() {
 				name = p.name
 			}
 		}
-		w.health.SetServingStatus("", serving(name == ""))
-		w.health.SetServingStatus(pb.WorkerService_ServiceDesc.ServiceName, serving(name == "" && w.counted()))
+		w.health.SetServingStatus("", network.Serving(name == ""))
+		w.health.SetServingStatus(pb.WorkerService_ServiceDesc.ServiceName, network.Serving(name == "" && w.counted()))
 		if stuck == (name == "") {
 			if stuck = name != ""; stuck {
 				w.config.Log.Error("a loop of the worker is stuck; health is NOT_SERVING", "loop", name)
@@ -82,11 +83,4 @@ func (w *Worker) counted() bool {
 func (w *Worker) Healthy() bool {
 	out, err := w.health.Check(context.Background(), &grpc_health_v1.HealthCheckRequest{})
 	return err == nil && out.Status == grpc_health_v1.HealthCheckResponse_SERVING
-}
-
-func serving(yes bool) grpc_health_v1.HealthCheckResponse_ServingStatus {
-	if yes {
-		return grpc_health_v1.HealthCheckResponse_SERVING
-	}
-	return grpc_health_v1.HealthCheckResponse_NOT_SERVING
 }
