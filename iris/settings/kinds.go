@@ -174,7 +174,7 @@ func Choice(name string, words ...string) Kind[string] {
 					return word, nil
 				}
 			}
-			return "", fmt.Errorf("%q is not %s%s", text, enumerate(words), meant(Nearest(text, words)))
+			return "", fmt.Errorf("%q is not %s%s", text, enumerate(words), meant(nearest(text, words)))
 		},
 		Write: func(word string) string { return word },
 	}
@@ -204,15 +204,15 @@ func enumerate(words []string) string {
 	return strings.Join(words[:last], ", ") + " or " + words[last]
 }
 
-// Nearest is the word that a misspelt one was probably meant to be; empty if none is near.
-func Nearest(misspelt string, words []string) string {
-	nearest, least := "", max(2, len(misspelt)/3)+1
+// nearest is the word that a misspelt one was probably meant to be; empty if none is near.
+func nearest(misspelt string, words []string) string {
+	best, least := "", max(2, len(misspelt)/3)+1
 	for _, word := range words {
 		if d := levenshtein.ComputeDistance(strings.ToLower(misspelt), strings.ToLower(word)); d < least {
-			nearest, least = word, d
+			best, least = word, d
 		}
 	}
-	return nearest
+	return best
 }
 
 // meant is the end of a sentence about something misspelt.

@@ -68,7 +68,7 @@ func (k known) checkTop(key string) error {
 	verbs := k.verbs(key)
 	if len(verbs) == 0 {
 		names := append(k.flags(), slices.Sorted(maps.Keys(k))...)
-		return fmt.Errorf("unknown setting %q%s", key, meant(Nearest(key, names)))
+		return fmt.Errorf("unknown setting %q%s", key, meant(nearest(key, names)))
 	}
 	for _, verb := range verbs[1:] {
 		if k[verb][key] != k[verbs[0]][key] {
@@ -88,5 +88,5 @@ func (k known) checkSection(verb, key string) error {
 	if verbs := k.verbs(key); len(verbs) > 0 {
 		return fmt.Errorf("`%s` has no setting %q; it is one of `%s`", verb, key, strings.Join(verbs, "`, `"))
 	}
-	return fmt.Errorf("`%s` has no setting %q%s", verb, key, meant(Nearest(key, slices.Sorted(maps.Keys(flags)))))
+	return fmt.Errorf("`%s` has no setting %q%s", verb, key, meant(nearest(key, slices.Sorted(maps.Keys(flags)))))
 }

@@ -17,7 +17,7 @@ import (
 func EncodeEntry(at time.Time, commands []Command) *pb.Entry {
 	e := &pb.Entry{At: nanos(at), Commands: make([]*pb.Entry_Command, len(commands))}
 	for i, command := range commands {
-		e.Commands[i] = EncodeCommand(command)
+		e.Commands[i] = encodeCommand(command)
 	}
 	return e
 }
@@ -30,15 +30,15 @@ func DecodeEntry(e *pb.Entry) (at time.Time, commands []Command, err error) {
 	}
 	commands = make([]Command, len(e.GetCommands()))
 	for i, command := range e.GetCommands() {
-		if commands[i], err = DecodeCommand(command); err != nil {
+		if commands[i], err = decodeCommand(command); err != nil {
 			return time.Time{}, nil, err
 		}
 	}
 	return instant(e.GetAt()), commands, nil
 }
 
-// EncodeCommand is the form in which a log keeps a command.
-func EncodeCommand(command Command) *pb.Entry_Command {
+// encodeCommand is the form in which a log keeps a command.
+func encodeCommand(command Command) *pb.Entry_Command {
 	switch c := command.(type) {
 	case SubmitJob:
 		return &pb.Entry_Command{Kind: &pb.Entry_Command_SubmitJob{SubmitJob: &pb.Entry_SubmitJob{
@@ -76,8 +76,8 @@ func EncodeCommand(command Command) *pb.Entry_Command {
 	panic(fmt.Sprintf("state: unknown command %T", command))
 }
 
-// DecodeCommand reads what EncodeCommand wrote. An error says that this version cannot know what the command means.
-func DecodeCommand(command *pb.Entry_Command) (Command, error) {
+// decodeCommand reads what encodeCommand wrote. An error says that this version cannot know what the command means.
+func decodeCommand(command *pb.Entry_Command) (Command, error) {
 	if err := understood(command); err != nil {
 		return nil, err
 	}

@@ -57,7 +57,7 @@ func TestEveryCommandComesBackFromItsBytes(t *testing.T) {
 	known := (&pb.Entry_Command{}).ProtoReflect().Descriptor().Oneofs().Get(0).Fields()
 	seen := map[string]bool{}
 	for _, command := range everyCommand() {
-		m := EncodeCommand(command).ProtoReflect()
+		m := encodeCommand(command).ProtoReflect()
 		seen[string(m.WhichOneof(known.Get(0).ContainingOneof()).Name())] = true
 	}
 	if len(seen) != known.Len() {
@@ -118,7 +118,7 @@ func TestTextsThatAreNotUTF8StayTheSameInLogAndCluster(t *testing.T) {
 		if _, err := direct.Apply(epoch, cmd); err != nil {
 			t.Fatal(err)
 		}
-		decoded, err := DecodeCommand(throughBytes(t, EncodeCommand(cmd)))
+		decoded, err := decodeCommand(throughBytes(t, encodeCommand(cmd)))
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -134,10 +134,10 @@ func TestTextsThatAreNotUTF8StayTheSameInLogAndCluster(t *testing.T) {
 func TestWhatThisVersionDoesNotKnowIsRefused(t *testing.T) {
 	newField := protowire.AppendVarint(protowire.AppendTag(nil, 500, protowire.VarintType), 1)
 	with := func(m proto.Message) { m.ProtoReflect().SetUnknown(newField) }
-	first := EncodeCommand
+	first := encodeCommand
 	submit := first(SubmitJob{ID: "j", Spec: correctSpec()})
 	with(submit.GetSubmitJob().Spec) // of a newer client; kept as it is
-	if _, err := DecodeCommand(throughBytes(t, submit)); err != nil {
+	if _, err := decodeCommand(throughBytes(t, submit)); err != nil {
 		t.Errorf("a spec with a new field: %v", err)
 	}
 
@@ -168,7 +168,7 @@ func TestWhatThisVersionDoesNotKnowIsRefused(t *testing.T) {
 		{expire, `the log has a deadline of kind 9 of job "j", ` + unknown},
 		{bare, `the log launches job "j" without a spec: it is damaged`},
 	} {
-		got, err := DecodeCommand(throughBytes(t, c.command))
+		got, err := decodeCommand(throughBytes(t, c.command))
 		if got != nil || err == nil || err.Error() != c.want {
 			t.Errorf("%v: %v, %v, not %s", c.command, got, err, c.want)
 		}
