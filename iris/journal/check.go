@@ -131,9 +131,7 @@ func (f *findings) open(path string, i int, c content, b []byte) error {
 		}
 	}
 	f.tail = c
-	if f.short = int64(f.segments[i].SizeLimit) - int64(len(b)); f.short < 0 {
-		f.short = 0 // the last write into a file may make it longer
-	}
+	f.short = max(0, int64(f.segments[i].SizeLimit)-int64(len(b))) // the last write into a file may make it longer
 	if len(c.offsets) > 0 {
 		f.add(f.segments[i], c, c.last.Index)
 	}

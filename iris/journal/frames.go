@@ -93,15 +93,14 @@ func (c *content) batch(b []byte, from int, info types.SegmentInfo, known uint64
 			}
 			return from, fmt.Errorf("the batch at offset %d has no end", from)
 		}
-		kind, field := b[at], binary.LittleEndian.Uint32(b[at+4:])
+		kind, field, length := frame(b, at)
 		if kind == commitFrame {
 			if crc32.Checksum(b[from:at], castagnoli) != field {
 				return from, fmt.Errorf("the checksum of the batch at offset %d is wrong", from)
 			}
 			break
 		}
-		length := frameHeader + (int(field)+frameHeader-1)/frameHeader*frameHeader
-		if kind != entryFrame && kind != indexFrame || length > len(b)-at {
+		if length == 0 {
 			return from, fmt.Errorf("the batch at offset %d is garbled at offset %d", from, at)
 		}
 		if kind == indexFrame {
@@ -128,6 +127,16 @@ func (c *content) batch(b []byte, from int, info types.SegmentInfo, known uint64
 	next.end = at + frameHeader
 	*c = next
 	return next.end, nil
+}
+
+// frame reads the header at an offset. The length is that of the whole frame, 0 if none that has a payload fits there.
+func frame(b []byte, at int) (kind byte, field uint32, length int) {
+	kind, field = b[at], binary.LittleEndian.Uint32(b[at+4:])
+	length = frameHeader + (int(field)+frameHeader-1)/frameHeader*frameHeader
+	if kind != entryFrame && kind != indexFrame || length > len(b)-at {
+		length = 0
+	}
+	return kind, field, length
 }
 
 // entry adds one entry to what is intact. Its checksum is right, so that what is wrong with it was wrong when it was
@@ -217,9 +226,8 @@ const nearby = 8
 func (c *content) firstBad(b []byte) int {
 	at := max(c.end, segmentHeader)
 	for len(b)-at >= frameHeader {
-		kind, field := b[at], binary.LittleEndian.Uint32(b[at+4:])
-		length := frameHeader + (int(field)+frameHeader-1)/frameHeader*frameHeader
-		if kind != entryFrame && kind != indexFrame || length > len(b)-at {
+		_, _, length := frame(b, at)
+		if length == 0 {
 			return at
 		}
 		at += length
