@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/hashicorp/raft"
@@ -149,13 +150,7 @@ func (r *Raft) RemoveVoter(ctx context.Context, id string) error {
 	if known.ID == "" {
 		return fmt.Errorf("%w: %s", ErrUnknownVoter, id)
 	}
-	others := 0
-	for _, v := range voters {
-		if v.ID != id && !v.Joining {
-			others++
-		}
-	}
-	if others == 0 {
+	if !othersVote(voters, id) {
 		return fmt.Errorf("%w: %s", ErrLastVoter, id)
 	}
 	return r.change(ctx, func() raft.IndexFuture { return r.raft.RemoveServer(raft.ServerID(id), 0, 0) })
@@ -172,16 +167,10 @@ func (r *Raft) Transfer(ctx context.Context, id string) error {
 		return nil // it leads
 	}
 	to := find(voters, id)
-	others := 0
-	for _, v := range voters {
-		if v.ID != r.config.ID && !v.Joining {
-			others++
-		}
-	}
 	switch {
 	case id != "" && (to.ID == "" || to.Joining):
 		return fmt.Errorf("%w: %s", ErrUnknownVoter, id)
-	case others == 0:
+	case !othersVote(voters, r.config.ID):
 		return ErrOnlyVoter
 	}
 	return r.explain(r.call(ctx, func() error {
@@ -190,6 +179,11 @@ func (r *Raft) Transfer(ctx context.Context, id string) error {
 		}
 		return r.raft.LeadershipTransferToServer(raft.ServerID(id), raft.ServerAddress(to.Address)).Error()
 	}))
+}
+
+// othersVote says that the group has a vote besides that of id.
+func othersVote(voters []Voter, id string) bool {
+	return slices.ContainsFunc(voters, func(v Voter) bool { return v.ID != id && !v.Joining })
 }
 
 // lookUp is Voters, of a voter that leads.

@@ -24,17 +24,18 @@ type record struct {
 	log  *slog.Logger
 	all  func() []entry // all that is true now: what a new file begins with
 
-	file    *os.File // nil: a new one must be written
-	size    int64
-	renew   int64     // the size at which it is written anew, without what is over
-	failing bool      // the last try failed
-	retryAt time.Time // the next one, then
+	file  *os.File // nil: the last try failed, and a new one must be written
+	size  int64
+	renew int64 // the size at which it is written anew, without what is over
+	ended bool  // nothing is written any more
 
 	turn chan struct{} // held by whoever uses the fields above
 
 	mu      sync.Mutex
 	waiting []entry
-	later   *time.Timer // writes them; nil: there has been nothing to write
+	failing bool        // the last try failed: the next one is due by itself
+	closed  bool        // no further write is due
+	later   *time.Timer // writes; nil: there has been nothing to write
 }
 
 const (
@@ -145,34 +146,49 @@ func newRecord(path string, log *slog.Logger, all func() []entry) (*record, erro
 func (r *record) add(entries ...entry) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	first := len(r.waiting) == 0
 	r.waiting = append(r.waiting, entries...)
-	switch {
-	case !first:
-	case r.later == nil:
-		r.later = time.AfterFunc(recordDelay, r.write)
-	default:
-		r.later.Reset(recordDelay)
+	if !r.failing && len(r.waiting) == len(entries) {
+		r.schedule(recordDelay)
 	}
 }
 
-// write writes all that waits, at once.
+// schedule has the record written after a while. The caller holds mu.
+func (r *record) schedule(after time.Duration) {
+	switch {
+	case r.closed:
+	case r.later == nil:
+		r.later = time.AfterFunc(after, r.write)
+	default:
+		r.later.Reset(after)
+	}
+}
+
+// write writes all that waits, at once. What fails is tried again after recordRetry, whether more is added or not.
 func (r *record) write() {
 	r.turn <- struct{}{}
 	defer func() { <-r.turn }()
+	if r.ended {
+		return
+	}
 	r.mu.Lock()
 	entries := r.waiting
 	r.waiting = nil
 	r.mu.Unlock()
-	switch err := r.put(entries); {
-	case err == nil && r.file != nil && r.failing:
-		r.failing = false
-		r.log.Info("the keeper's record is written again", "record", r.path)
-	case err != nil:
-		r.retryAt = time.Now().Add(recordRetry)
-		if !r.failing {
-			r.failing = true
+	err := r.put(entries)
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	was := r.failing
+	r.failing = err != nil
+	switch {
+	case r.failing:
+		r.schedule(recordRetry)
+		if !was {
 			r.log.Error("the keeper's record is not written; attempts go on", "record", r.path, "error", err)
+		}
+	case was:
+		r.log.Info("the keeper's record is written again", "record", r.path)
+		if len(r.waiting) > 0 {
+			r.schedule(recordDelay)
 		}
 	}
 }
@@ -180,14 +196,15 @@ func (r *record) write() {
 // close writes what waits and ends the record. Nothing may be added any more.
 func (r *record) close() error {
 	r.mu.Lock()
-	later := r.later
-	r.mu.Unlock()
-	if later != nil {
-		later.Stop()
+	r.closed = true
+	if r.later != nil {
+		r.later.Stop()
 	}
+	r.mu.Unlock()
 	r.write()
 	r.turn <- struct{}{}
 	defer func() { <-r.turn }()
+	r.ended = true
 	if r.file == nil {
 		return nil
 	}
@@ -195,11 +212,11 @@ func (r *record) close() error {
 }
 
 func (r *record) put(entries []entry) error {
-	if len(entries) == 0 || r.file == nil && time.Now().Before(r.retryAt) {
-		return nil
-	}
-	if r.file == nil || r.size > r.renew {
+	switch {
+	case r.file == nil || len(entries) > 0 && r.size > r.renew:
 		return r.begin() // which has them, because they are true
+	case len(entries) == 0:
+		return nil
 	}
 	n, err := r.file.Write(lines(entries))
 	r.size += int64(n)

@@ -5,6 +5,7 @@ import (
 	"os"
 	"path/filepath"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/google/go-cmp/cmp"
@@ -95,37 +96,56 @@ nonsense
 	}
 }
 
-// A record that cannot be written stops nothing, and is whole again when it can.
+// A record that cannot be written stops nothing, and becomes whole by itself when it can, though nothing more is added.
 func TestTheRecordIsWrittenAnewWhenThereIsRoom(t *testing.T) {
-	path := filepath.Join(t.TempDir(), recordName)
-	truth := []entry{{UID: "a", Exit: &exit{Code: 1}}}
-	r, err := newRecord(path, quiet, func() []entry { return truth })
-	if err != nil {
-		t.Fatal(err)
-	}
-	device, err := os.OpenFile("/dev/full", os.O_WRONLY, 0)
-	if err != nil {
-		t.Fatal(err)
-	}
-	good := r.file
-	r.file = device
-	truth = append(truth, entry{UID: "b", Exit: &exit{Code: 2}})
-	r.add(truth[1])
-	r.write()
-	if !r.failing {
-		t.Error("it is said to be written")
-	}
-	truth = append(truth, entry{UID: "c", Exit: &exit{Code: 3}})
-	r.add(truth[2])
-	r.write() // too soon for another try
-	r.retryAt = time.Now()
-	truth = append(truth, entry{UID: "d", Exit: &exit{Code: 4}})
-	r.add(truth[3])
-	r.write()
-	if err := errors.Join(r.close(), good.Close()); err != nil {
-		t.Error(err)
-	}
-	if got, err := readRecord(path, quiet); err != nil || len(got.attempts) != 4 || r.failing {
-		t.Errorf("it says %v, %v", got.attempts, err)
-	}
+	synctest.Test(t, func(t *testing.T) {
+		path := filepath.Join(t.TempDir(), recordName)
+		truth := []entry{{UID: "a", Exit: &exit{Code: 1}}}
+		r, err := newRecord(path, quiet, func() []entry { return truth })
+		if err != nil {
+			t.Fatal(err)
+		}
+		device, err := os.OpenFile("/dev/full", os.O_WRONLY, 0)
+		if err != nil {
+			t.Fatal(err)
+		}
+		good := r.file
+		r.file = device
+		said := func() int {
+			synctest.Wait()
+			got, err := readRecord(path, quiet)
+			if err != nil {
+				t.Fatal(err)
+			}
+			return len(got.attempts)
+		}
+		add := func(e entry) {
+			truth = append(truth, e)
+			r.add(e)
+			time.Sleep(recordDelay)
+		}
+		if err := os.Mkdir(path+".new", 0o700); err != nil { // so that no new one can be begun either
+			t.Fatal(err)
+		}
+		add(entry{UID: "b", Exit: &exit{Code: 2}})
+		add(entry{UID: "c", Exit: &exit{Code: 3}}) // too soon for another try
+		time.Sleep(3 * recordRetry)
+		if n := said(); n != 1 {
+			t.Errorf("it holds %d attempts; there was room for 1", n)
+		}
+		if err := os.Remove(path + ".new"); err != nil {
+			t.Fatal(err)
+		}
+		time.Sleep(recordRetry)
+		if n := said(); n != 3 {
+			t.Errorf("it holds %d attempts when there is room; 3 are true", n)
+		}
+		add(entry{UID: "d", Exit: &exit{Code: 4}})
+		if n := said(); n != 4 {
+			t.Errorf("it holds %d attempts after one more; 4 are true", n)
+		}
+		if err := errors.Join(r.close(), good.Close()); err != nil {
+			t.Error(err)
+		}
+	})
 }
