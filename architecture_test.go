@@ -45,11 +45,11 @@ var floors = []struct {
 	{pkg: "iris/network", floor: 2, is: "a part: listeners and dialers"},
 	{pkg: "iris/faults", floor: 2, is: "a part: chaos from outside"},
 	{pkg: "iris/telemetry", floor: 2, is: "a part: shows what goes on in a process"},
+	{pkg: "iris/provision", floor: 2, is: "a part: creates, lists and terminates slices"},
 	{pkg: "iris/peers", floor: 2, is: "a part: connections between controllers"},
 	{pkg: "iris/auth", floor: 2, is: "a part: who may call what"},
 	{pkg: "fakevm", floor: 2, is: "stands where a cloud would: knows nothing but the contracts of iris/vm"},
 	{pkg: "iris/state", floor: 1, is: "the model of a cluster", pure: true},
-	// Contracts for those who act, not a decider: the site vm.create is declared here, so that every Manager has it.
 	{pkg: "iris/vm", floor: 1, is: "the contracts of machines"},
 	{pkg: "iris/config", floor: 1, is: "the cluster file, which it reads"},
 	{pkg: "iris/settings", floor: 1, is: "what flags, environment and files say"},

@@ -7,7 +7,7 @@
 //		BootDelay: 30 * time.Second,
 //		InitDelay: time.Minute,
 //	})
-//	slice, err := m.CreateSlice(ctx, nil) // BOOTING
+//	slice, err := m.CreateSlice(ctx, vm.Request{}) // BOOTING
 //	m.Tick(slice.CreatedAt().Add(90 * time.Second))
 //	slice.Status().AllReady()             // true
 //

@@ -73,7 +73,7 @@ func (m *Manager) SetFailureMode(mode FailureMode) {
 //
 // It is created at the instant of the last tick, since time moves only by Tick. Before the first tick that is
 // time.Now of the first creation: a test that ticks a calendar of its own ticks once before it creates anything.
-func (m *Manager) CreateSlice(ctx context.Context, labels map[string]string) (vm.Slice, error) {
+func (m *Manager) CreateSlice(ctx context.Context, r vm.Request) (vm.Slice, error) {
 	if err := ctx.Err(); err != nil {
 		return nil, fmt.Errorf("create a slice of %s: %w", m.cfg.Group.Name, err)
 	}
@@ -85,7 +85,11 @@ func (m *Manager) CreateSlice(ctx context.Context, labels map[string]string) (vm
 	if m.now.IsZero() {
 		m.now = time.Now()
 	}
-	s := newSlice(m, fmt.Sprintf("fake-slice-%s-%d", m.cfg.Group.Name, len(m.slices)), maps.Clone(labels))
+	id := r.ID
+	if id == "" {
+		id = fmt.Sprintf("fake-slice-%s-%d", m.cfg.Group.Name, len(m.slices))
+	}
+	s := newSlice(m, id, maps.Clone(r.Labels))
 	m.slices = append(m.slices, s)
 	return s, nil
 }

@@ -34,7 +34,7 @@ func newManager(t testing.TB, cfg fakevm.Config) *fakevm.Manager {
 
 func create(t testing.TB, m *fakevm.Manager) vm.Slice {
 	t.Helper()
-	s, err := m.CreateSlice(t.Context(), nil)
+	s, err := m.CreateSlice(t.Context(), vm.Request{})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -177,7 +177,7 @@ func TestARefusedCreationLeavesNothingBehind(t *testing.T) {
 		},
 	} {
 		m := newManager(t, fakevm.Config{Group: group(), Failure: c.mode})
-		s, err := m.CreateSlice(t.Context(), nil)
+		s, err := m.CreateSlice(t.Context(), vm.Request{})
 		if s != nil || !errors.Is(err, c.want) || err.Error() != c.text {
 			t.Errorf("mode %d: got %v, %v; want %s", c.mode, s, err, c.text)
 		}
@@ -203,7 +203,7 @@ func TestAFullGroupRefusesUntilASliceIsGone(t *testing.T) {
 			create(t, m)
 			const text = "max_slices reached for test in us-central1-a: 3 of 3 slices are live; " +
 				"terminate one or raise max_slices"
-			if _, err := m.CreateSlice(t.Context(), nil); !errors.Is(err, vm.ErrMaxSlices) || err.Error() != text {
+			if _, err := m.CreateSlice(t.Context(), vm.Request{}); !errors.Is(err, vm.ErrMaxSlices) || err.Error() != text {
 				t.Errorf("got %v, want %s", err, text)
 			}
 			if err := remove(m, first); err != nil {
@@ -290,7 +290,7 @@ func TestListSlicesKnowsTheLiveAndSlicesAll(t *testing.T) {
 func TestWhatIsHandedOutIsACopy(t *testing.T) {
 	m := newManager(t, fakevm.Config{Group: group()})
 	labels := map[string]string{"owner": "iris"}
-	s, err := m.CreateSlice(t.Context(), labels)
+	s, err := m.CreateSlice(t.Context(), vm.Request{Labels: labels})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -308,7 +308,7 @@ func TestAnEndedContextChangesNothing(t *testing.T) {
 	s := create(t, m)
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
-	_, created := m.CreateSlice(ctx, nil)
+	_, created := m.CreateSlice(ctx, vm.Request{})
 	_, listed := m.ListSlices(ctx)
 	for call, err := range map[string]error{"create": created, "list": listed, "terminate": s.Terminate(ctx)} {
 		if !errors.Is(err, context.Canceled) {
@@ -343,7 +343,7 @@ func TestConcurrentCreationsNeverExceedMaxSlices(t *testing.T) {
 	var wg sync.WaitGroup
 	for i := range errs {
 		wg.Go(func() {
-			_, errs[i] = m.CreateSlice(t.Context(), nil)
+			_, errs[i] = m.CreateSlice(t.Context(), vm.Request{})
 			m.Tick(epoch.Add(time.Duration(i)))
 		})
 	}

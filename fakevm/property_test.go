@@ -78,7 +78,7 @@ func (p *platform) create(t *rapid.T) {
 	case p.mode == fakevm.QuotaExceeded:
 		want = vm.ErrQuotaExceeded
 	}
-	s, err := p.CreateSlice(context.Background(), nil)
+	s, err := p.CreateSlice(context.Background(), vm.Request{})
 	if !errors.Is(err, want) {
 		t.Fatalf("creation: %v, want %v", err, want)
 	}

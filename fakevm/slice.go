@@ -29,6 +29,7 @@ func newSlice(m *Manager, id string, labels map[string]string) *slice {
 }
 
 func (s *slice) ID() string                { return s.id }
+func (s *slice) Zone() string              { return s.m.cfg.Group.Zones[0] }
 func (s *slice) Group() string             { return s.m.cfg.Group.Name }
 func (s *slice) CreatedAt() time.Time      { return s.createdAt }
 func (s *slice) Labels() map[string]string { return maps.Clone(s.labels) }
@@ -76,4 +77,14 @@ func (s *slice) end(state vm.State) {
 			v.State, v.ChangedAt, v.InitPhase = state, s.m.now, ""
 		}
 	}
+}
+
+// Logs has one line for the state that the VM is in.
+func (s *slice) Logs(_ context.Context, vmID string, _ int) ([]string, error) {
+	for _, v := range s.Status().VMs {
+		if v.ID == vmID {
+			return []string{fmt.Sprintf("%s is %v", v.ID, v.State)}, nil
+		}
+	}
+	return nil, fmt.Errorf("slice %s has no VM %q", s.id, vmID)
 }

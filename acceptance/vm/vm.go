@@ -10,6 +10,7 @@ import (
 	. "iris/acceptance"
 	"iris/chaos"
 	"iris/fakevm"
+	"iris/iris/provision"
 	"iris/iris/vm"
 )
 
@@ -33,13 +34,13 @@ var _ = InEachMode("a scale group's machines", VM, Chaos, Without{Mode: Process,
 
 	It("quota_exceeded_retry: creates a slice once the quota allows it", func(ctx SpecContext) {
 		manager := cloud(fakevm.Config{Failure: fakevm.QuotaExceeded})
-		_, err := vm.Create(ctx, manager, on, nil)
+		_, err := provision.Create(ctx, manager, on, vm.Request{})
 		Expect(err).To(MatchError(vm.ErrQuotaExceeded))
 		Expect(err).To(MatchError(ContainSubstring("quota exceeded for test in us-central1-a")))
 		Expect(manager.Slices()).To(BeEmpty(), "a refused creation leaves nothing")
 
 		manager.SetFailureMode(fakevm.None)
-		slice, err := vm.Create(ctx, manager, on, nil)
+		slice, err := provision.Create(ctx, manager, on, vm.Request{})
 		Expect(err).NotTo(HaveOccurred())
 		manager.Tick(time.Now())
 		Expect(slice.Status().AllReady()).To(BeTrueBecause("no delay is left: %+v", slice.Status()))
@@ -48,7 +49,7 @@ var _ = InEachMode("a scale group's machines", VM, Chaos, Without{Mode: Process,
 	It("vm_init_stuck: a machine whose worker never comes up is never ready", func(ctx SpecContext) {
 		const never = 999_999_999 * time.Millisecond
 		manager := cloud(fakevm.Config{InitDelay: never})
-		slice, err := vm.Create(ctx, manager, on, nil)
+		slice, err := provision.Create(ctx, manager, on, vm.Request{})
 		Expect(err).NotTo(HaveOccurred())
 		for _, later := range []time.Duration{0, time.Hour, never - 1} {
 			manager.Tick(slice.CreatedAt().Add(later))
@@ -59,7 +60,7 @@ var _ = InEachMode("a scale group's machines", VM, Chaos, Without{Mode: Process,
 
 	It("vm_preempted: a slice that is terminated is gone for good", func(ctx SpecContext) {
 		manager := cloud(fakevm.Config{})
-		slice, err := vm.Create(ctx, manager, on, nil)
+		slice, err := provision.Create(ctx, manager, on, vm.Request{})
 		Expect(err).NotTo(HaveOccurred())
 		manager.Tick(time.Now())
 		Expect(slice.Status().AllReady()).To(BeTrueBecause("no delay is left: %+v", slice.Status()))
@@ -74,11 +75,11 @@ var _ = InEachMode("a scale group's machines", VM, Chaos, Without{Mode: Process,
 		manager := cloud(fakevm.Config{})
 		_, err := rules.Enable("vm.create", chaos.Match("group", "test"), chaos.MaxFailures(1))
 		Expect(err).NotTo(HaveOccurred())
-		_, err = vm.Create(ctx, manager, on, nil)
+		_, err = provision.Create(ctx, manager, on, vm.Request{})
 		Expect(err).To(MatchError(chaos.ErrInjected))
 		Expect(manager.Slices()).To(BeEmpty())
 
-		_, err = vm.Create(ctx, manager, on, nil)
+		_, err = provision.Create(ctx, manager, on, vm.Request{})
 		Expect(err).NotTo(HaveOccurred())
 		Expect(manager.ListSlices(ctx)).To(HaveLen(1))
 		Expect(rules.Verify()).To(Succeed())

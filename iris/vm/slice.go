@@ -7,12 +7,14 @@ import (
 	"time"
 )
 
-// Slice is the atomic unit of scaling. All methods are safe for concurrent use; only Terminate may do I/O.
+// Slice is the atomic unit of scaling. All methods are safe for concurrent use; only Terminate and Logs may do I/O.
 type Slice interface {
 	// ID names the slice. It is unique on the platform and is never used again.
 	ID() string
 	// Group is the name of the scale group that the slice belongs to.
 	Group() string
+	// Zone is where it is, one of the group's.
+	Zone() string
 	// Labels are those the slice was created with: how a restarted controller recognises its own.
 	Labels() map[string]string
 	// CreatedAt is when the platform accepted the creation.
@@ -23,6 +25,9 @@ type Slice interface {
 	// were FAILED or PREEMPTED before. It is idempotent: terminating a slice that is gone returns nil. After an error
 	// the slice may still exist and cost money: call it again. An ended ctx is such an error.
 	Terminate(ctx context.Context) error
+	// Logs are the last lines, at most n, of what one of its VMs said while it booted and came up, for people. The error is
+	// that the slice has no such VM, that nothing is kept of it, or ctx's.
+	Logs(ctx context.Context, vmID string, n int) ([]string, error)
 }
 
 // VM is a snapshot of one machine of a slice.
@@ -30,10 +35,11 @@ type VM struct {
 	ID        string
 	State     State
 	Address   string    // host name or IP address; empty until the machine has booted
-	WorkerID  string    // the worker that runs on it; empty until READY
+	WorkerID  string    // the worker that runs on it, or will; empty until the machine has booted
 	InitPhase string    // what INITIALIZING is busy with, such as "registration"; else empty
 	InitError string    // why it is FAILED; for people
 	ChangedAt time.Time // when it entered State
+	LeavesAt  time.Time // when the platform will take it away, if it gave notice (STOPPING); else zero
 }
 
 // SliceStatus is a snapshot of a slice: its VMs in a fixed order. Of an empty slice nothing is true.

@@ -1,4 +1,4 @@
-package vm_test
+package provision_test
 
 import (
 	"errors"
@@ -10,6 +10,7 @@ import (
 
 	"iris/chaos"
 	"iris/fakevm"
+	"iris/iris/provision"
 	"iris/iris/vm"
 )
 
@@ -38,7 +39,7 @@ func arm(t *testing.T, opts ...chaos.Option) chaos.Labels {
 func TestCreateHandsTheLabelsToTheManager(t *testing.T) {
 	m := newManager(t)
 	labels := map[string]string{"owner": "iris"}
-	s, err := vm.Create(t.Context(), m, chaos.Labels{"group": "test"}, labels)
+	s, err := provision.Create(t.Context(), m, chaos.Labels{"group": "test"}, vm.Request{Labels: labels})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -50,7 +51,7 @@ func TestCreateHandsTheLabelsToTheManager(t *testing.T) {
 func TestCreateReturnsTheErrorOfTheManager(t *testing.T) {
 	m := newManager(t)
 	m.SetFailureMode(fakevm.QuotaExceeded)
-	s, err := vm.Create(t.Context(), m, chaos.Labels{"group": "test"}, nil)
+	s, err := provision.Create(t.Context(), m, chaos.Labels{"group": "test"}, vm.Request{})
 	if s != nil || !errors.Is(err, vm.ErrQuotaExceeded) {
 		t.Errorf("got %v, %v; want ErrQuotaExceeded", s, err)
 	}
@@ -59,7 +60,7 @@ func TestCreateReturnsTheErrorOfTheManager(t *testing.T) {
 func TestAFiringFailsTheCreationBeforeTheManagerIsAsked(t *testing.T) {
 	m := newManager(t)
 	on := arm(t, chaos.MaxFailures(1))
-	s, err := vm.Create(t.Context(), m, on, nil)
+	s, err := provision.Create(t.Context(), m, on, vm.Request{})
 	if s != nil || !errors.Is(err, chaos.ErrInjected) || status.Code(err) != codes.Unavailable {
 		t.Errorf("got %v, %v; want an injected UNAVAILABLE", s, err)
 	}
@@ -69,14 +70,14 @@ func TestAFiringFailsTheCreationBeforeTheManagerIsAsked(t *testing.T) {
 	if left := m.Slices(); len(left) != 0 {
 		t.Errorf("the failed creation leaves %v", left)
 	}
-	if _, err := vm.Create(t.Context(), m, on, nil); err != nil {
+	if _, err := provision.Create(t.Context(), m, on, vm.Request{}); err != nil {
 		t.Errorf("after the only firing: %v", err)
 	}
 }
 
 func TestAFiringCanPassForQuota(t *testing.T) {
 	on := arm(t, chaos.Err(vm.ErrQuotaExceeded))
-	_, err := vm.Create(t.Context(), newManager(t), on, nil)
+	_, err := provision.Create(t.Context(), newManager(t), on, vm.Request{})
 	if !errors.Is(err, vm.ErrQuotaExceeded) || !errors.Is(err, chaos.ErrInjected) {
 		t.Errorf("got %v, want an injected ErrQuotaExceeded", err)
 	}
@@ -85,7 +86,7 @@ func TestAFiringCanPassForQuota(t *testing.T) {
 func TestAFiringInOneGroupLeavesTheOthersAlone(t *testing.T) {
 	on := arm(t, chaos.MayNotFire())
 	on["group"] = "other"
-	if _, err := vm.Create(t.Context(), newManager(t), on, nil); err != nil {
+	if _, err := provision.Create(t.Context(), newManager(t), on, vm.Request{}); err != nil {
 		t.Error(err)
 	}
 }

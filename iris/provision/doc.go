@@ -1,0 +1,3 @@
+// Package provision carries out what is decided about slices: it has them created, listed and terminated, each behind a
+// chaos site.
+package provision
