@@ -65,6 +65,7 @@ var sideways = []struct{ from, to, why string }{
 	{"iris/peers", "iris/bundle", "controllers keep bundles together"},
 	{"iris/keeper", "iris/runtime", "it is a runtime whose commands survive the worker, and runs them with the one whose do not"},
 	{"iris/keeper", "iris/network", "worker and keeper talk gRPC, with the limits that all of Iris has"},
+	{"iris/state", "iris/vm", "a slice is in the states, and a group described in the words, of the contract"},
 	{"iris/config", "iris/vm", "a cluster file describes its scale groups in the words of the contract"},
 }
 
