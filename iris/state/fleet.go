@@ -46,10 +46,29 @@ const (
 	RefusedUnknown                    // it did not answer in time: there may be a slice
 )
 
-// Groups are all scale groups, by rank, then by name.
+// Groups are all scale groups, by rank, then by name: those that are configured, and those that were and have slices.
 func (c *Cluster) Groups() []*ScaleGroup {
-	return slices.SortedFunc(maps.Values(c.fleet.groups), func(a, b *ScaleGroup) int {
-		return cmp.Or(cmp.Compare(a.Rank, b.Rank), cmp.Compare(a.Name, b.Name))
+	var all []*ScaleGroup
+	for _, g := range c.fleet.groups {
+		if !g.Removed || c.fleet.count(g.Name) > 0 {
+			all = append(all, g)
+		}
+	}
+	slices.SortFunc(all, func(a, b *ScaleGroup) int { return cmp.Or(cmp.Compare(a.Rank, b.Rank), cmp.Compare(a.Name, b.Name)) })
+	return all
+}
+
+// HasGroups reports whether exactly these are configured.
+func (c *Cluster) HasGroups(groups []Group) bool {
+	configured := 0
+	for _, g := range c.fleet.groups {
+		if !g.Removed {
+			configured++
+		}
+	}
+	return configured == len(groups) && !slices.ContainsFunc(groups, func(g Group) bool {
+		known := c.fleet.groups[g.Name]
+		return known == nil || known.Removed || !known.Group.equal(g)
 	})
 }
 
@@ -79,17 +98,9 @@ func (c *Cluster) setGroups(now time.Time, cmd SetGroups) {
 	for name, g := range c.fleet.groups {
 		if !kept[name] {
 			g.Removed = true
-			c.dropGroup(g)
 		}
 	}
 	c.reviewAll(now)
-}
-
-// dropGroup forgets a group that was removed, once it has no slices.
-func (c *Cluster) dropGroup(g *ScaleGroup) {
-	if g.Removed && !slices.ContainsFunc(c.fleet.slices, func(s *Slice) bool { return s.Group == g.Name }) {
-		delete(c.fleet.groups, g.Name)
-	}
 }
 
 // count is how many slices a group has, those included that are being given back: they still cost.
@@ -287,7 +298,6 @@ func (c *Cluster) removeSlice(now time.Time, s *Slice, cause string, seen bool) 
 	delete(c.fleet.byID, s.ID)
 	maps.DeleteFunc(c.fleet.gone, func(_ string, g Gone) bool { return now.Sub(g.At) > goneFor })
 	c.fleet.gone[s.ID] = Gone{ID: s.ID, Group: s.Group, At: now, Cause: cause, Seen: seen}
-	c.dropGroup(c.fleet.groups[s.Group])
 }
 
 // EventKind is what happened to a slice.

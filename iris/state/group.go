@@ -61,6 +61,13 @@ type Pace struct {
 	ShortLived time.Duration
 }
 
+func (g Group) equal(other Group) bool {
+	return slices.Equal(g.Zones, other.Zones) && maps.Equal(g.Attributes, other.Attributes) && g.Name == other.Name &&
+		g.AcceleratorVariant == other.AcceleratorVariant && g.MinSlices == other.MinSlices && g.MaxSlices == other.MaxSlices &&
+		g.BufferSlices == other.BufferSlices && g.VMs == other.VMs && g.Capacity == other.Capacity && g.Rank == other.Rank &&
+		g.Pace == other.Pace
+}
+
 // Worker is the attributes of the worker on one VM of a slice, without the worker's own id.
 func (g *Group) Worker(slice, zone string, vm int) map[string]string {
 	all := map[string]string{AttributeDeviceType: "cpu"}
@@ -95,7 +102,8 @@ type ScaleGroup struct {
 	NextDown time.Time
 	// Made counts the slices ever asked for: the number in the id of the next one.
 	Made int64
-	// Removed: it is not configured any more and goes with its last slice.
+	// Removed: it is not configured any more. Its slices go, and nothing is left but the number of the next one: no id is used
+	// twice.
 	Removed bool
 }
 

@@ -111,7 +111,7 @@ func (s *Slice) follows() vm.State {
 		return vm.Failed
 	case slices.ContainsFunc(s.VMs, is(vm.Stopping)):
 		return vm.Unhealthy
-	case !slices.ContainsFunc(s.VMs, func(v vm.VM) bool { return s.workerOf(v) == nil }):
+	case s.Live() >= len(s.VMs):
 		return vm.Ready
 	case !s.ReadyAt.IsZero():
 		return vm.Unhealthy
