@@ -43,24 +43,42 @@ func TestAMistakeIsRefusedWithItsLine(t *testing.T) {
 		line     string // that the mistake is on
 		want     string
 	}{
-		"unknown key": {"poll_interval: 5s", "poll_intervall: 5s", "poll_intervall", "worker.poll_intervall: unknown key; known are heartbeat_interval, poll_interval, kill_grace"},
+		"unknown key": {
+			"poll_interval: 5s", "poll_intervall: 5s", "poll_intervall",
+			"worker.poll_intervall: unknown key; known are heartbeat_interval, poll_interval, kill_grace",
+		},
 		"duplicate key": {
 			"poll_interval: 5s", "kill_grace: 5s", "kill_grace: 5s        #",
 			`the key "kill_grace" is there twice, first in line 12; remove one`,
 		},
-		"number for duration": {"poll_interval: 5s", "poll_interval: 5", "poll_interval", "worker.poll_interval is 5; it must be a duration such as 90s"},
-		"list for number":     {"cpu: 4", "cpu: [4]", "cpu: [4]", "groups[0].cpu is a list; it must be a number"},
-		"text for number":     {"cpu: 4", "cpu: four", "cpu: four", `groups[0].cpu is "four"; it must be a number`},
+		"number for duration": {
+			"poll_interval: 5s", "poll_interval: 5", "poll_interval",
+			"worker.poll_interval is 5; it must be a duration such as 90s",
+		},
+		"list for number": {"cpu: 4", "cpu: [4]", "cpu: [4]", "groups[0].cpu is a list; it must be a number"},
+		"text for number": {"cpu: 4", "cpu: four", "cpu: four", `groups[0].cpu is "four"; it must be a number`},
 		"fraction of a slice": {
 			"min_slices: 2", "min_slices: 1.5", "min_slices",
 			"groups[0].min_slices is 1.5; it must be a whole number",
 		},
-		"bad size":          {"memory: 16GiB", "memory: 16GiBB", "memory", `groups[0].memory is "16GiBB"; it must be a size such as 16GiB`},
-		"size out of range": {"memory: 16GiB", "memory: 8EiB", "memory", `groups[0].memory is "8EiB"; it must be a size such as 16GiB`},
-		"list for size":     {"memory: 16GiB", "memory: [1]", "memory", "groups[0].memory is a list; it must be a size such as 16GiB"},
-		"no memory":         {"memory: 16GiB", "memory: 0", "memory", "groups[0] cpu: memory is 0 bytes; it must be positive, and at most 1.0 PiB"},
-		"no cpu":            {"cpu: 4", "cpu: 0", "cpu: 0", "groups[0] cpu: cpu is 0; it must be 0.001 to 100000 cores"},
-		"cpu not a number":  {"cpu: 4", "cpu: .nan", "cpu: .nan", "groups[0] cpu: cpu is NaN; it must be 0.001 to 100000 cores"},
+		"bad size": {
+			"memory: 16GiB", "memory: 16GiBB", "memory",
+			`groups[0].memory is "16GiBB"; it must be a size such as 16GiB`,
+		},
+		"size out of range": {
+			"memory: 16GiB", "memory: 8EiB", "memory",
+			`groups[0].memory is "8EiB"; it must be a size such as 16GiB`,
+		},
+		"list for size": {
+			"memory: 16GiB", "memory: [1]", "memory",
+			"groups[0].memory is a list; it must be a size such as 16GiB",
+		},
+		"no memory": {
+			"memory: 16GiB", "memory: 0", "memory",
+			"groups[0] cpu: memory is 0 bytes; it must be positive, and at most 1.0 PiB",
+		},
+		"no cpu":           {"cpu: 4", "cpu: 0", "cpu: 0", "groups[0] cpu: cpu is 0; it must be 0.001 to 100000 cores"},
+		"cpu not a number": {"cpu: 4", "cpu: .nan", "cpu: .nan", "groups[0] cpu: cpu is NaN; it must be 0.001 to 100000 cores"},
 		"endless cpu": {
 			"cpu: 4", "cpu: .inf", "cpu: .inf",
 			"groups[0] cpu: cpu is +Inf; it must be 0.001 to 100000 cores",
@@ -68,7 +86,8 @@ func TestAMistakeIsRefusedWithItsLine(t *testing.T) {
 		"negative duration": {"kill_grace: 5s", "kill_grace: -5s", "kill_grace", "worker.kill_grace is -5s; it cannot be negative"},
 		"negative count":    {"rounds: 5", "rounds: -1", "rounds", "controller.dispatch_rounds is -1; it cannot be negative"},
 		"duplicate group": {
-			"  - name: cpu\n", "  - {name: cpu, cpu: 1, memory: 1GiB, min_slices: 1, max_slices: 1, zones: [a]}\n  - name: cpu\n", "  - name: cpu",
+			"  - name: cpu\n", "  - {name: cpu, cpu: 1, memory: 1GiB, min_slices: 1, max_slices: 1, zones: [a]}\n  - name: cpu\n",
+			"  - name: cpu",
 			"groups[1] cpu: name is that of groups[0] too",
 		},
 		"group without zones": {"    zones: [local]\n", "", "  - name: cpu", "groups[0] cpu: zones is empty"},

@@ -27,7 +27,8 @@ func FuzzParse(f *testing.F) {
 	for _, text := range []string{
 		"", "~", "- a", "name: a\n---\nname: b", "name: &a a\ngroups: &g [*g]", "groups: [&g {<<: *g}]", "name: !!str 5", "? [a]\n: b",
 		"name: a\nname: b", "name: |\n  a\n", "name: 'a'\nworker: {poll_interval: 1e3}", "controller: {dispatch_rounds: 0x10}",
-		"name: c\nworker: {<<: {poll_interval: 5s}}", "name: *a", "name: c\ngroups:\n- {}\n-\n- ~", "name: c\ngroups: [{ssh: {hosts: [{}]}}]",
+		"name: c\nworker: {<<: {poll_interval: 5s}}", "name: *a", "name: c\ngroups:\n- {}\n-\n- ~",
+		"name: c\ngroups: [{ssh: {hosts: [{}]}}]",
 	} {
 		f.Add(text)
 	}

@@ -84,8 +84,9 @@ func TestAPoolOfHostsIsRead(t *testing.T) {
 		t.Fatal(err)
 	}
 	same(t, *c.Groups[0].SSH, config.SSH{
-		User: "iris", Key: "/etc/iris/id", KnownHosts: "/etc/iris/known_hosts", Iris: "/opt/iris", Controller: "10.0.0.1:7070,10.0.0.2:7070",
-		Hosts: []config.Host{{"a:22", "us-1"}, {"b:22", "us-1"}, {"c:22", "us-2"}, {"d:22", "us-2"}},
+		User: "iris", Key: "/etc/iris/id", KnownHosts: "/etc/iris/known_hosts", Iris: "/opt/iris",
+		Controller: "10.0.0.1:7070,10.0.0.2:7070",
+		Hosts:      []config.Host{{"a:22", "us-1"}, {"b:22", "us-1"}, {"c:22", "us-2"}, {"d:22", "us-2"}},
 	})
 	order := c.ScaleGroups()
 	if order[0].Name != "other" || order[1].Name != "pool" || order[1].Rank != 1 || order[1].VMs != 2 {
@@ -116,7 +117,10 @@ func TestAMistakeInAGroupIsRefusedWithItsLine(t *testing.T) {
 		{"buffer_slices: 1", "buffer_slices: -1", "", "buffer_slices is -1; it must not be negative"},
 		{"cpu: 4", "vms_per_slice: -1\n    cpu: 4", "vms_per_slice", "vms_per_slice is -1; it must be positive, or 0"},
 		{"zones: [us-1, us-2]", "zones: [us-1, us-2, us-1]", "", `zones[2] repeats "us-1"; remove it`},
-		{"zones: [us-1, us-2]", "zones: [us-1, us-2, us-3]", "      hosts:", `ssh.hosts has 0 in zone "us-3", but a slice needs 2; add hosts, or remove`},
+		{
+			"zones: [us-1, us-2]", "zones: [us-1, us-2, us-3]", "      hosts:",
+			`ssh.hosts has 0 in zone "us-3", but a slice needs 2; add hosts, or remove`,
+		},
 		{"priority: 10", "priority: -1", "", "priority is -1; it must be at least 1 (default 100)"},
 		{"priority: 10", "priority: high", "", `groups[0].priority is "high"; it must be a whole number`},
 		{"[other]", "[pool, other]", "", "after[0] is the group itself; remove it"},
@@ -135,19 +139,30 @@ func TestAMistakeInAGroupIsRefusedWithItsLine(t *testing.T) {
 			"boot_timeout: 60s", "backoff_initial: 2m, backoff_max: 1m", "",
 			"pace.backoff_max is 1m0s, below backoff_initial 2m0s; raise the one or lower the other",
 		},
-		{"platform: ssh", "platform: gcp", "", `platform is "gcp"; it must be fixed (machines that are there from the start), local or ssh`},
+		{
+			"platform: ssh", "platform: gcp", "",
+			`platform is "gcp"; it must be fixed (machines that are there from the start), local or ssh`,
+		},
 		{"platform: ssh", "platform: local", "ssh:", "ssh is for platform ssh; remove it, or say platform: ssh"},
 		{"cpu: 4", "boot_delay: 1s\n    cpu: 4", "boot_delay", "boot_delay is for platform local; remove it"},
 		{"cpu: 4", "init_delay: 1s\n    cpu: 4", "init_delay", "init_delay is for platform local; remove it"},
 		{"      user: iris\n", "", "ssh:", "ssh.user is missing; name whom to log in as"},
 		{"      key: /etc/iris/id\n", "", "ssh:", "ssh.key is missing; name the file of the private key"},
 		{"      known_hosts: /etc/iris/known_hosts\n", "", "ssh:", "ssh.known_hosts is missing; name the file"},
-		{"controller: 10.0.0.1:7070", "controller: 10.0.0.1", "", `ssh.controller has "10.0.0.1"; it must be addresses that hosts reach`},
+		{
+			"controller: 10.0.0.1:7070", "controller: 10.0.0.1", "",
+			`ssh.controller has "10.0.0.1"; it must be addresses that hosts reach`,
+		},
 		{`"a:22"`, `"a"`, "", `ssh.hosts[0].address is "a"; it must be host:port, such as tpu-1:22`},
 		{"a:22", ":22", "", `ssh.hosts[0].address is ":22"; it must be host:port`},
 		{"a:22", "a:0", "", `ssh.hosts[0].address is "a:0"; it must be host:port`},
 		{"a:22", "a:65536", "", `ssh.hosts[0].address is "a:65536"; it must be host:port`},
-		{"d:22", "c:22", "c:22\", zone: us-2}\n  -", `ssh.hosts[3].address is "c:22", as is groups[0].ssh.hosts[2].address; remove one of them`},
+		{"a:22", "iris@a:22", "", `ssh.hosts[0].address is "iris@a:22"; it must be host:port`},
+		{"7070,10", "7070, 10", "", `ssh.controller has " 10.0.0.2:7070"; it must be addresses that hosts reach`},
+		{
+			"d:22", "c:22", "c:22\", zone: us-2}\n  -",
+			`ssh.hosts[3].address is "c:22", as is groups[0].ssh.hosts[2].address; remove one of them`,
+		},
 		{"boot_delay: 1s", "boot_delay: -1s", "", "groups[1] other: boot_delay is -1s; it cannot be negative"},
 	} {
 		t.Run(c.to, func(t *testing.T) {
@@ -178,7 +193,8 @@ func TestAMistakeInAGroupIsRefusedWithItsLine(t *testing.T) {
 func TestWhatAFixedGroupCannotHaveIsAnsweredWithWhatToDo(t *testing.T) {
 	const fixed = "name: c\ngroups:\n  - {name: a, cpu: 1, memory: 1GiB, min_slices: 2, max_slices: 2, zones: [z], %s}\n" +
 		"  - {name: b, platform: local, cpu: 1, memory: 1GiB, max_slices: 2, zones: [z]}"
-	const remove = " is for groups that grow and shrink, which one of platform fixed does not; remove it, or say platform: local or platform: ssh"
+	const remove = " is for groups that grow and shrink, which one of platform fixed does not; remove it, or say platform: local " +
+		"or platform: ssh"
 	for text, want := range map[string]string{
 		"attributes: {device-type: cpu, zone: z, tpu-name: x}": "",
 		"platform: fixed":          "",
@@ -202,8 +218,8 @@ func TestWhatAFixedGroupCannotHaveIsAnsweredWithWhatToDo(t *testing.T) {
 		}
 	}
 	_, err := config.Parse("c.yaml", []byte("name: c\ngroups:\n  - {name: a, cpu: 1, memory: 1GiB, max_slices: 2, zones: [z]}\n"))
-	same(t, fmt.Sprint(err), "c.yaml:3: groups[0] a: min_slices is 0, below max_slices 2, but a group of platform fixed does not grow; "+
-		"make them equal, or say platform: local or platform: ssh")
+	same(t, fmt.Sprint(err), "c.yaml:3: groups[0] a: min_slices is 0, below max_slices 2, but a group of platform fixed does not "+
+		"grow; make them equal, or say platform: local or platform: ssh")
 }
 
 func TestAPoolNeedsItsSection(t *testing.T) {
@@ -211,10 +227,11 @@ func TestAPoolNeedsItsSection(t *testing.T) {
 	for text, want := range map[string]string{
 		"": "c.yaml:3: groups[0] a: ssh is missing; say with which user, key, known_hosts and hosts",
 		", ssh: {user: u, key: k, known_hosts: h}": "c.yaml:3: groups[0] a: ssh.hosts is empty; name at least one",
-		", ssh: {user: u, key: k, known_hosts: h, hosts: [{address: 'a:1', zone: y}, {address: 'b:1'}, {address: 'c:1', zone: x}]}": "" +
-			"c.yaml:3: groups[0] a: ssh.hosts[1].zone is missing; name one of the group's 2 zones\n" +
-			"c.yaml:3: groups[0] a: ssh.hosts[2].zone is \"x\", which is no zone of the group; known are y, z\n" +
-			"c.yaml:3: groups[0] a: ssh.hosts has 0 in zone \"z\", but a slice needs 1; add hosts, or remove the zone",
+		", ssh: {user: u, key: k, known_hosts: h,\n" +
+			"hosts: [{address: 'a:1', zone: y}, {address: 'b:1'}, {address: 'c:1', zone: x}]}": "" +
+			"c.yaml:4: groups[0] a: ssh.hosts[1].zone is missing; name one of the group's 2 zones\n" +
+			"c.yaml:4: groups[0] a: ssh.hosts[2].zone is \"x\", which is no zone of the group; known are y, z\n" +
+			"c.yaml:4: groups[0] a: ssh.hosts has 0 in zone \"z\", but a slice needs 1; add hosts, or remove the zone",
 	} {
 		_, err := config.Parse("c.yaml", fmt.Appendf(nil, group, text))
 		same(t, fmt.Sprint(err), want)

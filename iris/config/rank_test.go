@@ -147,5 +147,6 @@ func TestAPaceIsTheGroupsThenThatOfAllThenTheDefault(t *testing.T) {
 	c.Autoscaler.Pace = config.Pace{BootTimeout: time.Second, InitTimeout: time.Second}
 	c.Groups[0].Pace = config.Pace{BootTimeout: 2 * time.Second}
 	p := c.ScaleGroups()[0].Pace
-	same(t, []time.Duration{p.BootTimeout, p.InitTimeout, p.ShortLived}, []time.Duration{2 * time.Second, time.Second, 5 * time.Minute})
+	same(t, []time.Duration{p.BootTimeout, p.InitTimeout, p.ShortLived},
+		[]time.Duration{2 * time.Second, time.Second, 5 * time.Minute})
 }

@@ -187,7 +187,8 @@ func (r *reader) pairs(at string, node ast.Node) []pair {
 		case key.Type() != ast.StringType:
 			r.wrong = append(r.wrong, mistake{at, fmt.Sprintf("the key %s is no text; put it in quotes", name), line})
 		case same >= 0:
-			r.wrong = append(r.wrong, mistake{at, fmt.Sprintf("the key %q is there twice, first in line %d; remove one", name, own[same].line), line})
+			text := fmt.Sprintf("the key %q is there twice, first in line %d; remove one", name, own[same].line)
+			r.wrong = append(r.wrong, mistake{at, text, line})
 		default:
 			own = append(own, pair{name, line, entries.Value()})
 		}

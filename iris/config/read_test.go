@@ -115,12 +115,12 @@ groups:
 
 func TestAMistakeInWhatIsSharedHasTheLineWhereItIsWritten(t *testing.T) {
 	for text, want := range map[string]string{
-		"name: c\nworker:\n  poll_interval: *later\n  kill_grace: &later 5s\n": "c.yaml:3: worker.poll_interval is *later, but nothing " +
-			"before it is called &later",
+		"name: c\nworker:\n  poll_interval: *later\n  kill_grace: &later 5s\n": "" +
+			"c.yaml:3: worker.poll_interval is *later, but nothing before it is called &later",
 		"name: c\nworker: &w\n  poll_interval: 1s\n  <<: *w\n": "c.yaml:2: worker: << brings in what it is part of",
 		"name: c\nworker: &w\n  poll_interval: 1s\n  <<: 5\n":  "c.yaml:2: worker is 5; it must be a mapping of keys to values",
-		"name: c\nautoscaler:\n  pace: &p {boot_timeout: 1}\ngroups:\n  - {name: a, platform: local, max_slices: 1, cpu: 1, memory: 1, " +
-			"zones: [z], pace: *p}\n": "c.yaml:3: autoscaler.pace.boot_timeout is 1; it must be a duration such as 90s or 5m\n" +
+		"name: c\nautoscaler:\n  pace: &p {boot_timeout: 1}\ngroups:\n  - {name: a, platform: local, max_slices: 1, cpu: 1, " +
+			"memory: 1, zones: [z], pace: *p}\n": "c.yaml:3: autoscaler.pace.boot_timeout is 1; it must be a duration such as 90s or 5m\n" +
 			"c.yaml:3: groups[0].pace.boot_timeout is 1; it must be a duration such as 90s or 5m",
 	} {
 		_, err := config.Parse("c.yaml", []byte(text))

@@ -92,9 +92,10 @@ func (r *review) checkHostsOnce(groups []Group) {
 	}
 }
 
-// reachable reports whether an address is one that can be dialled from elsewhere: host:port.
+// reachable reports whether an address is one that can be dialled from elsewhere: host:port, and nothing around it, such as the
+// user's name.
 func reachable(address string) bool {
 	host, port, err := net.SplitHostPort(address)
 	n, e := strconv.Atoi(port)
-	return err == nil && e == nil && host != "" && n > 0 && n <= 65535
+	return err == nil && e == nil && host != "" && !strings.ContainsAny(host, "@/ \t\r\n") && n > 0 && n <= 65535
 }
