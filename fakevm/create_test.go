@@ -45,13 +45,8 @@ func refused(t testing.TB, m *fakevm.Manager, r vm.Request, want error, text str
 func hang(t testing.TB, m *fakevm.Manager, r vm.Request) {
 	t.Helper()
 	ctx, cancel := context.WithCancelCause(t.Context())
-	done := make(chan error)
-	go func() {
-		_, err := m.CreateSlice(&waited{Context: ctx, asked: cancel}, r)
-		done <- err
-	}()
-	if err := <-done; !errors.Is(err, context.Canceled) {
-		t.Errorf("got %v, want context.Canceled", err)
+	if s, err := m.CreateSlice(&waited{Context: ctx, asked: cancel}, r); s != nil || !errors.Is(err, context.Canceled) {
+		t.Errorf("got %v, %v; want context.Canceled", s, err)
 	}
 }
 

@@ -88,7 +88,7 @@ func (m *Manager) refusal(zone string, mode FailureMode) error {
 func (m *Manager) FailTerminations(n int) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	m.refuse = max(n, 0)
+	m.refuse = n
 }
 
 // FailVM makes one VM FAILED, and why its InitError, unless it is gone already. The rest of its slice goes on. The error is

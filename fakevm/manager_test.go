@@ -314,7 +314,10 @@ func TestAnEndedContextChangesNothing(t *testing.T) {
 	cancel()
 	_, created := m.CreateSlice(ctx, vm.Request{})
 	_, listed := m.ListSlices(ctx)
-	for call, err := range map[string]error{"create": created, "list": listed, "terminate": s.Terminate(ctx)} {
+	_, logged := s.Logs(ctx, "fake-slice-test-0-vm-0", 1)
+	for call, err := range map[string]error{
+		"create": created, "list": listed, "terminate": s.Terminate(ctx), "logs": logged,
+	} {
 		if !errors.Is(err, context.Canceled) {
 			t.Errorf("%s: %v, want context.Canceled", call, err)
 		}

@@ -89,7 +89,6 @@ func (m *Manager) advance(until time.Time) {
 			m.late = slices.Delete(m.late, e.late, e.late+1)
 			m.arrive(r)
 		}
-		m.wake()
 	}
 	m.now = until
 }

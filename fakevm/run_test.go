@@ -137,6 +137,28 @@ func TestWhileItRunsListsLagBehindNow(t *testing.T) {
 	})
 }
 
+// Run is held up for a minute by the start of one machine, and so does not see another leave.
+func TestTheBillDoesNotCountWhatRunIsLateToSee(t *testing.T) {
+	cfg := fakevm.Config{Group: group(), BootDelay: 10 * time.Second, Machines: slow{&recorder{}, time.Minute, 0}}
+	run(t, cfg, 1, func(t *testing.T, m *fakevm.Manager) {
+		begin := time.Now()
+		create(t, m)
+		after(begin, 5*time.Second)
+		s := create(t, m)
+		after(begin, 12*time.Second)
+		if err := m.Notice(s.ID(), 10*time.Second); err != nil {
+			t.Fatal(err)
+		}
+		for _, at := range []time.Duration{30 * time.Second, 2 * time.Minute} {
+			after(begin, at)
+			if got, want := m.Bill()[s.ID()], 17*time.Second; got != want {
+				t.Errorf("after %v it has cost %v, want %v", at, got, want)
+			}
+		}
+		wantStates(t, s, vm.Preempted)
+	})
+}
+
 func TestWhenRunHasEndedTimeMovesByTick(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		m, err := fakevm.New(fakevm.Config{Group: group(), BootDelay: time.Minute})
