@@ -252,10 +252,11 @@ func (c *Cluster) stopSlice(now time.Time, cmd StopSlice) {
 // nextDown is when another idle slice may be given back after one was, as far as the rate goes: up to a minute's worth at
 // once, and then one at a time.
 func (p Pace) nextDown(now, next time.Time) time.Time {
-	if least := now.Add(-time.Minute); next.Before(least) {
+	each := time.Minute / time.Duration(max(p.ScaleDownRate, 1))
+	if least := now.Add(each - time.Minute); next.Before(least) {
 		next = least
 	}
-	return next.Add(time.Minute / time.Duration(max(p.ScaleDownRate, 1)))
+	return next.Add(each)
 }
 
 // evict ends what runs on a slice. Its capacity is free when the workers confirm, or are gone (FM-9).
