@@ -172,8 +172,12 @@ func TestARefusedCreationLeavesNothingBehind(t *testing.T) {
 				"retry after SetFailureMode(None)",
 		},
 		{
-			fakevm.FailureMode(7), vm.ErrCreateFailed,
-			"slice creation failed for test in us-central1-a: FailureMode(7) is none of None, CreateFails, QuotaExceeded",
+			fakevm.Stockout, vm.ErrStockout,
+			"no machines in stock for test in us-central1-a: try another zone, or retry later",
+		},
+		{
+			fakevm.FailureMode(99), vm.ErrCreateFailed,
+			"slice creation failed for test in us-central1-a: FailureMode(99) is none of those that package fakevm has",
 		},
 	} {
 		m := newManager(t, fakevm.Config{Group: group(), Failure: c.mode})
