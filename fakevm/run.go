@@ -48,7 +48,7 @@ func (m *Manager) catchUp() (due <-chan time.Time, changed <-chan struct{}) {
 	m.mu.Lock()
 	defer m.release()
 	m.advance(m.clock())
-	if e, any := m.next(); any {
+	if e, more := m.next(); more {
 		due = time.After(time.Until(e.at))
 	}
 	if m.changed == nil {
@@ -77,8 +77,8 @@ func (m *Manager) clock() time.Time {
 // that the now. The caller holds the lock.
 func (m *Manager) advance(until time.Time) {
 	for {
-		e, any := m.next()
-		if !any || e.at.After(until) {
+		e, more := m.next()
+		if !more || e.at.After(until) {
 			break
 		}
 		m.now = e.at
@@ -103,18 +103,18 @@ type event struct {
 
 // next is the earliest event that is to come; false if there is none. Of those at the same instant the VMs of older slices
 // come first, and the requests last. The caller holds the lock.
-func (m *Manager) next() (first event, any bool) {
+func (m *Manager) next() (first event, more bool) {
 	for _, s := range m.slices {
 		for _, i := range s.vms {
-			if at, will := i.due(); will && (!any || at.Before(first.at)) {
-				first, any = event{at: at, vm: i}, true
+			if at, will := i.due(); will && (!more || at.Before(first.at)) {
+				first, more = event{at: at, vm: i}, true
 			}
 		}
 	}
 	for n, l := range m.late {
-		if !any || l.due.Before(first.at) {
-			first, any = event{at: l.due, late: n}, true
+		if !more || l.due.Before(first.at) {
+			first, more = event{at: l.due, late: n}, true
 		}
 	}
-	return first, any
+	return first, more
 }
