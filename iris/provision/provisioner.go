@@ -72,7 +72,8 @@ type Provisioner struct {
 }
 
 // New begins to list the slices of every group, at once and then every ListInterval. Everything the platforms say goes to
-// tell, which is called on many goroutines at once, may block, and gives up when its context ends. The owner calls Close.
+// tell, which is called on many goroutines at once, already before New returns. It may block, and gives up when its context
+// ends. The owner calls Close.
 func New(config Config, tell func(context.Context, News)) *Provisioner {
 	config.setDefaults()
 	ctx, stop := context.WithCancel(context.Background())
