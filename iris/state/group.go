@@ -40,7 +40,7 @@ type Pace struct {
 	ScaleUpCooldown time.Duration
 	// ScaleDownCooldown is how long after a round of creations no slice is given back for being idle. Default 300 s.
 	ScaleDownCooldown time.Duration
-	// ScaleDownRate is how many idle slices are given back in a minute, at the most. Default 10.
+	// ScaleDownRate is how many idle slices are given back in a minute; as many at once, if none was for a minute. Default 10.
 	ScaleDownRate int
 	// IdleThreshold is how long a slice runs nothing before it is idle. Default 300 s.
 	IdleThreshold time.Duration
@@ -59,6 +59,13 @@ type Pace struct {
 	UnhealthyTimeout time.Duration
 	// ShortLived: a slice that fails sooner than this after it was READY counts as a failure of its group. Default 300 s.
 	ShortLived time.Duration
+}
+
+func (g Group) equal(other Group) bool {
+	return slices.Equal(g.Zones, other.Zones) && maps.Equal(g.Attributes, other.Attributes) && g.Name == other.Name &&
+		g.AcceleratorVariant == other.AcceleratorVariant && g.MinSlices == other.MinSlices && g.MaxSlices == other.MaxSlices &&
+		g.BufferSlices == other.BufferSlices && g.VMs == other.VMs && g.Capacity == other.Capacity && g.Rank == other.Rank &&
+		g.Pace == other.Pace
 }
 
 // Worker is the attributes of the worker on one VM of a slice, without the worker's own id.
@@ -95,7 +102,8 @@ type ScaleGroup struct {
 	NextDown time.Time
 	// Made counts the slices ever asked for: the number in the id of the next one.
 	Made int64
-	// Removed: it is not configured any more and goes with its last slice.
+	// Removed: it is not configured any more. Its slices go, and nothing is left but the number of the next one: no id is used
+	// twice.
 	Removed bool
 }
 
