@@ -36,6 +36,7 @@ var floors = []struct {
 	{pkg: "iris/controller", floor: 3, is: "a participant: talks to the others over the wire alone"},
 	{pkg: "iris/worker", floor: 3, is: "a participant: talks to the others over the wire alone"},
 	{pkg: "iris/client", floor: 3, is: "a participant: talks to the others over the wire alone"},
+	{pkg: "iris/autoscaler", floor: 2, is: "decides which machines to ask for and to give back", pure: true},
 	{pkg: "iris/schedule", floor: 2, is: "decides who runs what", pure: true},
 	{pkg: "iris/runtime", floor: 2, is: "a part: runs the code of tasks"},
 	{pkg: "iris/view", floor: 2, is: "a part: writes what a controller says"},
@@ -65,6 +66,8 @@ var sideways = []struct{ from, to, why string }{
 	{"iris/peers", "iris/bundle", "controllers keep bundles together"},
 	{"iris/keeper", "iris/runtime", "it is a runtime whose commands survive the worker, and runs them with the one whose do not"},
 	{"iris/keeper", "iris/network", "worker and keeper talk gRPC, with the limits that all of Iris has"},
+	{"iris/autoscaler", "iris/schedule", "what was not placed is asked for, and held against machines to come as it will be placed"},
+	{"iris/state", "iris/vm", "a slice is in the states, and a group described in the words, of the contract"},
 	{"iris/config", "iris/vm", "a cluster file describes its scale groups in the words of the contract"},
 }
 

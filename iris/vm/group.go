@@ -13,6 +13,7 @@ type GroupConfig struct {
 	AcceleratorVariant string   // such as "v4-8"; empty means CPU
 	MinSlices          int      // kept even when idle; default 0
 	MaxSlices          int      // at least 1
+	BufferSlices       int      // READY and idle ones kept for what may come, within MaxSlices; default 0
 	Zones              []string // at least one; slices are created in the first
 	VMsPerSlice        int      // overrides the number of VMs that follows from the variant; 0 means it follows
 }
@@ -37,6 +38,9 @@ func (g GroupConfig) Validate() error {
 	if g.MinSlices > g.MaxSlices {
 		mistake("min_slices is %d, above max_slices %d; lower the one or raise the other", g.MinSlices, g.MaxSlices)
 	}
+	if g.BufferSlices < 0 {
+		mistake("buffer_slices is %d; it must not be negative", g.BufferSlices)
+	}
 	if len(g.Zones) == 0 {
 		mistake("zones is empty; name at least one, such as us-central1-a")
 	}
@@ -53,6 +57,9 @@ func (g GroupConfig) Validate() error {
 	}
 	return errors.Join(mistakes...)
 }
+
+// Topology is how the chips of a slice are laid out, such as "4x4"; empty for CPU and unknown variants.
+func (g GroupConfig) Topology() string { return topology(g.AcceleratorVariant) }
 
 // VMCount is the number of VMs in one slice of the group: VMsPerSlice if set, 1 for CPU, else what the TPU variant
 // has. The error says how to correct the config; Validate reports it too.

@@ -191,3 +191,15 @@ func TestValidateReportsASingleMistakeAlone(t *testing.T) {
 		}
 	}
 }
+
+// The layout of a slice has as many chips as its size says, in all dimensions together.
+func TestATopologyHasTheChipsOfItsVariant(t *testing.T) {
+	for variant, want := range map[string]string{
+		"v4-8": "2x2x1", "v4-4096": "8x16x16", "v5p-12288": "16x16x24", "v5litepod-1": "1x1", "v5litepod-16": "4x4", "v6e-256": "16x16",
+		"": "", "v4-12288": "", "h100": "",
+	} {
+		if got := (vm.GroupConfig{AcceleratorVariant: variant}).Topology(); got != want {
+			t.Errorf("%s is laid out %q, want %q", variant, got, want)
+		}
+	}
+}
