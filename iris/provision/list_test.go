@@ -255,21 +255,32 @@ func TestCloseEndsEverythingThatHangs(t *testing.T) {
 	})
 }
 
-// Close waits for calls that take their time to give up.
+// Close waits for calls that take their time to give up, and has nothing told of them.
 func TestCloseWaitsForThePlatform(t *testing.T) {
-	m := &platform{create: func(ctx context.Context, r vm.Request) (vm.Slice, error) {
+	var slow atomic.Int32
+	reluctant := func(ctx context.Context, seconds time.Duration) {
 		<-ctx.Done()
-		time.Sleep(7 * time.Second)
+		time.Sleep(seconds * time.Second)
+		slow.Add(1)
+	}
+	logs := func(ctx context.Context) ([]string, error) {
+		reluctant(ctx, 9)
+		return nil, nil
+	}
+	m := &platform{list: showing(&slice{id: "a-9", logs: logs}), create: func(ctx context.Context, r vm.Request) (vm.Slice, error) {
+		reluctant(ctx, 7)
 		return &slice{id: r.ID}, nil
 	}}
 	inBubble(t, on(m), func(d *desk) {
 		d.Create(order("a-0"))
+		go func() { _, _ = d.Logs(context.Background(), order("a-9"), "a-9-vm-0", 7) }()
 		synctest.Wait()
 		go d.Close()
 		d.Close()
-		if took := time.Since(d.began); took != 7*time.Second {
-			d.Errorf("Close took %v", took)
+		if took := time.Since(d.began); took != 9*time.Second || slow.Load() != 2 {
+			d.Errorf("Close took %v, and %d calls have ended, want 2", took, slow.Load())
 		}
+		d.hears()
 	})
 }
 

@@ -280,6 +280,7 @@ func TestATerminationCutsItsCreationShortAndWaitsForIt(t *testing.T) {
 	inBubble(t, on(m), func(d *desk) {
 		d.Create(order("a-0"))
 		time.Sleep(3 * time.Second)
+		d.Create(order("a-0"))
 		d.Terminate(order("a-0"))
 		time.Sleep(2*time.Second - 1)
 		d.hears()
@@ -290,6 +291,29 @@ func TestATerminationCutsItsCreationShortAndWaitsForIt(t *testing.T) {
 		}
 		if len(e.began) != 1 {
 			d.Errorf("told %d times", len(e.began))
+		}
+	})
+}
+
+// Neither has begun when the other comes: the creation is answered first all the same.
+func TestACreationAndItsTerminationAreAnsweredInOrder(t *testing.T) {
+	var asked atomic.Int32
+	m := &platform{create: func(context.Context, vm.Request) (vm.Slice, error) {
+		asked.Add(1)
+		return nil, vm.ErrCreateFailed
+	}}
+	inBubble(t, on(m), func(d *desk) {
+		d.before(func(_ context.Context, n provision.News) {
+			if n, ok := n.(provision.Refused); ok && n.Why == provision.Failed {
+				d.Create(n.Order)
+				d.Terminate(n.Order)
+			}
+		})
+		d.Create(order("a-0"))
+		time.Sleep(11 * time.Second)
+		d.hears("0s refused a-0 FAILED", "0s refused a-0 UNKNOWN", "11s terminated a-0")
+		if n := asked.Load(); n != 1 {
+			d.Errorf("the platform was asked %d times", n)
 		}
 	})
 }
