@@ -42,6 +42,7 @@ var floors = []struct {
 	{pkg: "iris/runtime", floor: 2, is: "a part: runs the code of tasks"},
 	{pkg: "iris/view", floor: 2, is: "a part: writes what a controller says"},
 	{pkg: "iris/keeper", floor: 2, is: "a part: a process that runs commands beside a worker, and its client"},
+	{pkg: "iris/config", floor: 2, is: "a part: reads the cluster file"},
 	{pkg: "iris/bundle", floor: 2, is: "a part: keeps and unpacks bundles"},
 	{pkg: "iris/journal", floor: 2, is: "a part: the log of commands"},
 	{pkg: "iris/network", floor: 2, is: "a part: listeners and dialers"},
@@ -53,7 +54,6 @@ var floors = []struct {
 	{pkg: "fakevm", floor: 2, is: "stands where a cloud would: knows nothing but the contracts of iris/vm"},
 	{pkg: "iris/state", floor: 1, is: "the model of a cluster", pure: true},
 	{pkg: "iris/vm", floor: 1, is: "the contracts of machines"},
-	{pkg: "iris/config", floor: 1, is: "the cluster file, which it reads"},
 	{pkg: "iris/settings", floor: 1, is: "what flags, environment and files say"},
 	{pkg: "iris/proto", floor: 0, is: "the wire"},
 	{pkg: "chaos", floor: 0, is: "the fault registry: of use to any program, so it knows nothing of Iris"},
@@ -70,7 +70,6 @@ var sideways = []struct{ from, to, why string }{
 	{"iris/keeper", "iris/network", "worker and keeper talk gRPC, with the limits that all of Iris has"},
 	{"iris/autoscaler", "iris/schedule", "what was not placed is asked for, and held against machines to come as it will be placed"},
 	{"iris/state", "iris/vm", "a slice is in the states, and a group described in the words, of the contract"},
-	{"iris/config", "iris/vm", "a cluster file describes its scale groups in the words of the contract"},
 }
 
 // testTools are what only tests and specs may import: a product that links a test framework carries its flags too.

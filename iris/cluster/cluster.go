@@ -31,17 +31,6 @@ import (
 	"iris/iris/telemetry"
 )
 
-// MakeLocalConfig makes a description fit for one machine: the controller listens on a free loopback port, workers look
-// at their attempts ten times a second, and what is hopeless fails after 20 s and one round of dispatches, not after
-// minutes.
-func MakeLocalConfig(c config.Cluster) config.Cluster {
-	c.Controller.Address = ""
-	c.Controller.NoWorkerGrace = 20 * time.Second
-	c.Controller.DispatchRounds = 1
-	c.Worker.PollInterval = 100 * time.Millisecond
-	return c
-}
-
 // Options are what a description cannot say.
 type Options struct {
 	// Network connects the participants. Default: TCP.
