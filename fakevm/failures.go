@@ -34,6 +34,14 @@ func (m *Manager) SetFailureMode(mode FailureMode) {
 	m.mode = mode
 }
 
+// SetLateBy decides how long after its request the slice of a creation that hangs from now on comes into being; see
+// Config.LateBy.
+func (m *Manager) SetLateBy(d time.Duration) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.cfg.LateBy = d
+}
+
 // SetQuota decides how many live slices a zone may have from now on; a negative number takes the bound away. Slices that
 // exist are not touched. The error is that the group has no such zone.
 func (m *Manager) SetQuota(zone string, n int) error {
