@@ -61,7 +61,7 @@ func newScaling(config Config, tell func(context.Context, func(*loop) []state.Co
 		return s
 	}
 	s.fleet = provision.New(provision.Config{
-		Cluster: config.Cluster, Managers: s.config.Managers, RequestTimeout: requestTimeout(s.config.Groups),
+		Cluster: config.Cluster, Managers: s.config.Managers, RequestTimeouts: requestTimeouts(s.config.Groups),
 		ListInterval: s.config.ListInterval, Log: config.Log,
 	}, func(ctx context.Context, news provision.News) {
 		tell(ctx, func(l *loop) []state.Command { return l.scaling.hear(l.cluster, news) })
@@ -69,13 +69,13 @@ func newScaling(config Config, tell func(context.Context, func(*loop) []state.Co
 	return s
 }
 
-// requestTimeout is how long platforms may take to answer.
-func requestTimeout(groups []state.Group) time.Duration {
-	longest := time.Duration(0)
+// requestTimeouts are how long platforms may take to answer.
+func requestTimeouts(groups []state.Group) map[string]time.Duration {
+	all := map[string]time.Duration{}
 	for _, g := range groups {
-		longest = max(longest, g.Pace.RequestingTimeout)
+		all[g.Name] = g.Pace.RequestingTimeout
 	}
-	return longest
+	return all
 }
 
 // configure has the cluster know the groups that are configured.
@@ -151,6 +151,9 @@ func (s *scaling) list(c *state.Cluster, n provision.Listed) []state.Command {
 	there := map[string]bool{}
 	for _, slice := range n.Slices {
 		there[slice.ID] = true
+		if gone, known := c.GoneSlice(slice.ID); known && !n.Began.After(gone.At) {
+			continue // the list is older than the news that it is gone
+		}
 		commands = append(commands, seen(c, n.Group, slice)...)
 	}
 	for _, slice := range c.Slices() {

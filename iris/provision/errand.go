@@ -1,6 +1,7 @@
 package provision
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -112,7 +113,8 @@ func (g *group) request(c *creation) (vm.Slice, News) {
 	}
 	defer g.creations.leave()
 	config := g.owner.config
-	ctx, cancel := context.WithTimeoutCause(c.ctx, config.RequestTimeout, fmt.Errorf("no answer within %v", config.RequestTimeout))
+	limit := cmp.Or(config.RequestTimeouts[g.name], defaultRequestTimeout)
+	ctx, cancel := context.WithTimeoutCause(c.ctx, limit, fmt.Errorf("no answer within %v", limit))
 	defer cancel()
 	labels := map[string]string{ClusterLabel: config.Cluster, GroupLabel: g.name}
 	slice, err := Create(ctx, g.manager, g.on, vm.Request{ID: c.order.ID, Zone: c.order.Zone, Labels: labels})

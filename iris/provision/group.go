@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
+	"slices"
 	"sync"
 	"time"
 
@@ -136,17 +138,26 @@ func (g *group) list(failing bool) bool {
 		seen := sight(s)
 		news.Slices, shown[seen.ID] = append(news.Slices, seen), s
 	}
-	g.take(this, shown)
+	news.Slices = append(news.Slices, g.take(this, shown)...)
 	g.tell(news)
 	return false
 }
 
-// take remembers what a list shows, forgets what is gone, and wakes who waits for lists.
-func (g *group) take(this list, shown map[string]vm.Slice) {
+// take remembers what a list shows, forgets what is gone, and wakes who waits for lists. It returns what has ended by itself
+// among what the list does not show any more, by id: a platform lists only what lives, and its handles say what became of
+// the rest.
+func (g *group) take(this list, shown map[string]vm.Slice) (ended []Sight) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	for id, k := range g.known {
-		if shown[id] == nil && k.missing.add(this, g.owner.config.ListInterval) == 2 {
+	for _, id := range slices.Sorted(maps.Keys(g.known)) {
+		k := g.known[id]
+		if shown[id] != nil {
+			continue
+		}
+		if k.slice.Status().Terminal() {
+			ended = append(ended, sight(k.slice))
+		}
+		if k.missing.add(this, g.owner.config.ListInterval) == 2 {
 			delete(g.known, id)
 		}
 	}
@@ -156,6 +167,7 @@ func (g *group) take(this list, shown map[string]vm.Slice) {
 	g.last = this
 	close(g.listed)
 	g.listed = make(chan struct{})
+	return ended
 }
 
 // find is the handle of a slice. Without one it waits until it is there, or until so many lists (1 or 2), that all began

@@ -34,8 +34,9 @@ type Terminated struct {
 	Order Order
 }
 
-// Listed is every live slice of a group, oldest first, whoever created it. It may be out of date: a slice that was created
-// after it Began may be missing, and one that was terminated since may be there.
+// Listed is every live slice of a group, oldest first, whoever created it, and then those that have ended and were known,
+// for one or two lists: all their VMs are terminal, and say why. It may be out of date: a slice that was created after it
+// Began may be missing, and one that was terminated since may be there.
 type Listed struct {
 	Group  string
 	Began  time.Time // when the platform was asked

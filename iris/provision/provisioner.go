@@ -22,8 +22,8 @@ type Config struct {
 	Cluster string
 	// Managers are the platforms of the scale groups, by group.
 	Managers map[string]vm.Manager
-	// RequestTimeout is the deadline of one creation, counted from when the platform is asked. Default 120 s.
-	RequestTimeout time.Duration
+	// RequestTimeouts are the deadlines of one creation, by group, counted from when the platform is asked. Default 120 s.
+	RequestTimeouts map[string]time.Duration
 	// TerminateTimeout is the deadline of one try to terminate a slice. Default 60 s.
 	TerminateTimeout time.Duration
 	// ListTimeout is the deadline of one list, and of reading logs. Default 30 s.
@@ -34,12 +34,13 @@ type Config struct {
 	Log *slog.Logger
 }
 
+const defaultRequestTimeout = 120 * time.Second
+
 func (c *Config) setDefaults() {
 	for _, d := range []struct {
 		of *time.Duration
 		is time.Duration
 	}{
-		{&c.RequestTimeout, 120 * time.Second},
 		{&c.TerminateTimeout, time.Minute},
 		{&c.ListTimeout, 30 * time.Second},
 		{&c.ListInterval, 10 * time.Second},
@@ -72,7 +73,8 @@ type Provisioner struct {
 }
 
 // New begins to list the slices of every group, at once and then every ListInterval. Everything the platforms say goes to
-// tell, which is called on many goroutines at once, may block, and gives up when its context ends. The owner calls Close.
+// tell, which is called on many goroutines at once, already before New returns. It may block, and gives up when its context
+// ends. The owner calls Close.
 func New(config Config, tell func(context.Context, News)) *Provisioner {
 	config.setDefaults()
 	ctx, stop := context.WithCancel(context.Background())

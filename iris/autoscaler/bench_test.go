@@ -1,0 +1,103 @@
+package autoscaler
+
+import (
+	"fmt"
+	"testing"
+	"time"
+
+	pb "iris/iris/proto"
+	"iris/iris/schedule"
+	"iris/iris/state"
+	"iris/iris/vm"
+)
+
+// BenchmarkDecide is 1 000 groups of 100 slices of four VMs each, of which one in twenty is under way and one in ten idle,
+// and 10 000 tasks in 1 000 jobs that wait. Wanted: 50 ms.
+func BenchmarkDecide(b *testing.B) {
+	groups, slices := fleet(1_000, 100)
+	for _, demand := range []struct {
+		name     string
+		requests []schedule.Request
+	}{
+		{"nothing_waits", nil},
+		{"like_needs", waiting(func(int) state.Resources { return cores(2, 4) })},
+		{"36_needs", waiting(func(i int) state.Resources { return cores(int64(1+i%6), int64(1+i/6%6)) })},
+		{"odd_needs", waiting(func(i int) state.Resources {
+			return state.Resources{CPUMillis: int64(500 + i*7919%3500), MemoryBytes: gib + int64(i)<<20}
+		})},
+		{"nowhere", waiting(func(i int) state.Resources { return cores(int64(5+i), 1) })},
+	} {
+		for _, full := range []bool{false, true} {
+			name := demand.name + "/room"
+			v := View{Groups: groups, Slices: slices, Demand: demand.requests}
+			if full {
+				name = demand.name + "/full"
+				v.Groups = nil
+				for _, g := range groups {
+					g := *g
+					g.MaxSlices = 100
+					v.Groups = append(v.Groups, &g)
+				}
+			}
+			b.Run(name, func(b *testing.B) {
+				b.ReportAllocs()
+				for b.Loop() {
+					Decide(epoch, v)
+				}
+			})
+		}
+	}
+}
+
+// BenchmarkDecideManyTasks is 100 000 tasks of one job.
+func BenchmarkDecideManyTasks(b *testing.B) {
+	groups, slices := fleet(10, 100)
+	v := View{Groups: groups, Slices: slices, Demand: []schedule.Request{job("wide", 100_000, cores(1, 1))}}
+	b.ReportAllocs()
+	for b.Loop() {
+		Decide(epoch, v)
+	}
+}
+
+func fleet(n, each int) ([]*state.ScaleGroup, []*state.Slice) {
+	var groups []*state.ScaleGroup
+	var all []*state.Slice
+	for i := range n {
+		g := tpuGroup(fmt.Sprintf("group-%04d", i), each+20)
+		g.Zones = []string{"us-1", "us-2"}
+		g.Attributes = map[string]string{"pool": fmt.Sprint(i % 10)}
+		groups = append(groups, g)
+	}
+	for k := range each {
+		for _, g := range groups {
+			id := fmt.Sprintf("%s-%d", g.Name, k)
+			switch {
+			case k%20 == 0:
+				all = append(all, withVMs(slice(id, g.Name, vm.Initializing), vm.Initializing, vm.Initializing, vm.Ready, vm.Ready))
+			case k%10 == 1:
+				all = append(all, since(slice(id, g.Name, vm.Ready), at(-time.Hour)))
+			default:
+				all = append(all, busy(slice(id, g.Name, vm.Ready)))
+			}
+		}
+	}
+	return groups, all
+}
+
+// waiting is 1 000 jobs of 10 tasks, of which every fifth is a gang and every fourth wants a pool.
+func waiting(need func(i int) state.Resources) []schedule.Request {
+	var all []schedule.Request
+	for i := range 1_000 {
+		var constraints []*pb.Constraint
+		if i%4 == 0 {
+			constraints = append(constraints, equal("pool", fmt.Sprint(i%10)))
+		}
+		if r := job(fmt.Sprintf("job-%d", i), 10, need(i), constraints...); i%5 == 0 {
+			r.GroupBy = state.AttributeTPUName
+			all = append(all, r)
+		} else {
+			all = append(all, r)
+		}
+	}
+	return all
+}

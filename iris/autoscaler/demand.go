@@ -1,0 +1,150 @@
+package autoscaler
+
+import "slices"
+
+// hold places what waits on the slices under way. Nothing new is needed for what fits there (FM-67).
+func (p *pass) hold() {
+	if len(p.view.Demand) == 0 {
+		return
+	}
+	p.sort()
+	p.classify()
+	if len(p.boxed) == 0 {
+		return
+	}
+	for i := range p.asks {
+		a := &p.asks[i]
+		a.left -= p.fill(a, a.left)
+		if a.left > 0 {
+			p.bridge(a, false)
+		}
+	}
+	p.rearrangeAll(false)
+}
+
+// spread places what is left on slices that are to be asked for: in the first group by rank that may have one more.
+func (p *pass) spread() {
+	for i := range p.groups {
+		g := &p.groups[i]
+		g.availability = p.availabilityOf(g)
+		if g.availability <= Requesting {
+			g.headroom = g.max() - g.live
+			p.headroom += g.headroom
+		}
+	}
+	for k := range p.kinds {
+		if p.kinds[k].open && p.kinds[k].group.headroom > 0 {
+			p.open = append(p.open, int32(k))
+		}
+	}
+	if p.headroom > 0 {
+		p.growAll()
+	}
+	for i := range p.asks {
+		a := &p.asks[i]
+		a.class.unmet = a.class.unmet || a.left > 0
+	}
+}
+
+func (p *pass) growAll() {
+	for i := range p.asks {
+		a := &p.asks[i]
+		if a.left > 0 {
+			a.left -= p.fill(a, a.left)
+		}
+		if a.left > 0 {
+			a.left -= p.grow(a, a.left)
+		}
+		if a.left > 0 {
+			p.bridge(a, true)
+		}
+	}
+	p.rearrangeAll(true)
+}
+
+// availabilityOf is whether the group takes demand.
+func (p *pass) availabilityOf(g *group) Availability {
+	_, zone := g.Zone(p.now)
+	switch {
+	case g.Removed:
+		return AtMax
+	case !zone:
+		return QuotaExceeded
+	case g.BackoffUntil.After(p.now) || g.fails != "":
+		return Backoff
+	case g.live >= g.max():
+		return AtMax
+	case g.requesting >= maxRequesting:
+		return Requesting
+	case !g.LastUp.IsZero() && g.LastUp.Add(g.Pace.ScaleUpCooldown).After(p.now):
+		return Cooldown
+	}
+	return Available
+}
+
+// fill places up to n tasks in the boxes there are, and returns how many it has placed.
+func (p *pass) fill(a *ask, n int) int {
+	c := a.class
+	p.refresh(c)
+	placed := 0
+	exhausted := func(k int32) bool {
+		if placed == n {
+			return false
+		}
+		of := &p.kinds[k]
+		if !of.most.Fits(c.need) {
+			return true
+		}
+		most := nothing
+		for _, b := range of.boxes {
+			placed += p.put(a, b, n-placed, false)
+			if placed == n {
+				return false
+			}
+			most = larger(most, b.most)
+		}
+		of.most = most
+		return true
+	}
+	c.roomy = slices.DeleteFunc(c.roomy, exhausted)
+	return placed
+}
+
+// refresh finds the kinds that may have room for a class.
+func (p *pass) refresh(c *class) {
+	may := func(k int32) bool {
+		of := &p.kinds[k]
+		return of.capacity.Fits(c.need) && c.scope(of) < across && (c.set.bySlice || !c.set.match(p, k).none())
+	}
+	if c.epoch != p.epoch {
+		c.epoch, c.roomy, c.next = p.epoch, c.roomy[:0], 0
+		for _, k := range p.boxed {
+			if may(k) {
+				c.roomy = append(c.roomy, k)
+			}
+		}
+	} else {
+		for _, k := range p.grown[c.grown:] {
+			if at, found := slices.BinarySearch(c.roomy, k); !found && may(k) {
+				c.roomy = slices.Insert(c.roomy, at, k)
+			}
+		}
+	}
+	c.grown = len(p.grown)
+}
+
+// grow places up to n tasks on slices that are to be asked for, and returns how many it has placed.
+func (p *pass) grow(a *ask, n int) int {
+	c, placed := a.class, 0
+	p.refresh(c)
+	for placed < n && p.headroom > 0 && c.next < len(p.open) {
+		k := p.open[c.next]
+		of := &p.kinds[k]
+		if of.group.headroom == 0 || p.takes(c, k) == 0 || c.scope(of) == across {
+			c.next++
+			continue
+		}
+		placed += p.put(a, p.openBox(k), n-placed, false)
+	}
+	return placed
+}

@@ -1,0 +1,102 @@
+package autoscaler
+
+import "slices"
+
+// request has the slices asked for that the demand takes, and those that a group is to keep; as far as the group may ask
+// now.
+func (p *pass) request() {
+	for i := range p.groups {
+		g := &p.groups[i]
+		g.short = p.shortage(g)
+		wanted := len(g.fresh) + g.short
+		switch g.availability {
+		case Available:
+			for n := range min(wanted, maxRequesting-g.requesting) {
+				create := Create{Group: g.Name}
+				if n < len(g.fresh) {
+					g.fresh[n].asked = true
+					create.Zone, create.Reason = p.kinds[g.fresh[n].kind].zone, boxText(g.fresh[n])
+				} else {
+					create.Zone, _ = g.Zone(p.now)
+					create.Reason = keepText(g)
+				}
+				p.actions = append(p.actions, create)
+				g.created++
+			}
+		case Cooldown:
+			if wanted > 0 {
+				p.at(g.LastUp.Add(g.Pace.ScaleUpCooldown))
+			}
+		case Backoff:
+			if wanted > 0 || p.unmet(g) {
+				p.at(g.BackoffUntil)
+			}
+		case QuotaExceeded:
+			if wanted > 0 || p.unmet(g) {
+				for _, zone := range g.Zones {
+					p.at(g.Blocked[zone].Until)
+				}
+			}
+		}
+	}
+}
+
+// shortage is how many slices more than the demand takes the group is to have: MinSlices at all, and BufferSlices that are
+// not needed now. No more than it may have.
+func (p *pass) shortage(g *group) int {
+	if g.Removed {
+		return 0
+	}
+	short := max(0, g.MinSlices-g.staying-len(g.fresh))
+	if g.BufferSlices > 0 {
+		short += max(0, g.BufferSlices-len(g.idle)-p.unclaimed(g)-short)
+	}
+	return max(0, min(short, g.max()-g.live-len(g.fresh)))
+}
+
+// unclaimed is how many slices under way nothing in the demand is to run on.
+func (p *pass) unclaimed(g *group) int {
+	n := 0
+	for _, s := range g.pending {
+		if !s.Leaving {
+			n++
+		}
+	}
+	return n - p.claimed(g)
+}
+
+// claimed is how many slices under way something in the demand is to run on.
+func (p *pass) claimed(g *group) int {
+	n := 0
+	for _, k := range p.kindsOf(g) {
+		for _, b := range k.boxes {
+			if b.slice != nil && len(b.pieces) > 0 {
+				n++
+			}
+		}
+	}
+	return n
+}
+
+// kindsOf is the kinds of a group; none if there is no demand.
+func (p *pass) kindsOf(g *group) []kind {
+	if len(p.kinds) == 0 {
+		return nil
+	}
+	return p.kinds[g.kinds : int(g.kinds)+len(g.zones)]
+}
+
+// unmet reports whether something waits that the group's machines could run, and nothing is under way for.
+func (p *pass) unmet(g *group) bool {
+	return slices.ContainsFunc(p.classes, func(c *class) bool { return c.unmet && p.suits(c, g) })
+}
+
+// suits reports whether slices of the group could run something of the class.
+func (p *pass) suits(c *class, g *group) bool {
+	for i := range p.kindsOf(g) {
+		if p.takes(c, g.kinds+int32(i)) > 0 {
+			return true
+		}
+	}
+	return false
+}

@@ -1,0 +1,177 @@
+package autoscaler
+
+import "slices"
+
+// repairWork is how many boxes and kinds the rearrangements of one decision look at. It takes a few milliseconds.
+const repairWork = 1 << 17
+
+// A repair makes room for what has none by moving what has to where it has room as well.
+//
+// It looks for an augmenting path: what waits takes a box, what was in it takes another, and so on until the last finds
+// free room, or a group that may have one more slice. For gangs of which each takes a slice, that is bipartite matching:
+// a path is found exactly if some order of creation would have given each of them, and what waits, a slice.
+type repair struct {
+	on      bool
+	growing bool // slices may be asked for
+	search  int
+	work    int
+	changes []change
+}
+
+// A change is what a search did, so that it can be undone.
+type change struct {
+	box     *box
+	opened  bool
+	removed *piece
+	index   int // where the piece was; if none was removed, one was put last
+}
+
+// note remembers a change while a search is on.
+func (p *pass) note(c change) {
+	if p.repair.on {
+		p.repair.changes = append(p.repair.changes, c)
+	}
+}
+
+// undo takes back all changes from the one at mark on.
+func (p *pass) undo(mark int) {
+	on := p.repair.on
+	p.repair.on = false
+	for i := len(p.repair.changes) - 1; i >= mark; i-- {
+		switch c := p.repair.changes[i]; {
+		case c.opened:
+			p.closeBox(c.box)
+		case c.removed != nil:
+			c.box.insert(*c.removed, c.index)
+		default:
+			p.remove(c.box, len(c.box.pieces)-1)
+		}
+	}
+	p.repair.changes = p.repair.changes[:mark]
+	p.repair.on = on
+}
+
+// rearrangeAll tries to make room for all that has none yet. If growing, slices may be asked for.
+func (p *pass) rearrangeAll(growing bool) {
+	p.repair.growing = growing
+	for _, c := range p.classes {
+		c.stuck = false
+	}
+	for i := range p.asks {
+		a := &p.asks[i]
+		for a.left > 0 && !a.class.stuck && p.repair.work < repairWork {
+			if !p.rearrange(a) {
+				a.class.stuck = true
+			}
+		}
+	}
+}
+
+// rearrange makes room for at least one task more, or for the gang.
+func (p *pass) rearrange(a *ask) bool {
+	n := 1
+	if a.class.gang() {
+		n = a.left
+	}
+	p.repair.on = true
+	p.repair.search++
+	found := p.displace(a, n)
+	p.repair.on = false
+	p.repair.changes = p.repair.changes[:0]
+	if !found {
+		return false
+	}
+	a.left -= n
+	if a.left > 0 {
+		a.left -= p.fill(a, a.left)
+	}
+	return true
+}
+
+// displace places n tasks in a box out of which others can go elsewhere. A class is looked at once in a search: what it
+// could reach then, it has reached.
+func (p *pass) displace(a *ask, n int) bool {
+	c := a.class
+	if c.searched == p.repair.search || c.stuck {
+		return false
+	}
+	c.searched = p.repair.search
+	for _, k := range p.boxed {
+		of := &p.kinds[k]
+		p.repair.work++
+		if !of.capacity.Fits(c.need) || c.scope(of) >= across || !c.set.bySlice && c.set.match(p, k).none() {
+			continue
+		}
+		for i := range len(of.boxes) {
+			b := of.boxes[i]
+			if p.repair.work++; p.repair.work >= repairWork {
+				return false
+			}
+			if b.visited == p.repair.search {
+				continue
+			}
+			mark := len(p.repair.changes)
+			if out, ok := p.evict(a, b, n); ok {
+				b.visited = p.repair.search
+				if p.rehouse(out) {
+					return true
+				}
+			}
+			p.undo(mark)
+		}
+	}
+	return false
+}
+
+// evict places n tasks in a box by taking out as little as possible, the last first, and returns that.
+func (p *pass) evict(a *ask, b *box, n int) ([]piece, bool) {
+	var out []piece
+	fits := func() bool { _, placed := p.fit(a.class, b, n, false); return placed == n }
+	for i := len(b.pieces) - 1; i >= 0 && !fits(); i-- {
+		if c := b.pieces[i].ask.class; !b.pieces[i].fixed && !c.stuck && c != a.class {
+			out = append(out, p.remove(b, i))
+		}
+	}
+	if len(out) == 0 || !fits() {
+		return nil, false
+	}
+	if len(out) > 1 { // the first to go may have gone in vain
+		for i := 0; i < len(out); i++ {
+			back := out[i]
+			placed := p.put(back.ask, b, back.tasks, false)
+			if placed == back.tasks && fits() {
+				out = slices.Delete(out, i, i+1)
+				i--
+			} else if placed > 0 {
+				p.remove(b, len(b.pieces)-1)
+			}
+		}
+	}
+	p.put(a, b, n, false)
+	return out, true
+}
+
+// rehouse finds another place for what was taken out of a box.
+func (p *pass) rehouse(out []piece) bool {
+	for _, piece := range out {
+		left := piece.tasks - p.fill(piece.ask, piece.tasks)
+		if left > 0 && p.repair.growing {
+			left -= p.grow(piece.ask, left)
+		}
+		if left > 0 && !p.displace(piece.ask, left) {
+			return false
+		}
+	}
+	return true
+}
+
+// insert undoes a removal.
+func (b *box) insert(back piece, i int) {
+	b.pieces = append(b.pieces, piece{})
+	copy(b.pieces[i+1:], b.pieces[i:])
+	b.pieces[i] = back
+	for _, o := range back.at {
+		b.free[o.vm] = b.free[o.vm].Sub(times(back.ask.Need, o.tasks))
+	}
+	b.measure()
+}
