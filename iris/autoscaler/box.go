@@ -26,6 +26,7 @@ type box struct {
 	free    []state.Resources // of each VM
 	live    []bool            // the VMs whose workers are there; nil: none
 	most    state.Resources   // no VM has more free
+	all     state.Resources   // what all have free
 	pieces  []piece
 	visited int // the last search for a rearrangement that came by
 }
@@ -55,18 +56,13 @@ func times(need state.Resources, n int32) state.Resources {
 	return state.Resources{CPUMillis: need.CPUMillis * int64(n), MemoryBytes: need.MemoryBytes * int64(n)}
 }
 
-// newBox is an empty one; s is nil if it is to be asked for. Of workers that are there already only what they have free
-// counts.
-func (p *pass) newBox(g *group, capacity state.Resources, s *state.Slice) *box {
-	b := &box{slice: s, free: make([]state.Resources, g.vms())}
+// reset empties a box. Of workers that are there already only what they have free counts.
+func (p *pass) reset(b *box, capacity state.Resources) {
 	for i := range b.free {
 		b.free[i] = capacity
 	}
-	if s != nil && len(p.view.Workers) > 0 {
-		for i := range s.VMs {
-			if i == len(b.free) {
-				break
-			}
+	if s := b.slice; s != nil && s.Live() > 0 {
+		for i := range min(len(s.VMs), len(b.free)) {
 			if w := p.worker(workerID(s, i)); w != nil {
 				if b.live == nil {
 					b.live = make([]bool, len(b.free))
@@ -76,13 +72,13 @@ func (p *pass) newBox(g *group, capacity state.Resources, s *state.Slice) *box {
 		}
 	}
 	b.measure()
-	return b
 }
 
 func (b *box) measure() {
-	b.most = nothing
+	b.most, b.all = nothing, state.Resources{}
 	for _, free := range b.free {
 		b.most = larger(b.most, free)
+		b.all = b.all.Add(larger(free, state.Resources{}))
 	}
 }
 
@@ -101,7 +97,8 @@ func (p *pass) add(k int32, b *box) {
 // open adds a slice that is to be asked for.
 func (p *pass) openBox(k int32) *box {
 	of := &p.kinds[k]
-	b := p.newBox(of.group, of.capacity, nil)
+	b := &box{free: make([]state.Resources, of.group.vms())}
+	p.reset(b, of.capacity)
 	p.add(k, b)
 	of.group.fresh = append(of.group.fresh, b)
 	of.group.headroom--
@@ -148,12 +145,16 @@ func (p *pass) fit(c *class, b *box, n int, bridging bool) ([]opening, int) {
 	if !b.most.Fits(c.need) {
 		return nil, 0
 	}
-	scope, m := c.scope(&p.kinds[b.kind]), c.set.matchBox(p, b)
+	scope := p.scope(c, b.kind)
+	if scope == oneSlice && !b.all.Fits(times(c.need, int32(n))) {
+		return nil, 0
+	}
+	m := c.set.matchBox(p, b)
 	if m.none() || scope == nowhere || (scope == across) != bridging {
 		return nil, 0
 	}
 	if bridging {
-		m = c.within(&p.kinds[b.kind], m)
+		m = c.within(p.kinds[b.kind].group, m)
 	}
 	p.openings = p.openings[:0]
 	room := 0

@@ -42,7 +42,7 @@ func (p *pass) findSpans(c *class) {
 	c.spans, c.elsewhere = []span{}, map[string]int64{}
 	for k := range p.kinds {
 		of := &p.kinds[k]
-		if !of.capacity.Fits(c.need) || c.scope(of) != across {
+		if !of.capacity.Fits(c.need) || p.scope(c, int32(k)) != across {
 			continue
 		}
 		value := of.worker(0)[c.groupBy]
@@ -56,7 +56,7 @@ func (p *pass) findSpans(c *class) {
 	}
 	for i := range p.view.Workers {
 		w := &p.view.Workers[i]
-		if value, ok := w.Attributes[c.groupBy]; ok && state.Matches(c.set.constraints, w.Attributes) {
+		if value, ok := w.Attributes[c.groupBy]; ok && state.Matches(c.set.all, w.Attributes) {
 			c.elsewhere[value] += slots(w.Free, c.need, true)
 		}
 	}

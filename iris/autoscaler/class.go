@@ -3,7 +3,6 @@ package autoscaler
 import (
 	"encoding/binary"
 
-	pb "iris/iris/proto"
 	"iris/iris/state"
 )
 
@@ -13,9 +12,11 @@ type class struct {
 	groupBy string
 	tasks   int // of a gang; 0: independent ones
 	set     *set
-	waits   bool  // there are tasks
-	unmet   bool  // not for all of them there is room
-	why     *Wait // why not; nil: not written yet
+	fixed   scope // on every kind; nowhere: it depends
+
+	waits bool  // there are tasks
+	unmet bool  // there is not room for all of them
+	why   *Wait // why not; nil: not written yet
 
 	// Of the search for room:
 	roomy []int32 // kinds whose boxes may have room, ascending
@@ -36,23 +37,6 @@ type class struct {
 }
 
 func (c *class) gang() bool { return c.groupBy != "" }
-
-// A set is constraints, and which VMs satisfy them.
-type set struct {
-	constraints []*pb.Constraint
-	bySlice     bool // slices of one kind differ
-	byVM        bool // the VMs of a slice differ
-	matches     []vms
-}
-
-// vms is some of the VMs of a slice.
-type vms struct {
-	known, all bool
-	some       []bool // by number; nil: all or none
-}
-
-func (v vms) none() bool     { return !v.all && v.some == nil }
-func (v vms) has(i int) bool { return v.all || v.some != nil && v.some[i] }
 
 // classify finds the class of each request.
 func (p *pass) classify() {
@@ -75,7 +59,7 @@ func (p *pass) classify() {
 		}
 		s, ok := sets[string(name)]
 		if !ok {
-			s = newSet(r.Constraints, len(p.kinds))
+			s = p.newSet(r.Constraints)
 			sets[string(name)] = s
 		}
 		k := key{need: r.Need, groupBy: r.GroupBy, set: s}
@@ -84,73 +68,13 @@ func (p *pass) classify() {
 		}
 		c, ok := classes[k]
 		if !ok {
-			c = &class{need: k.need, groupBy: k.groupBy, tasks: k.tasks, set: k.set, epoch: -1}
+			c = &class{need: k.need, groupBy: k.groupBy, tasks: k.tasks, set: k.set, fixed: fixedScope(k.groupBy), epoch: -1}
 			classes[k] = c
 			p.classes = append(p.classes, c)
 		}
 		c.waits = c.waits || len(r.Tasks) > 0
 		p.asks[i] = ask{Request: r, class: c, left: len(r.Tasks)}
 	}
-}
-
-func newSet(constraints []*pb.Constraint, kinds int) *set {
-	s := &set{constraints: constraints, matches: make([]vms, kinds)}
-	for _, c := range constraints {
-		switch c.Key {
-		case state.AttributeWorker:
-			s.bySlice, s.byVM = true, true
-		case state.AttributeSlice, state.AttributeTPUName:
-			s.bySlice = true
-		case state.AttributeTPUWorkerID:
-			s.byVM = true
-		}
-	}
-	return s
-}
-
-// match is which VMs satisfy the constraints on a slice of the kind that is not there yet.
-func (s *set) match(p *pass, k int32) vms {
-	m := &s.matches[k]
-	if !m.known {
-		of := &p.kinds[k]
-		*m = s.evaluate(of.group.vms(), of.worker)
-	}
-	return *m
-}
-
-// matchBox is which VMs of a box do.
-func (s *set) matchBox(p *pass, b *box) vms {
-	if b.slice == nil || !s.bySlice {
-		return s.match(p, b.kind)
-	}
-	g := p.kinds[b.kind].group
-	return s.evaluate(g.vms(), func(i int) map[string]string {
-		attributes := g.Worker(b.slice.ID, b.slice.Zone, i)
-		attributes[state.AttributeWorker] = workerID(b.slice, i)
-		return attributes
-	})
-}
-
-func (s *set) evaluate(n int, worker func(i int) map[string]string) vms {
-	switch {
-	case len(s.constraints) == 0:
-		return vms{known: true, all: true}
-	case !s.byVM:
-		return vms{known: true, all: state.Matches(s.constraints, worker(0))}
-	}
-	m := vms{known: true, all: true}
-	some := make([]bool, n)
-	for i := range n {
-		if some[i] = state.Matches(s.constraints, worker(i)); some[i] {
-			m.some = some
-		} else {
-			m.all = false
-		}
-	}
-	if m.all {
-		m.some = nil
-	}
-	return m
 }
 
 // A scope is what all tasks of a request must be inside of.
@@ -164,68 +88,68 @@ const (
 	nowhere // the attribute that a gang is grouped by is missing
 )
 
-// scope is that of the class on slices of a kind.
-func (c *class) scope(k *kind) scope {
-	switch c.groupBy {
+func fixedScope(groupBy string) scope {
+	switch groupBy {
 	case "":
 		return anywhere
 	case state.AttributeWorker:
 		return oneVM
 	case state.AttributeSlice:
 		return oneSlice
-	case state.AttributeTPUName:
-		if _, configured := k.group.Attributes[c.groupBy]; !configured && k.group.AcceleratorVariant != "" {
+	}
+	return nowhere
+}
+
+// scope is that of the class on slices of a kind.
+func (p *pass) scope(c *class, k int32) scope {
+	if c.fixed != nowhere {
+		return c.fixed
+	}
+	of := &p.kinds[k]
+	if c.groupBy == state.AttributeTPUName && of.group.AcceleratorVariant != "" {
+		if _, configured := of.group.Attributes[c.groupBy]; !configured {
 			return oneSlice
 		}
 	}
-	if _, ok := k.worker(0)[c.groupBy]; ok {
+	if p.column(c.groupBy).of[k] > 0 {
 		return across
 	}
 	return nowhere
 }
 
 // within leaves out of the VMs of a slice those that do not share the value that a gang across slices has on the first.
-func (c *class) within(k *kind, m vms) vms {
-	if c.groupBy != state.AttributeTPUWorkerID || k.group.vms() == 1 || !m.has(0) {
+func (c *class) within(g *group, m vms) vms {
+	if _, configured := g.Attributes[c.groupBy]; configured || c.groupBy != state.AttributeTPUWorkerID {
 		return m
 	}
-	if _, configured := k.group.Attributes[c.groupBy]; configured {
-		return m
-	}
-	first := make([]bool, k.group.vms())
-	first[0] = true
-	return vms{known: true, some: first}
+	return m.only(g.vms(), func(i int) bool { return i == 0 })
 }
 
-// takes is how many tasks of the class an empty slice of the kind takes: of a gang that stays on it all or none.
-func (p *pass) takes(c *class, k int32) int64 {
+// takes is how many tasks of the class an empty slice of the kind takes that is not there yet: of a gang that stays on it
+// all or none.
+func (p *pass) takes(c *class, k int32) int64 { return p.room(c, k, (*set).matchNew) }
+
+// room is how many tasks of the class an empty slice of the kind takes on the VMs that match.
+func (p *pass) room(c *class, k int32, match func(*set, *pass, int32) vms) int64 {
 	of := &p.kinds[k]
 	if !of.capacity.Fits(c.need) {
 		return 0
 	}
-	m := c.set.match(p, k)
-	if m.none() {
+	scope, m := p.scope(c, k), match(c.set, p, k)
+	if m.none() || scope == nowhere {
 		return 0
 	}
-	s := c.scope(of)
-	if s == nowhere {
-		return 0
+	if scope == across {
+		m = c.within(of.group, m)
 	}
-	if s == across {
-		m = c.within(of, m)
-	}
-	each, n := slots(of.capacity, c.need, c.gang()), int64(of.group.vms())
-	if !m.all {
-		n = 0
-		for _, matches := range m.some {
-			if matches {
-				n++
-			}
-		}
-	}
-	switch gang := int64(c.tasks); {
-	case s == oneVM && each < gang, s == oneSlice && each*n < gang:
+	gang, each, n := int64(c.tasks), slots(of.capacity, c.need, c.gang()), int64(m.count(of.group.vms()))
+	if scope == oneVM && each < gang || scope == oneSlice && each*n < gang {
 		return 0
 	}
 	return each * n
+}
+
+// may reports whether boxes of the kind could have room for the class.
+func (p *pass) may(c *class, k int32) bool {
+	return p.kinds[k].most.Fits(c.need) && p.scope(c, k) < across && p.room(c, k, (*set).match) > 0
 }

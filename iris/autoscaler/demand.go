@@ -12,14 +12,14 @@ func (p *pass) hold() {
 	if len(p.boxed) == 0 {
 		return
 	}
+	p.begin(false)
 	for i := range p.asks {
 		a := &p.asks[i]
-		a.left -= p.fill(a, a.left)
-		if a.left > 0 {
+		if a.left -= p.fill(a, a.left); a.left > 0 {
 			p.bridge(a, false)
+			p.rearrange(a)
 		}
 	}
-	p.rearrangeAll(false)
 }
 
 // spread places what is left on slices that are to be asked for: in the first group by rank that may have one more.
@@ -38,28 +38,25 @@ func (p *pass) spread() {
 		}
 	}
 	if p.headroom > 0 {
-		p.growAll()
+		p.begin(true)
+		for i := range p.asks {
+			a := &p.asks[i]
+			if a.left > 0 {
+				a.left -= p.fill(a, a.left)
+			}
+			if a.left > 0 {
+				a.left -= p.grow(a, a.left)
+			}
+			if a.left > 0 {
+				p.bridge(a, true)
+				p.rearrange(a)
+			}
+		}
 	}
 	for i := range p.asks {
 		a := &p.asks[i]
 		a.class.unmet = a.class.unmet || a.left > 0
 	}
-}
-
-func (p *pass) growAll() {
-	for i := range p.asks {
-		a := &p.asks[i]
-		if a.left > 0 {
-			a.left -= p.fill(a, a.left)
-		}
-		if a.left > 0 {
-			a.left -= p.grow(a, a.left)
-		}
-		if a.left > 0 {
-			p.bridge(a, true)
-		}
-	}
-	p.rearrangeAll(true)
 }
 
 // availabilityOf is whether the group takes demand.
@@ -112,20 +109,16 @@ func (p *pass) fill(a *ask, n int) int {
 
 // refresh finds the kinds that may have room for a class.
 func (p *pass) refresh(c *class) {
-	may := func(k int32) bool {
-		of := &p.kinds[k]
-		return of.capacity.Fits(c.need) && c.scope(of) < across && (c.set.bySlice || !c.set.match(p, k).none())
-	}
 	if c.epoch != p.epoch {
 		c.epoch, c.roomy, c.next = p.epoch, c.roomy[:0], 0
 		for _, k := range p.boxed {
-			if may(k) {
+			if p.may(c, k) {
 				c.roomy = append(c.roomy, k)
 			}
 		}
 	} else {
 		for _, k := range p.grown[c.grown:] {
-			if at, found := slices.BinarySearch(c.roomy, k); !found && may(k) {
+			if at, found := slices.BinarySearch(c.roomy, k); !found && p.may(c, k) {
 				c.roomy = slices.Insert(c.roomy, at, k)
 			}
 		}
@@ -140,7 +133,7 @@ func (p *pass) grow(a *ask, n int) int {
 	for placed < n && p.headroom > 0 && c.next < len(p.open) {
 		k := p.open[c.next]
 		of := &p.kinds[k]
-		if of.group.headroom == 0 || p.takes(c, k) == 0 || c.scope(of) == across {
+		if of.group.headroom == 0 || p.takes(c, k) == 0 || p.scope(c, k) == across {
 			c.next++
 			continue
 		}

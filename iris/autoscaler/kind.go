@@ -25,31 +25,39 @@ const unknown = "\x00"
 
 // sort makes the kinds, and boxes of the slices under way.
 func (p *pass) sort() {
-	n := int32(0)
+	kinds, boxes, vms := int32(0), 0, 0
 	for i := range p.groups {
 		g := &p.groups[i]
 		for _, all := range [][]*state.Slice{g.pending, g.idle} {
 			for _, s := range all {
-				if !slices.Contains(g.zones, s.Zone) {
+				if !slices.Contains(g.zones, s.Zone) { // adopted
 					g.zones = append(slices.Clip(g.zones), s.Zone)
 				}
 			}
 		}
-		g.kinds = n
-		n += int32(len(g.zones))
+		g.kinds = kinds
+		kinds += int32(len(g.zones))
+		boxes += len(g.pending)
+		vms += len(g.pending) * g.vms()
 	}
-	p.kinds = make([]kind, 0, n)
+	p.kinds = make([]kind, 0, kinds)
+	made, free := make([]box, boxes), make([]state.Resources, vms) // one piece of memory for all
 	for i := range p.groups {
 		g := &p.groups[i]
-		capacity := p.capacity(g)
+		capacity, n := p.capacity(g), g.vms()
 		for j, zone := range g.zones {
 			open := j < len(g.Zones) && !g.Blocked[zone].Until.After(p.now)
 			p.kinds = append(p.kinds, kind{group: g, zone: zone, open: open, capacity: capacity, most: nothing})
 		}
 		for _, s := range g.pending {
-			if !s.Leaving {
-				p.add(g.kinds+int32(slices.Index(g.zones, s.Zone)), p.newBox(g, capacity, s))
+			if s.Leaving {
+				continue
 			}
+			b := &made[0]
+			*b = box{slice: s, free: free[:n:n]}
+			made, free = made[1:], free[n:]
+			p.reset(b, capacity)
+			p.add(g.kinds+int32(slices.Index(g.zones, s.Zone)), b)
 		}
 	}
 }
@@ -87,5 +95,47 @@ func (k *kind) worker(i int) map[string]string {
 	return k.workers[i]
 }
 
+// names is the attributes of the worker on a VM of a slice that name it.
+func (g *group) names(s *state.Slice, i int) map[string]string {
+	names := map[string]string{state.AttributeSlice: s.ID, state.AttributeWorker: workerID(s, i)}
+	if name, configured := g.Attributes[state.AttributeTPUName]; configured {
+		names[state.AttributeTPUName] = name
+	} else if g.AcceleratorVariant != "" {
+		names[state.AttributeTPUName] = s.ID
+	}
+	return names
+}
+
 // vms is how many VMs a slice of the group has.
 func (g *group) vms() int { return max(g.VMs, 1) }
+
+// A column is the values of an attribute that all VMs of a slice share, numbered, by kind. The number of those that lack
+// it is 0.
+type column struct {
+	numbers map[string]int32
+	of      []int32
+}
+
+func (p *pass) column(key string) *column {
+	c, ok := p.columns[key]
+	if !ok {
+		c = &column{numbers: map[string]int32{}, of: make([]int32, len(p.kinds))}
+		for k := range p.kinds {
+			value, has := p.kinds[k].worker(0)[key]
+			if !has {
+				continue
+			}
+			number, known := c.numbers[value]
+			if !known {
+				number = int32(len(c.numbers) + 1)
+				c.numbers[value] = number
+			}
+			c.of[k] = number
+		}
+		if p.columns == nil {
+			p.columns = map[string]*column{}
+		}
+		p.columns[key] = c
+	}
+	return c
+}

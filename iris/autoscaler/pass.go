@@ -18,7 +18,9 @@ type pass struct {
 	groups  []group
 	kinds   []kind
 	asks    []ask
+	columns map[string]*column
 	classes []*class
+	pins    map[string][]*class // those that name a slice or a worker, by which; nil: not made yet
 
 	boxed    []int32 // the kinds that have boxes, ascending
 	open     []int32 // the kinds of which there may be more slices, ascending
@@ -135,8 +137,17 @@ func slots(room, need state.Resources, gang bool) int64 {
 	switch {
 	case !room.Fits(need):
 		return 0
-	case need == state.Resources{} && !gang:
+	case need == state.Resources{}:
+		if gang {
+			return 1
+		}
 		return math.MaxInt32
+	}
+	left := room.Sub(need)
+	for n := range int64(3) { // mostly it is few, and a division costs as much as all this
+		if left = left.Sub(need); !left.Fits(state.Resources{}) {
+			return n + 1
+		}
 	}
 	return min(room.Slots(need), math.MaxInt32)
 }

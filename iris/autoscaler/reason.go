@@ -361,11 +361,12 @@ func (p *pass) fullText(c *class, g *group) string {
 		return p.closedText(g)
 	}
 	closed := ""
-	for i, k := range p.kindsOf(g) {
+	for i := range p.kindsOf(g) {
+		k := &p.kinds[g.kinds+int32(i)]
 		if p.takes(c, g.kinds+int32(i)) == 0 {
 			continue
 		}
-		if k.open && c.scope(&k) == across && g.headroom > 0 {
+		if k.open && p.scope(c, g.kinds+int32(i)) == across && g.headroom > 0 {
 			return fmt.Sprintf("%s %s has no room for a gang of %d even with all of max_slices",
 				c.groupBy, k.worker(0)[c.groupBy], c.tasks)
 		}
@@ -408,25 +409,25 @@ func (p *pass) misfit(c *class, g *group) misfit {
 		return misfit{kind: fits}
 	}
 	if len(p.kindsOf(g)) == 0 {
-		return misfit{kind: unsatisfied, constraints: c.set.constraints}
+		return misfit{kind: unsatisfied, constraints: c.set.all}
 	}
 	of := &p.kinds[g.kinds]
 	if !of.capacity.Fits(c.need) {
 		return misfit{kind: tooSmall, need: c.need, has: of.capacity}
 	}
-	if c.set.match(p, g.kinds).none() {
+	if c.set.matchNew(p, g.kinds).none() {
 		var none []*pb.Constraint
-		for _, constraint := range c.set.constraints {
-			if newSet([]*pb.Constraint{constraint}, len(p.kinds)).match(p, g.kinds).none() {
+		for _, constraint := range c.set.all {
+			if p.newSet([]*pb.Constraint{constraint}).matchNew(p, g.kinds).none() {
 				none = append(none, constraint)
 			}
 		}
 		if len(none) == 0 {
-			none = c.set.constraints
+			none = c.set.all
 		}
 		return misfit{kind: unsatisfied, constraints: none}
 	}
-	scope := c.scope(of)
+	scope := p.scope(c, g.kinds)
 	if scope == nowhere {
 		return misfit{kind: ungrouped, attribute: c.groupBy}
 	}

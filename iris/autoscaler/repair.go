@@ -2,8 +2,9 @@ package autoscaler
 
 import "slices"
 
-// repairWork is how many boxes and kinds the rearrangements of one decision look at. It takes a few milliseconds.
-const repairWork = 1 << 17
+// repairWork is how many kinds, boxes and what is in them the rearrangements look at: twice in a decision, each time a few
+// milliseconds at most.
+const repairWork = 1 << 15
 
 // A repair makes room for what has none by moving what has to where it has room as well.
 //
@@ -51,41 +52,35 @@ func (p *pass) undo(mark int) {
 	p.repair.on = on
 }
 
-// rearrangeAll tries to make room for all that has none yet. If growing, slices may be asked for.
-func (p *pass) rearrangeAll(growing bool) {
-	p.repair.growing = growing
+// begin has the rearrangements begin anew. If growing, slices may be asked for.
+func (p *pass) begin(growing bool) {
+	p.repair.growing, p.repair.work = growing, 0
 	for _, c := range p.classes {
 		c.stuck = false
 	}
-	for i := range p.asks {
-		a := &p.asks[i]
-		for a.left > 0 && !a.class.stuck && p.repair.work < repairWork {
-			if !p.rearrange(a) {
-				a.class.stuck = true
-			}
-		}
-	}
 }
 
-// rearrange makes room for at least one task more, or for the gang.
-func (p *pass) rearrange(a *ask) bool {
-	n := 1
-	if a.class.gang() {
-		n = a.left
+// rearrange makes room for as much as it can of what has none. A class for which there was no way has none later either:
+// of what it reached nothing moves any more.
+func (p *pass) rearrange(a *ask) {
+	for a.left > 0 && !a.class.stuck && p.repair.work < repairWork {
+		n := 1
+		if a.class.gang() {
+			n = a.left
+		}
+		p.repair.on = true
+		p.repair.search++
+		found := p.displace(a, n)
+		p.repair.on = false
+		p.repair.changes = p.repair.changes[:0]
+		if !found {
+			a.class.stuck = true
+			return
+		}
+		if a.left -= n; a.left > 0 {
+			a.left -= p.fill(a, a.left)
+		}
 	}
-	p.repair.on = true
-	p.repair.search++
-	found := p.displace(a, n)
-	p.repair.on = false
-	p.repair.changes = p.repair.changes[:0]
-	if !found {
-		return false
-	}
-	a.left -= n
-	if a.left > 0 {
-		a.left -= p.fill(a, a.left)
-	}
-	return true
 }
 
 // displace places n tasks in a box out of which others can go elsewhere. A class is looked at once in a search: what it
@@ -99,7 +94,7 @@ func (p *pass) displace(a *ask, n int) bool {
 	for _, k := range p.boxed {
 		of := &p.kinds[k]
 		p.repair.work++
-		if !of.capacity.Fits(c.need) || c.scope(of) >= across || !c.set.bySlice && c.set.match(p, k).none() {
+		if p.scope(c, k) >= across || p.room(c, k, (*set).match) == 0 {
 			continue
 		}
 		for i := range len(of.boxes) {
@@ -130,6 +125,7 @@ func (p *pass) evict(a *ask, b *box, n int) ([]piece, bool) {
 	for i := len(b.pieces) - 1; i >= 0 && !fits(); i-- {
 		if c := b.pieces[i].ask.class; !b.pieces[i].fixed && !c.stuck && c != a.class {
 			out = append(out, p.remove(b, i))
+			p.repair.work += 4 // it costs more than a look
 		}
 	}
 	if len(out) == 0 || !fits() {

@@ -88,29 +88,47 @@ func (p *pass) useful(g *group, s *state.Slice) bool {
 	of := &p.kinds[k]
 	if !of.judged {
 		of.judged = true
-		of.useful = slices.ContainsFunc(p.classes, func(c *class) bool { return c.waits && !c.set.bySlice && p.uses(c, k) })
+		of.useful = slices.ContainsFunc(p.classes, func(c *class) bool { return c.waits && p.uses(c, k) })
 	}
-	return of.useful || slices.ContainsFunc(p.classes, func(c *class) bool { return c.waits && c.set.bySlice && p.usesThis(c, k, s) })
+	return of.useful || p.pinned(k, s)
 }
 
 // uses reports whether an empty slice of the kind takes something of the class. A gang across slices uses those of the
 // value that it waits for.
 func (p *pass) uses(c *class, k int32) bool {
-	if of := &p.kinds[k]; c.scope(of) == across && !slices.Contains(c.bridged, of.worker(0)[c.groupBy]) {
+	if p.scope(c, k) == across && !slices.Contains(c.bridged, p.kinds[k].worker(0)[c.groupBy]) {
 		return false
 	}
 	return p.takes(c, k) > 0
 }
 
-// usesThis is uses for constraints that name slices or workers.
-func (p *pass) usesThis(c *class, k int32, s *state.Slice) bool {
-	of := &p.kinds[k]
-	scope := c.scope(of)
-	if scope == across && !slices.Contains(c.bridged, of.worker(0)[c.groupBy]) {
+// pinned reports whether something in the demand would fit on a slice which names it, or one of its workers.
+func (p *pass) pinned(k int32, s *state.Slice) bool {
+	if p.pins == nil {
+		p.pins = map[string][]*class{}
+		for _, c := range p.classes {
+			if pin := c.set.pin; pin != "" && c.waits {
+				p.pins[pin] = append(p.pins[pin], c)
+			}
+		}
+	}
+	if len(p.pins) == 0 {
 		return false
 	}
-	empty := p.newBox(of.group, of.capacity, nil)
-	empty.kind, empty.slice = k, s
-	_, n := p.fit(c, empty, max(c.tasks, 1), scope == across)
-	return n > 0
+	of := &p.kinds[k]
+	empty := &box{kind: k, slice: s, free: make([]state.Resources, of.group.vms())}
+	for i := range empty.free {
+		empty.free[i] = of.capacity
+	}
+	empty.measure()
+	fits := func(c *class) bool {
+		_, n := p.fit(c, empty, max(c.tasks, 1), false)
+		return n > 0
+	}
+	for i := range empty.free {
+		if slices.ContainsFunc(p.pins[workerID(s, i)], fits) {
+			return true
+		}
+	}
+	return slices.ContainsFunc(p.pins[s.ID], fits)
 }
