@@ -49,6 +49,7 @@ var floors = []struct {
 	{pkg: "iris/faults", floor: 2, is: "a part: chaos from outside"},
 	{pkg: "iris/telemetry", floor: 2, is: "a part: shows what goes on in a process"},
 	{pkg: "iris/provision", floor: 2, is: "a part: creates, lists and terminates slices"},
+	{pkg: "iris/localvm", floor: 2, is: "a platform: workers on this host"},
 	{pkg: "iris/peers", floor: 2, is: "a part: connections between controllers"},
 	{pkg: "iris/auth", floor: 2, is: "a part: who may call what"},
 	{pkg: "fakevm", floor: 2, is: "stands where a cloud would: knows nothing but the contracts of iris/vm"},
@@ -66,10 +67,10 @@ var sideways = []struct{ from, to, why string }{
 	{"iris/peers", "iris/network", "controllers reach each other over the network that carries everything else"},
 	{"iris/peers", "iris/bundle", "controllers keep bundles together"},
 	{"iris/keeper", "iris/runtime", "it is a runtime whose commands survive the worker, and runs them with the one whose do not"},
-	{"iris/autoscaler", "iris/schedule", "what waits is what the scheduler could not place, in its words"},
 	{"iris/keeper", "iris/network", "worker and keeper talk gRPC, with the limits that all of Iris has"},
 	{"iris/autoscaler", "iris/schedule", "what was not placed is asked for, and held against machines to come as it will be placed"},
 	{"iris/state", "iris/vm", "a slice is in the states, and a group described in the words, of the contract"},
+	{"iris/localvm", "iris/runtime", "a worker's process is known, and ended, in the way that a task's is"},
 }
 
 // testTools are what only tests and specs may import: a product that links a test framework carries its flags too.
