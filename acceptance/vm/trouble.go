@@ -87,7 +87,7 @@ var _ = Scenario("machines that do not come", VM, Chaos, pretended,
 			Eventually(ctx, job.Status).Should(HaveState(SUCCEEDED))
 			Expect(Task(job, 0)(ctx)).To(HaveAttempts(SUCCEEDED))
 			Expect(c.WorkerOf(ctx, job)).To(Equal("worker-first-0-vm-0"))
-			Expect(c.Events("first")(ctx)).To(ContainElement("first-0 ADOPTED: found on its platform"))
+			Eventually(ctx, c.Events("first")).Should(ContainElement("first-0 ADOPTED: found on its platform"))
 		})
 	})
 
