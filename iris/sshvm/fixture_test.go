@@ -163,8 +163,8 @@ type server struct {
 	mu       sync.Mutex
 	listener net.Listener
 	hangs    bool
-	orders   int             // connections so far
-	before   func(order int) // is called before a connection is served; may be nil
+	orders   int // connections so far
+	before   func(order int)
 	running  map[*exec.Cmd]net.Conn
 	all      sync.WaitGroup
 }
@@ -276,6 +276,13 @@ func (h *server) down() {
 	h.mu.Unlock()
 	h.cut()
 	h.all.Wait()
+}
+
+// intrude has something done before a connection is served: f is told which one it is, counted from 1.
+func (h *server) intrude(f func(order int)) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.before = f
 }
 
 func (h *server) connections() int {
@@ -409,8 +416,7 @@ func (p *pool) terminate(s vm.Slice) {
 // await waits until the VMs of a slice are in these states.
 func (p *pool) await(s vm.Slice, want ...vm.State) {
 	p.Helper()
-	within(p, fmt.Sprintf("%s is %v", s.ID(), want), func() bool { return fmt.Sprint(states(s)) == fmt.Sprint(want) })
-	if p.Failed() {
+	if !within(p, fmt.Sprintf("%s is %v", s.ID(), want), func() bool { return fmt.Sprint(states(s)) == fmt.Sprint(want) }) {
 		p.Fatalf("it is %+v", s.Status())
 	}
 }
@@ -423,15 +429,16 @@ func states(s vm.Slice) []vm.State {
 	return all
 }
 
-// within waits for something that happens by itself.
-func within(t testing.TB, what string, happened func() bool) {
+// within waits for something that happens by itself, and reports whether it did.
+func within(t testing.TB, what string, happened func() bool) bool {
 	t.Helper()
 	for deadline := time.Now().Add(time.Minute); !happened(); time.Sleep(10 * time.Millisecond) {
 		if time.Now().After(deadline) {
 			t.Errorf("not within a minute: %s", what)
-			return
+			return false
 		}
 	}
+	return true
 }
 
 // goroutines are those that have a text in their stacks.

@@ -42,7 +42,9 @@ func TestAnotherManagerTakesOver(t *testing.T) {
 	}
 	p.await(s, vm.Ready, vm.Ready)
 	for i, want := range []string{"start\n", "start\nstart\n"} { // the one that runs is left alone
-		within(t, fmt.Sprintf("host %d has started %q", i, want), func() bool { return p.hosts[i].read("slices/rack-0/starts") == want })
+		within(t, fmt.Sprintf("host %d has started %q", i, want), func() bool {
+			return p.hosts[i].read("slices/rack-0/starts") == want
+		})
 	}
 	if again := p.create(second, "rack-0"); again != s {
 		t.Errorf("asked for again, there is %v", again)
@@ -179,14 +181,14 @@ func TestTwoManagersNeverShareAHost(t *testing.T) {
 // A host can be taken after everybody saw that it is free. Then the others are given back.
 func TestACreationThatDoesNotGetAllItsHostsGetsNone(t *testing.T) {
 	p := newPool(t, 2)
-	p.hosts[1].before = func(order int) {
+	p.hosts[1].intrude(func(order int) {
 		if order == 2 { // the first was the look
-			if err := os.MkdirAll(p.hosts[1].dir, 0o700); err != nil {
+			err := os.MkdirAll(p.hosts[1].dir, 0o700)
+			if err := errors.Join(err, os.WriteFile(p.path("host1/reservation"), []byte("other-0 {}\n"), 0o600)); err != nil {
 				t.Error(err)
 			}
-			p.write("host1/reservation", "other-0 {}\n")
 		}
-	}
+	})
 	m := p.open(p.config(2, p.worker()))
 	if _, err := m.CreateSlice(t.Context(), vm.Request{ID: "rack-0"}); !errors.Is(err, vm.ErrStockout) {
 		t.Errorf("got %v", err)
@@ -300,8 +302,9 @@ func TestAHostThatIsNoLongerInThePool(t *testing.T) {
 	c.Hosts = c.Hosts[:1]
 	s := p.only(p.open(c))
 	p.await(s, vm.Ready, vm.Failed)
-	if want := "rack-0-vm-1 is FAILED: its host " + p.hosts[1].address + " is no longer in the pool"; s.Status().Errors()[0] != want {
-		t.Errorf("got %q, want %q", s.Status().Errors()[0], want)
+	want := "rack-0-vm-1 is FAILED: its host " + p.hosts[1].address + " is no longer in the pool"
+	if got := s.Status().Errors()[0]; got != want {
+		t.Errorf("got %q, want %q", got, want)
 	}
 	p.terminate(s)
 	if p.hosts[0].read("reservation") != "" {

@@ -80,7 +80,7 @@ func TestAWorkerGetsItsArgumentsWordForWord(t *testing.T) {
 		return len(got) > 1
 	})
 	want := []string{
-		"worker", "--id", "rack-0-vm-0", "--controller", "10.0.0.1:7070", "--advertise", "127.0.0.1", "--cluster", "a cluster",
+		"worker", "--id", "rack-0-vm-0", "--advertise", "127.0.0.1", "--controller", "10.0.0.1:7070", "--cluster", "a cluster",
 		"--listen", ":0", "--drain-timeout", "1s", "--attribute", "index=0/1", "--attribute", "odd name'=" + odd,
 		"--attribute", "slice=rack-0", "--cpu=4", odd, "--data-dir", p.hosts[0].dir + "/slices/rack-0/data", "",
 	}

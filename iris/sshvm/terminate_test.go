@@ -3,7 +3,6 @@ package sshvm_test
 import (
 	"context"
 	"errors"
-	"fmt"
 	"strings"
 	"testing"
 
@@ -104,7 +103,7 @@ func TestAShutdownThatFailsKeepsTheHost(t *testing.T) {
 	first := p.open(c)
 	s := p.create(first, "rack-0")
 	p.await(s, vm.Ready)
-	want := fmt.Sprintf("terminate rack-0: host %s: shutdown ended with exit status 4; it said last: it is locked", p.hosts[0].address)
+	want := "terminate rack-0: host " + p.hosts[0].address + ": shutdown ended with exit status 4; it said last: it is locked"
 	if err := s.Terminate(t.Context()); err == nil || err.Error() != want {
 		t.Errorf("got %v, want %s", err, want)
 	}

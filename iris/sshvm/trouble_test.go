@@ -103,7 +103,9 @@ func TestAHostThatStaysDownFailsItsVM(t *testing.T) {
 		t.Errorf("it took %v", took)
 	}
 	why := s.Status().VMs[0].InitError
-	for _, want := range []string{"nobody could log in within 300ms", p.hosts[0].address, "it does not answer", "connection refused"} {
+	for _, want := range []string{
+		"nobody could log in within 300ms", p.hosts[0].address, "it does not answer", "connection refused",
+	} {
 		if !strings.Contains(why, want) {
 			t.Errorf("%q does not say %q", why, want)
 		}

@@ -35,7 +35,8 @@ type Worker struct {
 	Attributes func(Machine) map[string]string
 }
 
-// killAfter is how much longer than its drain a worker gets if nothing else is said: to stop what is left, and to deliver the results.
+// killAfter is how much longer than its drain a worker gets if nothing else is said: to stop what is left, and to deliver
+// the results.
 const killAfter = 15 * time.Second
 
 // Check says whether workers can be started for a machine like that.
@@ -72,7 +73,8 @@ func (w Worker) Shutdown(Machine) string {
 }
 
 func (w Worker) command(m Machine) string {
-	args := []string{cmp.Or(w.Binary, "iris"), "worker", "--id", m.VM, "--controller", strings.Join(w.Controllers, ","), "--advertise", m.Host}
+	args := []string{cmp.Or(w.Binary, "iris"), "worker", "--id", m.VM, "--advertise", m.Host}
+	args = append(args, "--controller", strings.Join(w.Controllers, ","))
 	if w.Cluster != "" {
 		args = append(args, "--cluster", w.Cluster)
 	}
