@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"slices"
+	"time"
 
 	"github.com/onsi/ginkgo/v2"
 	"github.com/onsi/gomega"
@@ -125,4 +126,9 @@ func (c *Cluster) accounted(ctx context.Context) {
 	for _, g := range fleet.Groups {
 		gomega.Expect(counts[g.Name]).To(gomega.BeNumerically("<=", g.MaxSlices), "slices of group %s", g.Name)
 	}
+}
+
+// SlowPolls wishes for workers that look at their attempts so seldom: for stories of many hours.
+func SlowPolls(interval time.Duration) Wish {
+	return func(p *plan) { p.Worker.PollInterval = interval }
 }

@@ -226,7 +226,7 @@ func (c *Cluster) adopt(now time.Time, cmd ObserveSlice, g *ScaleGroup) *Slice {
 	c.note(now, s, EventAdopted, s.Reason)
 	switch {
 	case late && gone.Seen:
-		c.stopSlice(now, StopSlice{ID: s.ID, Why: StopOrphan, Cause: "it was given back before: " + gone.Cause})
+		c.stopSlice(now, StopSlice{ID: s.ID, Why: StopOrphan, Cause: "its platform has it again; it was given back before"})
 	case full:
 		c.stopSlice(now, StopSlice{ID: s.ID, Why: StopOrphan, Cause: fmt.Sprintf("group %s may not have it", g.Name)})
 	}

@@ -254,7 +254,7 @@ func TestAnUnexpectedSliceIsAdoptedOrGivenBack(t *testing.T) {
 	s.apply(EndSlice{ID: "g-0"})
 	s.seen("g-0", vm.Booting)
 	s.did("terminate g-0 of g")
-	s.sliceIs("g-0", vm.Stopping, "it was given back before: idle")
+	s.sliceIs("g-0", vm.Stopping, "its platform has it again; it was given back before")
 
 	s.seen("g-7", vm.Booting) // of a log that is lost
 	s.sliceIs("g-7", vm.Booting, "")
