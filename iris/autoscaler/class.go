@@ -15,8 +15,7 @@ type class struct {
 	fixed   scope // on every kind; nowhere: it depends
 
 	waits bool  // there are tasks
-	unmet bool  // there is not room for all of them
-	why   *Wait // why not; nil: not written yet
+	why   *Wait // why there is no room for all of them; nil: not written yet
 
 	// Of the search for room:
 	roomy []int32 // kinds whose boxes may have room, ascending

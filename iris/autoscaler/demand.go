@@ -53,10 +53,6 @@ func (p *pass) spread() {
 			}
 		}
 	}
-	for i := range p.asks {
-		a := &p.asks[i]
-		a.class.unmet = a.class.unmet || a.left > 0
-	}
 }
 
 // availabilityOf is whether the group takes demand.
