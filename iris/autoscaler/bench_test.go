@@ -2,6 +2,8 @@ package autoscaler
 
 import (
 	"fmt"
+	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -14,7 +16,8 @@ import (
 // BenchmarkDecide is 1 000 groups of 100 slices of four VMs each, of which one in twenty is under way and one in ten idle,
 // and 10 000 tasks in 1 000 jobs that wait. Wanted: 50 ms.
 func BenchmarkDecide(b *testing.B) {
-	groups, slices := fleet(1_000, 100)
+	groups, all := fleet(1_000, 100)
+	live := workers(groups, all)
 	for _, demand := range []struct {
 		name     string
 		requests []schedule.Request
@@ -29,7 +32,7 @@ func BenchmarkDecide(b *testing.B) {
 	} {
 		for _, full := range []bool{false, true} {
 			name := demand.name + "/room"
-			v := View{Groups: groups, Slices: slices, Demand: demand.requests}
+			v := View{Groups: groups, Slices: all, Demand: demand.requests, Workers: live}
 			if full {
 				name = demand.name + "/full"
 				v.Groups = nil
@@ -51,8 +54,8 @@ func BenchmarkDecide(b *testing.B) {
 
 // BenchmarkDecideManyTasks is 100 000 tasks of one job.
 func BenchmarkDecideManyTasks(b *testing.B) {
-	groups, slices := fleet(10, 100)
-	v := View{Groups: groups, Slices: slices, Demand: []schedule.Request{job("wide", 100_000, cores(1, 1))}}
+	groups, all := fleet(10, 100)
+	v := View{Groups: groups, Slices: all, Demand: []schedule.Request{job("wide", 100_000, cores(1, 1))}}
 	b.ReportAllocs()
 	for b.Loop() {
 		Decide(epoch, v)
@@ -100,4 +103,23 @@ func waiting(need func(i int) state.Resources) []schedule.Request {
 		}
 	}
 	return all
+}
+
+// workers is those of the READY slices, without room.
+func workers(groups []*state.ScaleGroup, all []*state.Slice) []schedule.Worker {
+	byName := map[string]*state.ScaleGroup{}
+	for _, g := range groups {
+		byName[g.Name] = g
+	}
+	var live []schedule.Worker
+	for _, s := range all {
+		g := byName[s.Group]
+		for i := range g.VMs {
+			if s.State == vm.Ready {
+				live = append(live, schedule.Worker{ID: workerID(s, i), Capacity: g.Capacity})
+			}
+		}
+	}
+	slices.SortFunc(live, func(a, b schedule.Worker) int { return strings.Compare(a.ID, b.ID) })
+	return live
 }

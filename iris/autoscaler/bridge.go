@@ -16,7 +16,7 @@ type span struct {
 // growing, also on slices that are to be asked for.
 func (p *pass) bridge(a *ask, growing bool) {
 	c := a.class
-	if !c.gang() || c.unheld && !growing || c.hopeless {
+	if !c.gang() || c.none || c.unheld && !growing || c.hopeless {
 		return
 	}
 	if c.spans == nil {
@@ -42,7 +42,7 @@ func (p *pass) findSpans(c *class) {
 	c.spans, c.elsewhere = []span{}, map[string]int64{}
 	for k := range p.kinds {
 		of := &p.kinds[k]
-		if !of.capacity.Fits(c.need) || p.scope(c, int32(k)) != across {
+		if chance := p.chance(c, int32(k)); chance.most == 0 || chance.scope != across {
 			continue
 		}
 		value := of.worker(0)[c.groupBy]
@@ -76,7 +76,7 @@ func (p *pass) spanRoom(c *class, value string, growing bool) int64 {
 			room += int64(n)
 		}
 		if growing && of.open && of.group.headroom > 0 && grows != of.group {
-			if each := p.takes(c, s.kind); each > 0 {
+			if each := p.chance(c, s.kind).fresh; each > 0 {
 				room += each * int64(of.group.headroom)
 				grows = of.group
 			}
@@ -99,7 +99,7 @@ func (p *pass) span(a *ask, value string, n int) {
 	}
 	for _, s := range a.class.spans {
 		of := &p.kinds[s.kind]
-		if s.value == value && of.open && p.takes(a.class, s.kind) > 0 {
+		if s.value == value && of.open && p.chance(a.class, s.kind).fresh > 0 {
 			for n > 0 && of.group.headroom > 0 {
 				n -= p.put(a, p.openBox(s.kind), n, true)
 			}

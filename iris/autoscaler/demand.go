@@ -7,7 +7,7 @@ func (p *pass) hold() {
 	if len(p.view.Demand) == 0 {
 		return
 	}
-	p.sort()
+	p.lay()
 	p.classify()
 	if len(p.boxed) == 0 {
 		return
@@ -77,26 +77,27 @@ func (p *pass) availabilityOf(g *group) Availability {
 
 // fill places up to n tasks in the boxes there are, and returns how many it has placed.
 func (p *pass) fill(a *ask, n int) int {
-	c := a.class
+	c, placed := a.class, 0
+	if c.none {
+		return 0
+	}
 	p.refresh(c)
-	placed := 0
 	exhausted := func(k int32) bool {
 		if placed == n {
 			return false
 		}
-		of := &p.kinds[k]
-		if !of.most.Fits(c.need) {
+		if !p.most[k].Fits(c.need) {
 			return true
 		}
 		most := nothing
-		for _, b := range of.boxes {
+		for _, b := range p.kinds[k].boxes {
 			placed += p.put(a, b, n-placed, false)
 			if placed == n {
 				return false
 			}
 			most = larger(most, b.most)
 		}
-		of.most = most
+		p.most[k] = most
 		return true
 	}
 	c.roomy = slices.DeleteFunc(c.roomy, exhausted)
@@ -125,11 +126,14 @@ func (p *pass) refresh(c *class) {
 // grow places up to n tasks on slices that are to be asked for, and returns how many it has placed.
 func (p *pass) grow(a *ask, n int) int {
 	c, placed := a.class, 0
+	if c.none {
+		return 0
+	}
 	p.refresh(c)
 	for placed < n && p.headroom > 0 && c.next < len(p.open) {
 		k := p.open[c.next]
-		of := &p.kinds[k]
-		if of.group.headroom == 0 || p.takes(c, k) == 0 || p.scope(c, k) == across {
+		chance := p.chance(c, k)
+		if p.kinds[k].group.headroom == 0 || chance.fresh == 0 || chance.scope == across {
 			c.next++
 			continue
 		}

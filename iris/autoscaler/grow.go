@@ -96,7 +96,7 @@ func (p *pass) kindsOf(g *group) []kind {
 // suits reports whether slices of the group could run something of the class.
 func (p *pass) suits(c *class, g *group) bool {
 	for i := range p.kindsOf(g) {
-		if p.takes(c, g.kinds+int32(i)) > 0 {
+		if p.chance(c, g.kinds+int32(i)).fresh > 0 {
 			return true
 		}
 	}

@@ -17,6 +17,9 @@ type pass struct {
 	view    View
 	groups  []group
 	kinds   []kind
+	most    []state.Resources // by kind: no VM of its boxes has more room
+	models  []int32           // the first kind of each
+	useless []bool            // by model, once shrink has found out: no class could use its slices, unless it names one
 	asks    []ask
 	columns map[string]*column
 	classes []*class
