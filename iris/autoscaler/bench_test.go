@@ -123,3 +123,52 @@ func workers(groups []*state.ScaleGroup, all []*state.Slice) []schedule.Worker {
 	slices.SortFunc(live, func(a, b schedule.Worker) int { return strings.Compare(a.ID, b.ID) })
 	return live
 }
+
+// BenchmarkDecideOdd is demands that have to be looked at one by one.
+func BenchmarkDecideOdd(b *testing.B) {
+	groups, all := fleet(1_000, 100)
+	for _, g := range groups {
+		g.MaxSlices = 101
+	}
+	live := workers(groups, all)
+	each := func(n int, change func(i int, r *schedule.Request)) []schedule.Request {
+		requests := make([]schedule.Request, n)
+		for i := range requests {
+			requests[i] = job(fmt.Sprintf("job-%d", i), 4, state.Resources{CPUMillis: int64(2100 + i*7919%1900), MemoryBytes: gib})
+			change(i, &requests[i])
+		}
+		return requests
+	}
+	for _, demand := range []struct {
+		name     string
+		requests []schedule.Request
+	}{
+		{"pinned_to_slices", each(1_000, func(i int, r *schedule.Request) {
+			r.Constraints = []*pb.Constraint{equal("slice", fmt.Sprintf("group-%04d-%d", i, i%100))}
+		})},
+		{"pinned_to_workers", each(1_000, func(i int, r *schedule.Request) {
+			r.Constraints = []*pb.Constraint{equal("worker", fmt.Sprintf("worker-group-%04d-%d-vm-%d", i, i%100, i%4))}
+		})},
+		{"avoid_slices", each(1_000, func(i int, r *schedule.Request) {
+			r.Constraints = []*pb.Constraint{{
+				Key: "slice", Op: pb.ConstraintOp_CONSTRAINT_OP_NE, Value: fmt.Sprintf("group-%04d-%d", i, i%100),
+			}}
+		})},
+		{"across_zones", each(1_000, func(_ int, r *schedule.Request) { r.GroupBy = "zone" })},
+		{"more_gangs_than_slices", each(9_000, func(i int, r *schedule.Request) {
+			r.GroupBy = "slice"
+			r.Constraints = []*pb.Constraint{equal("pool", fmt.Sprint(i%10))}
+		})},
+		{"more_tasks_than_slices", each(9_000, func(i int, r *schedule.Request) {
+			r.Constraints = []*pb.Constraint{equal("pool", fmt.Sprint(i%10))}
+		})},
+	} {
+		b.Run(demand.name, func(b *testing.B) {
+			v := View{Groups: groups, Slices: all, Demand: demand.requests, Workers: live}
+			b.ReportAllocs()
+			for b.Loop() {
+				Decide(epoch, v)
+			}
+		})
+	}
+}

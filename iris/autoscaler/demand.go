@@ -90,14 +90,16 @@ func (p *pass) fill(a *ask, n int) int {
 			return true
 		}
 		most := nothing
-		for _, b := range p.kinds[k].boxes {
+		for _, b := range p.boxesFor(c, k) {
 			placed += p.put(a, b, n-placed, false)
 			if placed == n {
 				return false
 			}
 			most = larger(most, b.most)
 		}
-		p.most[k] = most
+		if c.set.pin == "" {
+			p.most[k] = most
+		}
 		return true
 	}
 	c.roomy = slices.DeleteFunc(c.roomy, exhausted)
@@ -108,12 +110,18 @@ func (p *pass) fill(a *ask, n int) int {
 func (p *pass) refresh(c *class) {
 	if c.epoch != p.epoch {
 		c.epoch, c.roomy, c.next = p.epoch, c.roomy[:0], 0
+		if c.set.pin != "" {
+			if b := p.named(c.set.pin); b != nil && p.may(c, b.kind) {
+				c.roomy = append(c.roomy, b.kind)
+			}
+			return
+		}
 		for _, k := range p.boxed {
 			if p.may(c, k) {
 				c.roomy = append(c.roomy, k)
 			}
 		}
-	} else {
+	} else if c.set.pin == "" {
 		for _, k := range p.grown[c.grown:] {
 			if at, found := slices.BinarySearch(c.roomy, k); !found && p.may(c, k) {
 				c.roomy = slices.Insert(c.roomy, at, k)

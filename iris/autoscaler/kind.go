@@ -140,6 +140,36 @@ func (p *pass) column(key string) *column {
 	return c
 }
 
+// boxesFor is the boxes of a kind that could be for a class.
+func (p *pass) boxesFor(c *class, k int32) []*box {
+	if c.set.pin == "" {
+		return p.kinds[k].boxes
+	}
+	if b := p.named(c.set.pin); b != nil && b.kind == k {
+		return []*box{b}
+	}
+	return nil
+}
+
+// named is the box of the slice that has this id, or a worker that has; nil if there is none.
+func (p *pass) named(id string) *box {
+	if p.names == nil {
+		p.names = map[string]*box{}
+		for _, k := range p.boxed {
+			for _, b := range p.kinds[k].boxes {
+				if b.slice == nil {
+					continue
+				}
+				p.names[b.slice.ID] = b
+				for i := range b.free {
+					p.names[workerID(b.slice, i)] = b
+				}
+			}
+		}
+	}
+	return p.names[id]
+}
+
 // tell sorts the kinds by model: those of one model nothing in the demand tells apart. So whether a class has a chance is
 // worked out for few models and not for many kinds.
 func (p *pass) tell() {

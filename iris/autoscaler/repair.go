@@ -96,7 +96,7 @@ func (p *pass) displace(a *ask, n int) bool {
 		if chance := p.chance(c, k); chance.most == 0 || chance.scope == across {
 			continue
 		}
-		for _, b := range p.kinds[k].boxes {
+		for _, b := range p.boxesFor(c, k) {
 			if p.repair.work++; p.repair.work >= repairWork {
 				return false
 			}
