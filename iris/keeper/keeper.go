@@ -138,16 +138,7 @@ func identify() (identity, error) {
 	if err != nil {
 		return identity{}, err
 	}
-	return identity{Boot: bootID(), Process: id, Leader: leader}, nil
-}
-
-// bootID is new each time the machine is started; empty where that cannot be told.
-func bootID() string {
-	id, err := os.ReadFile("/proc/sys/kernel/random/boot_id")
-	if err != nil {
-		return ""
-	}
-	return string(id)
+	return identity{Boot: runtime.Boot(), Process: id, Leader: leader}, nil
 }
 
 // serve lets workers attach for as long as the keeper is needed.

@@ -48,9 +48,14 @@ func (c *child) reap() Exit {
 			continue
 		case err != nil:
 			return Exit{Code: 1, Err: fmt.Errorf("waiting for %s: %w", c.command.path, err)}
-		case status.Signaled():
-			return Exit{Code: 128 + int(status.Signal()), Signal: status.Signal()}
 		}
-		return Exit{Code: status.ExitStatus()}
+		return exitStatus(status)
 	}
+}
+
+func exitStatus(status syscall.WaitStatus) Exit {
+	if status.Signaled() {
+		return Exit{Code: 128 + int(status.Signal()), Signal: status.Signal()}
+	}
+	return Exit{Code: status.ExitStatus()}
 }

@@ -2,6 +2,7 @@ package runtime
 
 import (
 	"bytes"
+	"errors"
 	"fmt"
 	"os"
 	"strconv"
@@ -79,63 +80,87 @@ func onlyZombies(group int) bool {
 	return true
 }
 
-// processes are all that there are.
+// processes are all that there are, as far as that can be told.
 func processes() []procStatus {
+	var all []procStatus
+	_ = eachProcess(func(s procStatus, err error) error {
+		if err == nil {
+			all = append(all, s)
+		}
+		return nil
+	})
+	return all
+}
+
+// eachProcess hands out all processes, or why one could not be looked at. It returns the first error of see, or that there
+// is no list of processes.
+func eachProcess(see func(procStatus, error) error) error {
 	proc, err := os.Open("/proc")
 	if err != nil {
-		return nil
+		return err
 	}
 	defer proc.Close()
 	names, err := proc.Readdirnames(-1)
 	if err != nil {
-		return nil
+		return err
 	}
-	var all []procStatus
 	for _, name := range names {
 		if _, err := strconv.Atoi(name); err != nil {
 			continue
 		}
-		if s, ok := statusOf(name); ok {
-			all = append(all, s)
+		s, err := readStatus(name)
+		if isGone(err) {
+			continue
+		}
+		if err := see(s, err); err != nil {
+			return err
 		}
 	}
-	return all
+	return nil
 }
 
 // procStatus is what /proc says of a process.
 type procStatus struct {
-	state               string
-	pid, group, session int
-	started             uint64 // in ticks
+	state                       string
+	pid, parent, group, session int
+	threads                     int
+	started                     uint64 // in ticks
 }
 
-// ended reports whether the process only waits to be reaped.
-func (s procStatus) ended() bool { return s.state == "Z" || s.state == "X" }
+// ended reports whether the process only waits to be reaped. The state is that of its first thread; while others run, it
+// does.
+func (s procStatus) ended() bool { return (s.state == "Z" || s.state == "X") && s.threads <= 1 }
 
 // statusOf looks at a process; false: it is gone by now.
 func statusOf(pid string) (procStatus, bool) {
+	s, err := readStatus(pid)
+	return s, err == nil
+}
+
+// readStatus looks at a process. The error is one of isGone, or that nothing is known.
+func readStatus(pid string) (procStatus, error) {
 	stat, err := os.ReadFile("/proc/" + pid + "/stat")
 	if err != nil {
-		return procStatus{}, false
+		return procStatus{}, err
 	}
 	// 42 (name, which may contain anything) S parent group session …; the start is the 22nd of them all
 	name := bytes.LastIndexByte(stat, ')')
 	fields := bytes.Fields(stat[name+1:])
 	if name < 0 || len(fields) < 20 {
-		return procStatus{}, false
+		return procStatus{}, fmt.Errorf("/proc/%s/stat is not understood: %q", pid, stat)
 	}
 	s := procStatus{state: string(fields[0])}
-	if s.pid, err = strconv.Atoi(pid); err != nil {
-		return procStatus{}, false
+	for to, text := range map[*int]string{
+		&s.pid: pid, &s.parent: string(fields[1]), &s.group: string(fields[2]), &s.session: string(fields[3]),
+		&s.threads: string(fields[17]),
+	} {
+		if *to, err = strconv.Atoi(text); err != nil {
+			return procStatus{}, err
+		}
 	}
-	if s.group, err = strconv.Atoi(string(fields[2])); err != nil {
-		return procStatus{}, false
-	}
-	if s.session, err = strconv.Atoi(string(fields[3])); err != nil {
-		return procStatus{}, false
-	}
-	if s.started, err = strconv.ParseUint(string(fields[19]), 10, 64); err != nil {
-		return procStatus{}, false
-	}
-	return s, true
+	s.started, err = strconv.ParseUint(string(fields[19]), 10, 64)
+	return s, err
 }
+
+// isGone reports whether a look at a process found that there is none, maybe since a moment ago.
+func isGone(err error) bool { return errors.Is(err, syscall.ENOENT) || errors.Is(err, syscall.ESRCH) }

@@ -75,6 +75,12 @@ func (c *Cluster) HasGroups(groups []Group) bool {
 // Group is the scale group of this name, or nil.
 func (c *Cluster) Group(name string) *ScaleGroup { return c.fleet.groups[name] }
 
+// GoneSlice is what is remembered of a slice that went lately; false: nothing.
+func (c *Cluster) GoneSlice(id string) (Gone, bool) {
+	g, known := c.fleet.gone[id]
+	return g, known
+}
+
 // GoneSlices are those that went lately, by id.
 func (c *Cluster) GoneSlices() []Gone {
 	all := make([]Gone, 0, len(c.fleet.gone))
@@ -186,7 +192,7 @@ func (c *Cluster) observeSlice(now time.Time, cmd ObserveSlice) {
 	if s == nil {
 		s = c.adopt(now, cmd, g)
 	} else if s.State == vm.Requesting {
-		c.note(now, s, EventCreated, "")
+		c.note(now, s, EventCreated, "in "+s.Zone)
 	}
 	s.VMs = slices.Clone(cmd.VMs)
 	for i := range s.VMs {
@@ -252,10 +258,11 @@ func (c *Cluster) stopSlice(now time.Time, cmd StopSlice) {
 // nextDown is when another idle slice may be given back after one was, as far as the rate goes: up to a minute's worth at
 // once, and then one at a time.
 func (p Pace) nextDown(now, next time.Time) time.Time {
-	if least := now.Add(-time.Minute); next.Before(least) {
+	each := time.Minute / time.Duration(max(p.ScaleDownRate, 1))
+	if least := now.Add(each - time.Minute); next.Before(least) {
 		next = least
 	}
-	return next.Add(time.Minute / time.Duration(max(p.ScaleDownRate, 1)))
+	return next.Add(each)
 }
 
 // evict ends what runs on a slice. Its capacity is free when the workers confirm, or are gone (FM-9).

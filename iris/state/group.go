@@ -40,7 +40,7 @@ type Pace struct {
 	ScaleUpCooldown time.Duration
 	// ScaleDownCooldown is how long after a round of creations no slice is given back for being idle. Default 300 s.
 	ScaleDownCooldown time.Duration
-	// ScaleDownRate is how many idle slices are given back in a minute, at the most. Default 10.
+	// ScaleDownRate is how many idle slices are given back in a minute; as many at once, if none was for a minute. Default 10.
 	ScaleDownRate int
 	// IdleThreshold is how long a slice runs nothing before it is idle. Default 300 s.
 	IdleThreshold time.Duration
