@@ -321,7 +321,7 @@ func (p *pass) unmetWait(c *class) Wait {
 		if g.Removed {
 			continue
 		}
-		if p.suits(c, g) {
+		if !c.none && p.suits(c, g) {
 			if n++; n == 1 {
 				c.why.Group = g.Name
 			}
@@ -330,6 +330,8 @@ func (p *pass) unmetWait(c *class) Wait {
 			}
 		} else if n == 0 && len(misfits) < shown {
 			misfits = append(misfits, g.Name+": "+p.misfit(c, g).String())
+		} else if c.none && len(misfits) == shown {
+			break
 		}
 	}
 	switch {
@@ -363,10 +365,10 @@ func (p *pass) fullText(c *class, g *group) string {
 	closed := ""
 	for i := range p.kindsOf(g) {
 		k := &p.kinds[g.kinds+int32(i)]
-		if p.takes(c, g.kinds+int32(i)) == 0 {
+		if p.chance(c, g.kinds+int32(i)).fresh == 0 {
 			continue
 		}
-		if k.open && p.scope(c, g.kinds+int32(i)) == across && g.headroom > 0 {
+		if k.open && p.chance(c, g.kinds+int32(i)).scope == across && g.headroom > 0 {
 			return fmt.Sprintf("%s %s has no room for a gang of %d even with all of max_slices",
 				c.groupBy, k.worker(0)[c.groupBy], c.tasks)
 		}
@@ -415,10 +417,10 @@ func (p *pass) misfit(c *class, g *group) misfit {
 	if !of.capacity.Fits(c.need) {
 		return misfit{kind: tooSmall, need: c.need, has: of.capacity}
 	}
-	if c.set.matchNew(p, g.kinds).none() {
+	if c.set.match(p, g.kinds).fresh.none() {
 		var none []*pb.Constraint
 		for _, constraint := range c.set.all {
-			if p.newSet([]*pb.Constraint{constraint}).matchNew(p, g.kinds).none() {
+			if p.newSet([]*pb.Constraint{constraint}).match(p, g.kinds).fresh.none() {
 				none = append(none, constraint)
 			}
 		}
@@ -427,7 +429,7 @@ func (p *pass) misfit(c *class, g *group) misfit {
 		}
 		return misfit{kind: unsatisfied, constraints: none}
 	}
-	scope := p.scope(c, g.kinds)
+	scope := p.chance(c, g.kinds).scope
 	if scope == nowhere {
 		return misfit{kind: ungrouped, attribute: c.groupBy}
 	}
