@@ -29,7 +29,8 @@ func TestDemandAsksForWhatItTakes(t *testing.T) {
 			map[string]int{"cpu": 1}},
 		{"a task that needs nothing takes a slice with any number of others", groupsOf(cpuGroup("cpu", 9)), nil,
 			demand(job("j", 100, cores(0, 0))), map[string]int{"cpu": 1}},
-		{"all VMs of a slice count (FM-67)", groupsOf(tpuGroup("tpu", 9)), nil, demand(job("j", 8, cores(4, 1))), map[string]int{"tpu": 2}},
+		{"all VMs of a slice count (FM-67)", groupsOf(tpuGroup("tpu", 9)), nil,
+			demand(job("j", 8, cores(4, 1))), map[string]int{"tpu": 2}},
 		{"what fits on slices under way needs no more", groupsOf(cpuGroup("cpu", 9)), []*state.Slice{
 			slice("cpu-0", "cpu", vm.Requesting), slice("cpu-1", "cpu", vm.Booting), slice("cpu-2", "cpu", vm.Initializing),
 		}, demand(job("j", 7, cores(2, 1))), map[string]int{"cpu": 1}},
@@ -38,8 +39,8 @@ func TestDemandAsksForWhatItTakes(t *testing.T) {
 		}, demand(job("j", 1, cores(2, 1))), map[string]int{"cpu": 1}},
 		{"the lower rank first, then the next", groupsOf(cpuGroup("a", 2), cpuGroup("b", 9)), nil, demand(job("j", 10, cores(2, 1))),
 			map[string]int{"a": 2, "b": 3}},
-		{"what is being given back counts", groupsOf(cpuGroup("a", 2), cpuGroup("b", 9)), []*state.Slice{slice("a-0", "a", vm.Stopping)},
-			demand(job("j", 4, cores(2, 1))), map[string]int{"a": 1, "b": 1}},
+		{"what is being given back counts", groupsOf(cpuGroup("a", 2), cpuGroup("b", 9)),
+			[]*state.Slice{slice("a-0", "a", vm.Stopping)}, demand(job("j", 4, cores(2, 1))), map[string]int{"a": 1, "b": 1}},
 		{"room on a slice of a lower group is used before another is asked for", groupsOf(cpuGroup("a", 9), tpuGroup("b", 9)), nil,
 			demand(job("j", 1, cores(4, 1), equal("device-type", "tpu")), job("k", 3, cores(4, 1))), map[string]int{"b": 1}},
 		{"a gang takes a slice", groupsOf(tpuGroup("tpu", 9)), nil,
@@ -54,14 +55,16 @@ func TestDemandAsksForWhatItTakes(t *testing.T) {
 			demand(gang("a", "worker", 4, cores(1, 1)), gang("b", "worker", 2, cores(2, 1))), map[string]int{"tpu": 1}},
 		{"a gang across slices of a zone", groupsOf(cpuGroup("cpu", 9)), []*state.Slice{slice("cpu-0", "cpu", vm.Booting)},
 			demand(gang("a", "zone", 8, cores(2, 1))), map[string]int{"cpu": 3}},
-		{"a gang across slices has all or none", groupsOf(cpuGroup("cpu", 3)), nil, demand(gang("a", "zone", 7, cores(2, 1))), map[string]int{}},
+		{"a gang across slices has all or none", groupsOf(cpuGroup("cpu", 3)), nil, demand(gang("a", "zone", 7, cores(2, 1))),
+			map[string]int{}},
 		{"by an attribute that no worker has", groupsOf(cpuGroup("cpu", 3)), nil, demand(gang("a", "tpu-name", 1, cores(2, 1))),
 			map[string]int{}},
 		{"constraints", groupsOf(cpuGroup("cpu", 9), tpuGroup("tpu", 9)), nil,
 			demand(job("j", 1, cores(1, 1), equal("device-variant", "v5litepod-16"))), map[string]int{"tpu": 1}},
 		{"a VM of each slice", groupsOf(tpuGroup("tpu", 9)), nil, demand(job("j", 2, cores(3, 1), equal("tpu-worker-id", "2"))),
 			map[string]int{"tpu": 2}},
-		{"pinned to a slice that is not there", groupsOf(cpuGroup("cpu", 9)), nil, demand(job("j", 1, cores(1, 1), equal("slice", "cpu-0"))),
+		{"pinned to a slice that is not there", groupsOf(cpuGroup("cpu", 9)), nil,
+			demand(job("j", 1, cores(1, 1), equal("slice", "cpu-0"))),
 			map[string]int{}},
 		{"pinned to a slice under way", groupsOf(cpuGroup("cpu", 9)), []*state.Slice{
 			slice("cpu-0", "cpu", vm.Booting), slice("cpu-1", "cpu", vm.Booting),
@@ -93,8 +96,8 @@ func TestWhichGroupsTakeDemand(t *testing.T) {
 		text   string
 	}{
 		{"available", func(*state.ScaleGroup) {}, 0, Available, true, true, time.Time{}, "1 slice asked for: 1 task waits"},
-		{"in cooldown", func(g *state.ScaleGroup) { g.LastUp = at(-20 * time.Second) }, 0, Cooldown, true, false, at(40 * time.Second),
-			"1 more slice wanted, the next is asked for at 09:00:40: 1 task waits"},
+		{"in cooldown", func(g *state.ScaleGroup) { g.LastUp = at(-20 * time.Second) },
+			0, Cooldown, true, false, at(40 * time.Second), "1 more slice wanted, the next is asked for at 09:00:40: 1 task waits"},
 		{"after the cooldown", func(g *state.ScaleGroup) { g.LastUp = at(-time.Minute) }, 0, Available, true, true, time.Time{},
 			"1 slice asked for: 1 task waits"},
 		{"32 are being asked for", func(*state.ScaleGroup) {}, 32, Requesting, true, false, at(time.Minute),
@@ -107,8 +110,8 @@ func TestWhichGroupsTakeDemand(t *testing.T) {
 		{"no zone is open", func(g *state.ScaleGroup) {
 			g.Blocked = map[string]state.Block{"us-1": {Until: at(time.Minute), Cause: "quota exceeded"}}
 		}, 0, QuotaExceeded, false, false, at(time.Minute), "quota exceeded in us-1 until 09:01:00"},
-		{"at its maximum, and in cooldown", func(g *state.ScaleGroup) { g.MaxSlices, g.LastUp = 2, at(-time.Second) }, 2, AtMax, false, false,
-			time.Time{}, "all 2 of max_slices are in use"},
+		{"at its maximum, and in cooldown", func(g *state.ScaleGroup) { g.MaxSlices, g.LastUp = 2, at(-time.Second) },
+			2, AtMax, false, false, time.Time{}, "all 2 of max_slices are in use"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			a := cpuGroup("a", 100)
@@ -138,7 +141,8 @@ func TestAZoneIsAskedThatSuits(t *testing.T) {
 	g.Zones = []string{"us-1", "us-2", "us-3"}
 	g.Blocked["us-1"] = state.Block{Until: at(time.Minute), Cause: "no machines in stock"}
 	d := Decide(epoch, View{Groups: groupsOf(g), Demand: demand(
-		job("any", 1, cores(4, 1)), job("pinned", 1, cores(4, 1), equal("zone", "us-3")), job("blocked", 1, cores(4, 1), equal("zone", "us-1")),
+		job("any", 1, cores(4, 1)), job("pinned", 1, cores(4, 1), equal("zone", "us-3")),
+		job("blocked", 1, cores(4, 1), equal("zone", "us-1")),
 	)})
 	same(t, "actions", []Action{
 		Create{"cpu", "us-2", "1 task of job any waits"}, Create{"cpu", "us-3", "1 task of job pinned waits"},
@@ -152,7 +156,9 @@ func TestAZoneIsAskedThatSuits(t *testing.T) {
 
 func TestGangsMoveForOneThatHasNoOtherPlace(t *testing.T) {
 	a, b, c := tpuGroup("a", 1), tpuGroup("b", 1), tpuGroup("c", 1)
-	a.Attributes, b.Attributes, c.Attributes = map[string]string{"x": "1", "y": "1"}, map[string]string{"y": "1", "z": "1"}, map[string]string{"z": "1"}
+	a.Attributes = map[string]string{"x": "1", "y": "1"}
+	b.Attributes = map[string]string{"y": "1", "z": "1"}
+	c.Attributes = map[string]string{"z": "1"}
 	d := Decide(epoch, View{Groups: groupsOf(a, b, c), Demand: demand(
 		gang("y", "slice", 4, cores(4, 1), equal("y", "1")), gang("z", "slice", 4, cores(4, 1), equal("z", "1")),
 		gang("x", "slice", 4, cores(4, 1), equal("x", "1")),
@@ -194,7 +200,8 @@ func comes(t *testing.T, free state.Resources) View {
 			{ID: "cpu-0-vm-0", State: vm.Initializing, WorkerID: "worker-cpu-0-vm-0"}, {ID: "cpu-0-vm-1", State: vm.Initializing},
 		}},
 		state.RegisterWorker{
-			ID: "worker-cpu-0-vm-0", Incarnation: "1", Address: "a:1", Capacity: g.Capacity, Attributes: map[string]string{"slice": "cpu-0"},
+			ID: "worker-cpu-0-vm-0", Incarnation: "1", Address: "a:1", Capacity: g.Capacity,
+			Attributes: map[string]string{"slice": "cpu-0"},
 		},
 	} {
 		if _, err := c.Apply(epoch, command); err != nil {
@@ -219,7 +226,8 @@ func TestWorkersOfSlicesUnderWayThatAreThereAlready(t *testing.T) {
 		{"a gang for which the one has no room", cores(3, 16), gang("g", "slice", 2, cores(4, 1)), map[string]int{"cpu": 1}},
 		{"a gang on a worker", cores(4, 16), gang("g", "worker", 1, cores(4, 1)), map[string]int{}},
 		{"a gang across slices", cores(4, 16), gang("g", "zone", 2, cores(4, 1)), map[string]int{}},
-		{"a gang across slices for which the one has no room", cores(3, 16), gang("g", "zone", 2, cores(4, 1)), map[string]int{"cpu": 1}},
+		{"a gang across slices for which the one has no room", cores(3, 16), gang("g", "zone", 2, cores(4, 1)),
+			map[string]int{"cpu": 1}},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			v := comes(t, c.free)
@@ -233,7 +241,8 @@ func TestWorkersOfSlicesUnderWayThatAreThereAlready(t *testing.T) {
 	v := comes(t, cores(4, 16))
 	d := Decide(at(10*time.Minute), v)
 	same(t, "actions", []Action{Stop{"cpu-0", state.StopFailed,
-		"its workers did not come up within 10m0s of INITIALIZING: 1 of 2 registered; cpu-0-vm-0 is INITIALIZING; cpu-0-vm-1 is INITIALIZING"}},
+		"its workers did not come up within 10m0s of INITIALIZING: 1 of 2 registered; " +
+			"cpu-0-vm-0 is INITIALIZING; cpu-0-vm-1 is INITIALIZING"}},
 		d.Actions)
 }
 
@@ -294,12 +303,14 @@ func TestMinAndBufferAreKept(t *testing.T) {
 		reason            string // of the last
 	}{
 		{"min", 2, 0, 9, nil, 0, nil, 2, "min_slices is 2"},
-		{"min counts what is under way or unhealthy", 4, 0, 9, []vm.State{vm.Requesting, vm.Ready, vm.Unhealthy}, 0, nil, 1, "min_slices is 4"},
+		{"min counts what is under way or unhealthy", 4, 0, 9, []vm.State{vm.Requesting, vm.Ready, vm.Unhealthy}, 0, nil, 1,
+			"min_slices is 4"},
 		{"min does not count what goes", 2, 0, 9, []vm.State{vm.Stopping, vm.Stopping}, 0, nil, 2, "min_slices is 2"},
 		{"min counts what the demand asks for", 2, 0, 9, nil, 0, demand(job("j", 1, cores(4, 1))), 2, "min_slices is 2"},
 		{"min stays within max", 3, 0, 3, []vm.State{vm.Stopping, vm.Ready}, 0, nil, 1, "min_slices is 3"},
 		{"buffer", 0, 2, 9, []vm.State{vm.Ready, vm.Ready}, 2, nil, 2, "buffer_slices is 2"},
-		{"buffer counts idle ones and ones under way", 0, 3, 9, []vm.State{vm.Ready, vm.Ready, vm.Booting}, 1, nil, 1, "buffer_slices is 3"},
+		{"buffer counts idle ones and ones under way", 0, 3, 9, []vm.State{vm.Ready, vm.Ready, vm.Booting}, 1, nil, 1,
+			"buffer_slices is 3"},
 		{"buffer does not count what the demand takes", 0, 1, 9, []vm.State{vm.Booting}, 0, demand(job("j", 1, cores(4, 1))), 1,
 			"buffer_slices is 1"},
 		{"buffer does not count unhealthy ones", 0, 1, 9, []vm.State{vm.Unhealthy}, 0, nil, 1, "buffer_slices is 1"},

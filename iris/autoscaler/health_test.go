@@ -101,7 +101,9 @@ func TestSurplusGoesNewestFirstAndNeverWhileItRunsSomething(t *testing.T) {
 
 	g.Removed = true
 	d = Decide(epoch, v)
-	same(t, "removed", map[string]Why{"cpu-4": state.StopSurplus, "cpu-2": state.StopSurplus, "cpu-0": state.StopSurplus}, stopped(d))
+	same(t, "removed", map[string]Why{
+		"cpu-4": state.StopSurplus, "cpu-2": state.StopSurplus, "cpu-0": state.StopSurplus,
+	}, stopped(d))
 	same(t, "standing", Standing{"cpu", AtMax, 0, "not configured any more; 2 slices to go when idle"}, d.Groups[0])
 }
 

@@ -18,7 +18,8 @@ func TestWhatATaskWaitsFor(t *testing.T) {
 	blocked := cpuGroup("blocked", 9)
 	blocked.Zones = []string{"us-1", "us-2"}
 	blocked.Blocked = map[string]state.Block{
-		"us-1": {Until: at(3*time.Minute + 4*time.Second), Cause: "quota exceeded"}, "us-2": {Until: at(time.Hour), Cause: "no machines in stock"},
+		"us-1": {Until: at(3*time.Minute + 4*time.Second), Cause: "quota exceeded"},
+		"us-2": {Until: at(time.Hour), Cause: "no machines in stock"},
 	}
 	cooling := cpuGroup("cooling", 9)
 	cooling.LastUp = at(-time.Second)
@@ -30,16 +31,19 @@ func TestWhatATaskWaitsFor(t *testing.T) {
 		demand []schedule.Request
 		want   Wait
 	}{
-		{"a slice under way", groupsOf(cpuGroup("cpu", 9)), []*state.Slice{slice("cpu-3", "cpu", vm.Booting)}, both(job("j", 2, cores(1, 1))),
+		{"a slice under way", groupsOf(cpuGroup("cpu", 9)), []*state.Slice{slice("cpu-3", "cpu", vm.Booting)},
+			both(job("j", 2, cores(1, 1))),
 			Wait{"j", "cpu", "slice cpu-3 is BOOTING"}},
 		{"a slice that is asked for", groupsOf(cpuGroup("cpu", 9)), nil, both(job("j", 2, cores(4, 1))),
 			Wait{"j", "cpu", "a slice of cpu is asked for, and 1 more slice"}},
-		{"the cooldown", groupsOf(cooling), nil, both(job("j", 1, cores(1, 1))), Wait{"j", "cooling", "cooling asks for its next slices at 09:00:59"}},
+		{"the cooldown", groupsOf(cooling), nil, both(job("j", 1, cores(1, 1))),
+			Wait{"j", "cooling", "cooling asks for its next slices at 09:00:59"}},
 		{"the backoff", groupsOf(backoff), nil, both(job("j", 1, cores(1, 1))),
 			Wait{"j", "backoff", "in backoff until 09:13:40 after 1 failure: no image"}},
 		{"the quota", groupsOf(blocked), nil, both(job("j", 1, cores(1, 1))),
 			Wait{"j", "blocked", "quota exceeded in us-1 until 09:03:04; no machines in stock in us-2 until 10:00:00"}},
-		{"whatever comes first", groupsOf(backoff, full), []*state.Slice{slice("full-0", "full", vm.Ready)}, both(job("j", 1, cores(1, 1))),
+		{"whatever comes first", groupsOf(backoff, full), []*state.Slice{slice("full-0", "full", vm.Ready)},
+			both(job("j", 1, cores(1, 1))),
 			Wait{"j", "backoff", "backoff: in backoff until 09:13:40 after 1 failure: no image; full: all 1 of max_slices are in use"}},
 		{"some have a slice", groupsOf(full), []*state.Slice{slice("full-0", "full", vm.Booting)}, both(job("j", 10, cores(1, 1))),
 			Wait{"j", "full", "for 4 of 10 tasks: slice full-0 is BOOTING; for the others: all 1 of max_slices are in use"}},
@@ -58,7 +62,8 @@ func TestWhatATaskWaitsFor(t *testing.T) {
 			})),
 			Wait{"j", "", "no scale group has machines for it: tpu: needs device-type == cpu and pool exists"}},
 		{"a gang that is too large", groupsOf(tpuGroup("tpu", 9), cpuGroup("cpu", 9)), nil, both(gang("g", "tpu-name", 9, cores(2, 1))),
-			Wait{"g", "", "no scale group has machines for it: tpu: needs room for 9 tasks in one slice, has it for 8; cpu: its workers have no tpu-name"}},
+			Wait{"g", "", "no scale group has machines for it: tpu: needs room for 9 tasks in one slice, has it for 8; " +
+				"cpu: its workers have no tpu-name"}},
 		{"a gang on one worker that is too large", groupsOf(cpuGroup("cpu", 9)), nil, both(gang("g", "worker", 3, cores(2, 1))),
 			Wait{"g", "", "no scale group has machines for it: cpu: needs room for 3 tasks on one worker, has it for 2"}},
 		{"a gang across slices that is too large", groupsOf(cpuGroup("cpu", 2)), nil, both(gang("g", "zone", 5, cores(2, 1))),
@@ -85,7 +90,8 @@ func TestWhatAGroupWaitsFor(t *testing.T) {
 	v := View{
 		Groups: groupsOf(cpuGroup("cpu", 9), tpuGroup("tpu", 9), cpuGroup("late", 9)), Slices: []*state.Slice{slice("tpu-0", "tpu", vm.Booting)},
 		Demand: demand(
-			job("big", 3, cores(1, 12), equal("device-type", "cpu")), gang("g", "tpu-name", 4, cores(4, 4)), job("rest", 1, cores(3, 1)),
+			job("big", 3, cores(1, 12), equal("device-type", "cpu")), gang("g", "tpu-name", 4, cores(4, 4)),
+			job("rest", 1, cores(3, 1)),
 		),
 	}
 	d := Decide(epoch, v)
@@ -100,7 +106,8 @@ func TestWhatAGroupWaitsFor(t *testing.T) {
 	}, d.Actions)
 
 	v.Demand = demand(job("huge", 1, cores(1, 64)))
-	same(t, "a job too large for it", "its machines are too small for job huge: needs 64 GiB, has 16 GiB", Decide(epoch, v).Groups[0].Text)
+	same(t, "a job too large for it",
+		"its machines are too small for job huge: needs 64 GiB, has 16 GiB", Decide(epoch, v).Groups[0].Text)
 	v.Demand = demand(job("gpu", 1, cores(1, 1), equal("device-type", "gpu")))
 	same(t, "a job for others", "its machines are not for job gpu: needs device-type == gpu", Decide(epoch, v).Groups[0].Text)
 	v.Demand = demand(gang("a", "slice", 1, cores(4, 1)), gang("b", "slice", 1, cores(4, 1)), job("c", 1, cores(4, 1)))
