@@ -31,6 +31,9 @@ type Group struct {
 	BootDelay time.Duration `yaml:"boot_delay"`
 	InitDelay time.Duration `yaml:"init_delay"`
 	SSH       *SSH          `yaml:"ssh"` // of platform ssh
+	// WorkerFlags are added to the command line of each worker that the controller starts, such as those of its credentials:
+	// --token-file=/etc/iris/worker. Not of platform fixed.
+	WorkerFlags []string `yaml:"worker_flags"`
 }
 
 // Platform is where a group's machines come from.
