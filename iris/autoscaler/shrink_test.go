@@ -94,7 +94,7 @@ func TestTheRateOfGivingBack(t *testing.T) {
 		var given []time.Time
 		for now := epoch; now.Before(at(5 * time.Minute)); now = now.Add(100 * time.Millisecond) {
 			for !next.After(now) {
-				next = nextDown(p, now, next)
+				next = p.NextDown(now, next)
 				given = append(given, now)
 			}
 		}

@@ -323,7 +323,7 @@ func (s *sim) apply(d Decision) {
 				if sl.State != vm.Ready || sl.IdleSince.IsZero() || s.now.Sub(sl.IdleSince) < g.Pace.IdleThreshold {
 					s.fatalf("%+v is decided of a slice that is %v, idle since %v", a, sl.State, sl.IdleSince)
 				}
-				g.LastDown, g.NextDown = s.now, nextDown(g.Pace, s.now, g.NextDown)
+				g.LastDown, g.NextDown = s.now, g.Pace.NextDown(s.now, g.NextDown)
 				s.idle++
 			case state.StopFailed, state.StopUnhealthy, state.StopPreempted:
 				if sl.ReadyAt.IsZero() || s.now.Sub(sl.ReadyAt) < g.Pace.ShortLived {
