@@ -89,9 +89,10 @@ func TestARequestThatIsRepeatedGetsTheSameSlice(t *testing.T) {
 	if other := h.create(two, "mine"); other.ID() != "mine" || !other.CreatedAt().Equal(s.CreatedAt()) {
 		t.Errorf("got %s, created at %v", other.ID(), other.CreatedAt())
 	}
-	if h.pid("mine", 0) != pid || len(h.running()) != 1 {
-		t.Errorf("%v run, want process %d alone", h.running(), pid)
+	if got := h.pid("mine", 0); got != pid {
+		t.Errorf("process %d is noted, want %d", got, pid)
 	}
+	within(t, "one process runs", func() bool { return len(h.running()) == 1 })
 	h.terminate(s)
 	const text = "slice is gone: mine of cpu has been there before; choose another id"
 	for _, m := range []*localvm.Manager{one, two, h.open(c)} {
@@ -189,11 +190,7 @@ func TestACreationThatWasCutShortLeavesNothing(t *testing.T) {
 			if err := os.RemoveAll(h.path("cpu-0", "vm-0")); err != nil {
 				h.t.Fatal(err)
 			}
-			for _, id := range h.running() {
-				if err := id.Kill(); err != nil {
-					h.t.Fatal(err)
-				}
-			}
+			h.killAll()
 		},
 		"before the process was noted": func(h *host) {
 			if err := os.Remove(h.path("cpu-0", "vm-0", "process")); err != nil {
@@ -204,11 +201,7 @@ func TestACreationThatWasCutShortLeavesNothing(t *testing.T) {
 			if err := os.Rename(h.path("cpu-0"), h.path(".new-1234")); err != nil {
 				h.t.Fatal(err)
 			}
-			for _, id := range h.running() {
-				if err := id.Kill(); err != nil {
-					h.t.Fatal(err)
-				}
-			}
+			h.killAll()
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -298,11 +291,7 @@ func TestAReboot(t *testing.T) {
 	if err := os.WriteFile(h.path("cpu-0", "vm-0", "process"), []byte(`{"boot":"another","process"`+rest), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	for _, id := range h.running() {
-		if err := id.Kill(); err != nil {
-			t.Fatal(err)
-		}
-	}
+	h.killAll()
 	m = h.open(h.config(forever))
 	if got := h.list(m); len(got) > 0 {
 		t.Errorf("%v are live", got)
@@ -367,9 +356,10 @@ func TestADamagedSliceIsListedAndCanBeTerminated(t *testing.T) {
 			h.close(m)
 			m = h.open(h.config(forever))
 			h.terminate(h.create(m, "cpu-0"))
-			if got := len(h.running()); got != 2 {
-				t.Errorf("%d processes run, want those of the other two slices", got)
+			if !runs(h.pid("cpu-1", 0)) || !runs(h.pid("cpu-2", 0)) {
+				t.Error("the worker of another slice was ended")
 			}
+			within(t, "two processes run", func() bool { return len(h.running()) == 2 })
 		})
 	}
 }
