@@ -163,8 +163,10 @@ func TestACreationThatFailsLeavesNothing(t *testing.T) {
 		mode, text string
 		is         error
 	}{
-		{"missing", "slice creation failed for cpu: start the worker of cpu-0-vm-1: fork/exec /nonexistent/iris: no such file or directory",
-			vm.ErrCreateFailed},
+		{
+			"missing", "slice creation failed for cpu: start the worker of cpu-0-vm-1: " +
+				"fork/exec /nonexistent/iris: no such file or directory", vm.ErrCreateFailed,
+		},
 		{"cancel", "create a slice of cpu: context canceled", context.Canceled},
 	} {
 		mode = try.mode
@@ -378,13 +380,15 @@ func TestADirectoryOfNoUseIsExplained(t *testing.T) {
 	h.open(h.config(forever))
 	c = h.config(forever)
 	c.Group.Name = "other"
-	want := fmt.Sprintf(`local VMs of scale group other: the directory %s belongs to scale group "cpu" (%s says so); give each group its own`,
-		h.dir, h.path(".group"))
+	want := fmt.Sprintf(`local VMs of scale group other: the directory %s belongs to scale group "cpu" (%s says so); `+
+		`give each group its own`, h.dir, h.path(".group"))
 	if _, err := localvm.Open(c); err == nil || err.Error() != want {
 		t.Errorf("got %v, want %s", err, want)
 	}
 	_, err := localvm.Open(localvm.Config{Grace: -1})
-	for _, want := range []string{"max_slices is 0", "its directory is not named", "the command of its workers is not given", "grace is -1ns"} {
+	for _, want := range []string{
+		"max_slices is 0", "its directory is not named", "the command of its workers is not given", "grace is -1ns",
+	} {
 		if err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("got %v; want also %s", err, want)
 		}
@@ -400,7 +404,8 @@ func TestADirectoryThatFailsLater(t *testing.T) {
 	if err := errors.Join(os.Rename(h.dir, moved), os.WriteFile(h.dir, nil, 0o600)); err != nil {
 		t.Fatal(err)
 	}
-	if s, err := m.CreateSlice(t.Context(), vm.Request{}); s != nil || !errors.Is(err, vm.ErrCreateFailed) || !strings.Contains(err.Error(), h.dir) {
+	s, err := m.CreateSlice(t.Context(), vm.Request{})
+	if s != nil || !errors.Is(err, vm.ErrCreateFailed) || !strings.Contains(err.Error(), h.dir) {
 		t.Errorf("got %v, %v", s, err)
 	}
 	if all, err := m.ListSlices(t.Context()); err == nil || !strings.Contains(err.Error(), h.dir) {
@@ -415,7 +420,9 @@ func TestADirectoryThatFailsLater(t *testing.T) {
 
 func TestLogsAreTheLastLines(t *testing.T) {
 	h := newHost(t)
-	m := h.open(h.config(`i=0; while [ $i -lt 100 ]; do i=$((i+1)); echo "line $i"; done; printf 'and \377'; echo; echo $$ > up; exec sleep 1000`))
+	m := h.open(h.config(`
+		i=0; while [ $i -lt 100 ]; do i=$((i+1)); echo "line $i"; done
+		printf 'and \377\n'; echo $$ > up; exec sleep 1000`))
 	s := h.create(m, "cpu-0")
 	h.number("cpu-0", "vm-0", "up")
 	for n, want := range map[int][]string{0: nil, -1: nil, 1: {"and �"}, 3: {"line 99", "line 100", "and �"}} {

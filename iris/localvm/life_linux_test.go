@@ -40,7 +40,9 @@ func controlUntilKilled(dir string) {
 	if err != nil {
 		panic(err)
 	}
-	s, err := m.CreateSlice(context.Background(), vm.Request{ID: "cpu-7", Zone: "there", Labels: map[string]string{"iris-cluster": "c"}})
+	s, err := m.CreateSlice(context.Background(), vm.Request{
+		ID: "cpu-7", Zone: "there", Labels: map[string]string{"iris-cluster": "c"},
+	})
 	if err != nil {
 		panic(err)
 	}
@@ -66,7 +68,8 @@ func TestASliceIsWorkersFromCreationToTermination(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if s.ID() != "cpu-0" || s.Group() != "cpu" || s.Zone() != "there" || s.CreatedAt().Before(before) || s.CreatedAt().After(time.Now()) {
+	if s.ID() != "cpu-0" || s.Group() != "cpu" || s.Zone() != "there" ||
+		s.CreatedAt().Before(before) || s.CreatedAt().After(time.Now()) {
 		t.Errorf("got %s of %s in %s at %v", s.ID(), s.Group(), s.Zone(), s.CreatedAt())
 	}
 	if diff := cmp.Diff(labels, s.Labels()); diff != "" {
