@@ -85,6 +85,7 @@ func (c *Cluster) settle(ctx context.Context) {
 	gomega.Eventually(ctx, c.Workers).Should(gomega.HaveEach(BeEmptyWorker()), "ended attempts must be confirmed stopped")
 	gomega.Eventually(ctx, c.system.Alive).WithArguments("").Should(gomega.BeZero(), "nothing may run that the controller ended")
 	gomega.Expect(c.system.Check(ctx)).To(gomega.Succeed(), "the invariants must hold at the end")
+	c.accounted(ctx)
 }
 
 // stop ends the cluster and, on the wall clock, looks for what it left behind; in virtual time the bubble does.

@@ -172,8 +172,12 @@ func TestARefusedCreationLeavesNothingBehind(t *testing.T) {
 				"retry after SetFailureMode(None)",
 		},
 		{
-			fakevm.FailureMode(7), vm.ErrCreateFailed,
-			"slice creation failed for test in us-central1-a: FailureMode(7) is none of None, CreateFails, QuotaExceeded",
+			fakevm.Stockout, vm.ErrStockout,
+			"no machines in stock for test in us-central1-a: try another zone, or retry later",
+		},
+		{
+			fakevm.FailureMode(99), vm.ErrCreateFailed,
+			"slice creation failed for test in us-central1-a: FailureMode(99) is none of those that package fakevm has",
 		},
 	} {
 		m := newManager(t, fakevm.Config{Group: group(), Failure: c.mode})
@@ -310,7 +314,10 @@ func TestAnEndedContextChangesNothing(t *testing.T) {
 	cancel()
 	_, created := m.CreateSlice(ctx, vm.Request{})
 	_, listed := m.ListSlices(ctx)
-	for call, err := range map[string]error{"create": created, "list": listed, "terminate": s.Terminate(ctx)} {
+	_, logged := s.Logs(ctx, "fake-slice-test-0-vm-0", 1)
+	for call, err := range map[string]error{
+		"create": created, "list": listed, "terminate": s.Terminate(ctx), "logs": logged,
+	} {
 		if !errors.Is(err, context.Canceled) {
 			t.Errorf("%s: %v, want context.Canceled", call, err)
 		}
@@ -322,7 +329,10 @@ func TestAnEndedContextChangesNothing(t *testing.T) {
 }
 
 func TestNewReportsEveryMistakeAtOnce(t *testing.T) {
-	_, err := fakevm.New(fakevm.Config{Group: vm.GroupConfig{Name: "test"}, BootDelay: -1, InitDelay: -2})
+	_, err := fakevm.New(fakevm.Config{
+		Group: vm.GroupConfig{Name: "test"}, BootDelay: -1, InitDelay: -2, LateBy: -3,
+		Quota: map[string]int{"b": 1, "a": -1}, Addresses: []string{"x", "", "x"},
+	})
 	if err == nil {
 		t.Fatal("a broken config is accepted")
 	}
@@ -331,6 +341,11 @@ func TestNewReportsEveryMistakeAtOnce(t *testing.T) {
 		`scale group "test": zones is empty; name at least one, such as us-central1-a`,
 		`boot delay is -1ns; it must not be negative`,
 		`init delay is -2ns; it must not be negative`,
+		`late by is -3ns; it must not be negative`,
+		`quota is for zone "a"; the zones of the group are []`,
+		`quota is for zone "b"; the zones of the group are []`,
+		`addresses[1] is empty; name an address or remove it`,
+		`addresses[2] repeats "x"; remove it`,
 	}
 	if diff := cmp.Diff(want, strings.Split(err.Error(), "\n")); diff != "" {
 		t.Error(diff)

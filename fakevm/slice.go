@@ -10,26 +10,38 @@ import (
 	"iris/iris/vm"
 )
 
-// slice implements vm.Slice. Its VMs are guarded by the manager's lock; the rest never changes.
+// slice implements vm.Slice. Its VMs and whether it is hidden are guarded by the manager's lock; the rest never changes.
 type slice struct {
 	m         *Manager
 	id        string
+	zone      string
 	labels    map[string]string
 	createdAt time.Time
-	vms       []vm.VM
+	stuck     vm.State // the state that its VMs never leave by themselves; zero: none
+
+	vms    []*instance
+	hidden bool
 }
 
 // newSlice is a BOOTING slice, created at the manager's now. The caller holds the lock.
-func newSlice(m *Manager, id string, labels map[string]string) *slice {
-	s := &slice{m: m, id: id, labels: labels, createdAt: m.now, vms: make([]vm.VM, m.vmsPerSlice)}
-	for i := range s.vms {
-		s.vms[i] = vm.VM{ID: fmt.Sprintf("%s-vm-%d", id, i), State: vm.Booting, ChangedAt: m.now}
+func newSlice(m *Manager, r vm.Request, mode FailureMode) *slice {
+	s := &slice{m: m, id: r.ID, zone: r.Zone, labels: r.Labels, createdAt: m.now}
+	for i := range m.vmsPerSlice {
+		s.vms = append(s.vms, newInstance(s, i))
+	}
+	switch mode {
+	case BootStuck:
+		s.stuck = vm.Booting
+	case InitStuck:
+		s.stuck = vm.Initializing
+	case CreatePartial:
+		s.vms[len(s.vms)-1].end(vm.Failed, "the fake platform could not create it")
 	}
 	return s
 }
 
 func (s *slice) ID() string                { return s.id }
-func (s *slice) Zone() string              { return s.m.cfg.Group.Zones[0] }
+func (s *slice) Zone() string              { return s.zone }
 func (s *slice) Group() string             { return s.m.cfg.Group.Name }
 func (s *slice) CreatedAt() time.Time      { return s.createdAt }
 func (s *slice) Labels() map[string]string { return maps.Clone(s.labels) }
@@ -37,54 +49,84 @@ func (s *slice) Labels() map[string]string { return maps.Clone(s.labels) }
 func (s *slice) Status() vm.SliceStatus {
 	s.m.mu.Lock()
 	defer s.m.mu.Unlock()
-	st := s.status()
-	return vm.SliceStatus{VMs: slices.Clone(st.VMs)}
+	return s.status()
 }
 
-// Terminate gives the slice back. The only error is that of an ended ctx; then nothing has changed.
+// Terminate gives the slice back, and returns nil after the machines of its VMs have halted. The error is that of an ended
+// ctx, or that the cloud is told to fail; then nothing has changed, except if ctx ended while another call was
+// halting them.
 func (s *slice) Terminate(ctx context.Context) error {
 	if err := ctx.Err(); err != nil {
 		return fmt.Errorf("terminate %s: %w", s.id, err)
 	}
-	s.m.mu.Lock()
-	defer s.m.mu.Unlock()
-	s.end(vm.Terminated)
-	return nil
+	err := s.m.change(func() error {
+		if s.m.refuse > 0 {
+			s.m.refuse--
+			return fmt.Errorf("terminate %s: the fake platform is told to fail, and nothing has changed; call Terminate again", s.id)
+		}
+		s.end(vm.Terminated)
+		return nil
+	})
+	if err != nil {
+		return err
+	}
+	return s.halted(ctx)
 }
 
-// status is the slice's own VMs, not a copy. The caller holds the lock.
-func (s *slice) status() vm.SliceStatus { return vm.SliceStatus{VMs: s.vms} }
+// Logs has a line for each state that the VM was in, the oldest first, with the instant it entered it.
+func (s *slice) Logs(ctx context.Context, vmID string, n int) ([]string, error) {
+	if err := ctx.Err(); err != nil {
+		return nil, fmt.Errorf("logs of %s: %w", vmID, err)
+	}
+	s.m.mu.Lock()
+	defer s.m.mu.Unlock()
+	i := s.instance(vmID)
+	if i == nil {
+		return nil, fmt.Errorf("logs of %q: slice %s has no such VM", vmID, s.id)
+	}
+	var lines []string
+	for _, v := range i.life[max(len(i.life)-max(n, 0), 0):] {
+		lines = append(lines, line(v))
+	}
+	return lines, nil
+}
 
-// advance moves the VMs to where they are at now. The caller holds the lock.
-func (s *slice) advance(now time.Time) {
-	for i := range s.vms {
-		v := &s.vms[i]
-		if booted := v.ChangedAt.Add(s.m.cfg.BootDelay); v.State == vm.Booting && !now.Before(booted) {
-			v.State, v.ChangedAt = vm.Initializing, booted
-			v.Address, v.InitPhase = v.ID+".invalid", "registration" // .invalid never resolves: RFC 2606
-		}
-		if ready := v.ChangedAt.Add(s.m.cfg.InitDelay); v.State == vm.Initializing && !now.Before(ready) {
-			v.State, v.ChangedAt = vm.Ready, ready
-			v.WorkerID, v.InitPhase = "worker-"+v.ID, ""
+// status is a copy. The caller holds the lock.
+func (s *slice) status() vm.SliceStatus {
+	var st vm.SliceStatus
+	for _, i := range s.vms {
+		st.VMs = append(st.VMs, i.is())
+	}
+	return st
+}
+
+// statusAt is the status as it was at an instant, without VMs if the slice did not exist then. The caller holds the lock.
+func (s *slice) statusAt(t time.Time) vm.SliceStatus {
+	var st vm.SliceStatus
+	for _, i := range s.vms {
+		if v, was := i.at(t); was {
+			st.VMs = append(st.VMs, v)
 		}
 	}
+	return st
+}
+
+// live says that the slice is not gone. The caller holds the lock.
+func (s *slice) live() bool {
+	return slices.ContainsFunc(s.vms, func(i *instance) bool { return !i.is().State.Terminal() })
+}
+
+// instance is the VM with that id, or nil.
+func (s *slice) instance(vmID string) *instance {
+	if i := slices.IndexFunc(s.vms, func(i *instance) bool { return i.is().ID == vmID }); i >= 0 {
+		return s.vms[i]
+	}
+	return nil
 }
 
 // end moves the VMs that are not gone to a terminal state. The caller holds the lock.
 func (s *slice) end(state vm.State) {
-	for i := range s.vms {
-		if v := &s.vms[i]; !v.State.Terminal() {
-			v.State, v.ChangedAt, v.InitPhase = state, s.m.now, ""
-		}
+	for _, i := range s.vms {
+		i.end(state, "")
 	}
-}
-
-// Logs has one line for the state that the VM is in.
-func (s *slice) Logs(_ context.Context, vmID string, _ int) ([]string, error) {
-	for _, v := range s.Status().VMs {
-		if v.ID == vmID {
-			return []string{fmt.Sprintf("%s is %v", v.ID, v.State)}, nil
-		}
-	}
-	return nil, fmt.Errorf("slice %s has no VM %q", s.id, vmID)
 }

@@ -31,7 +31,10 @@ import (
 // may is what each role may call, written down once more and in another way: by role. A service's name stands for all
 // its methods but those that a role has named.
 var may = map[auth.Role][]string{
-	auth.User:   {"iris.v1.ControllerService", "iris.v1.ClusterService/ListControllers", "grpc.health.v1.Health"},
+	auth.User: {
+		"iris.v1.ControllerService", "iris.v1.ClusterService/ListControllers", "iris.v1.ClusterService/GetFleet",
+		"grpc.health.v1.Health",
+	},
 	auth.Worker: {"iris.v1.RegistryService", "grpc.health.v1.Health"},
 	auth.Controller: {
 		"iris.v1.ControllerService", "iris.v1.RegistryService/DownloadBundle", "iris.v1.WorkerService",

@@ -27,6 +27,7 @@ var access = []rule{
 	{"iris.v1.ChaosService", "", []Role{Controller, Admin}},
 	{"iris.v1.ClusterService", "", []Role{Admin}},
 	{"iris.v1.ClusterService", "ListControllers", []Role{User, Controller, Admin}},
+	{"iris.v1.ClusterService", "GetFleet", []Role{User, Admin}},
 	{"iris.v1.ClusterService", "AddController", []Role{Controller, Admin}}, // one that joins adds itself
 	{"iris.v1.PeerService", "", []Role{Controller}},
 	{"grpc.health.v1.Health", "", []Role{User, Worker, Controller, Admin}},

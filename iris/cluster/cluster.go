@@ -28,19 +28,9 @@ import (
 	"iris/iris/config"
 	"iris/iris/network"
 	"iris/iris/runtime"
+	"iris/iris/state"
 	"iris/iris/telemetry"
 )
-
-// MakeLocalConfig makes a description fit for one machine: the controller listens on a free loopback port, workers look
-// at their attempts ten times a second, and what is hopeless fails after 20 s and one round of dispatches, not after
-// minutes.
-func MakeLocalConfig(c config.Cluster) config.Cluster {
-	c.Controller.Address = ""
-	c.Controller.NoWorkerGrace = 20 * time.Second
-	c.Controller.DispatchRounds = 1
-	c.Worker.PollInterval = 100 * time.Millisecond
-	return c
-}
 
 // Options are what a description cannot say.
 type Options struct {
@@ -81,12 +71,12 @@ type Manager struct {
 	options   Options
 	dir       string // to remove at the end; empty: not ours
 	members   []*member
-	machines  []*machine
-	processes *runtime.Process // all workers' commands
-	ctx       context.Context  // ends with the cluster
+	machines  []*machine        // that are there from the start
+	clouds    map[string]*cloud // of the groups whose machines come and go
+	processes *runtime.Process  // all workers' commands
+	ctx       context.Context   // ends with the cluster
 	end       context.CancelFunc
 	watches   sync.WaitGroup
-	calls     []*telemetry.Calls // of all participants
 }
 
 // Start boots the controller, then the smallest number of slices of every group. Workers register in the background.
@@ -101,7 +91,7 @@ func Start(c config.Cluster, options Options) (*Manager, error) {
 		options.Log = slog.Default()
 	}
 	options.Controllers = max(options.Controllers, 1)
-	m := &Manager{Name: c.Name, options: options, processes: runtime.NewProcess()}
+	m := &Manager{Name: c.Name, options: options, processes: runtime.NewProcess(), clouds: map[string]*cloud{}}
 	m.ctx, m.end = context.WithCancel(context.Background())
 	if err := m.start(c); err != nil {
 		return nil, errors.Join(fmt.Errorf("cluster %s: %w", c.Name, err), m.Stop())
@@ -118,24 +108,43 @@ func (m *Manager) start(c config.Cluster) error {
 		}
 		dir, m.dir = temporary, temporary
 	}
+	if err := m.startClouds(c, dir); err != nil {
+		return err
+	}
 	if err := m.startControllers(c, dir); err != nil {
 		return err
 	}
 	for _, g := range c.Groups {
-		vms, err := g.VM().VMCount()
-		if err != nil {
+		if g.Scales() {
+			continue
+		}
+		if err := m.startMachines(c, g, dir); err != nil {
 			return err
 		}
-		for slice := range g.MinSlices {
-			for range vms {
-				machine, err := m.newMachine(c, g, fmt.Sprintf("%s-%d", g.Name, slice), dir)
-				if err != nil {
-					return err
-				}
-				m.machines = append(m.machines, machine)
-				if err := machine.start(); err != nil {
-					return err
-				}
+	}
+	for _, cloud := range m.clouds {
+		cloud.run()
+	}
+	return nil
+}
+
+// startMachines starts the workers of a group whose machines are there from the start.
+func (m *Manager) startMachines(c config.Cluster, g config.Group, dir string) error {
+	vms, err := g.VM().VMCount()
+	if err != nil {
+		return err
+	}
+	group := state.Group{GroupConfig: g.VM(), Attributes: g.Attributes}
+	for slice := range g.MinSlices {
+		for i := range vms {
+			attributes := group.Worker(fmt.Sprintf("%s-%d", g.Name, slice), g.Zones[0], i)
+			machine, err := m.newMachine(c, fmt.Sprintf("w-%d", len(m.machines)), g.Capacity(), attributes, dir)
+			if err != nil {
+				return err
+			}
+			m.machines = append(m.machines, machine)
+			if err := machine.start(); err != nil {
+				return err
 			}
 		}
 	}
@@ -152,7 +161,6 @@ func (m *Manager) measured(id string) (prometheus.Registerer, *telemetry.Calls, 
 	if err != nil {
 		return nil, nil, fmt.Errorf("%s: %w", id, err)
 	}
-	m.calls = append(m.calls, calls)
 	return r, calls, nil
 }
 
@@ -165,7 +173,7 @@ func (m *Manager) Connect() (*client.Client, error) {
 	return client.Connect(m.Address(), client.Network(m.options.Network), client.Dial(slices.Concat(telemetry.TraceDial(m.options.Traces), dialling)...))
 }
 
-// Ready waits until every worker has registered.
+// Ready waits until every worker that is there from the start has registered.
 func (m *Manager) Ready(ctx context.Context) error {
 	for _, machine := range m.machines {
 		w := machine.current()
@@ -187,14 +195,16 @@ func (m *Manager) Stop() error {
 	m.end()
 	for _, w := range m.machines {
 		errs = append(errs, w.stop())
+		w.calls.Unregister()
+	}
+	for _, c := range m.clouds {
+		errs = append(errs, c.close())
 	}
 	for _, c := range m.members {
 		errs = append(errs, c.stop())
+		c.calls.Unregister()
 	}
 	m.watches.Wait()
-	for _, c := range m.calls {
-		c.Unregister()
-	}
 	errs = append(errs, m.processes.Close())
 	if m.dir != "" {
 		errs = append(errs, os.RemoveAll(m.dir))
@@ -233,6 +243,11 @@ func (m *Manager) participant(id string) participant {
 			return w
 		}
 		known = append(known, w.config.ID)
+	}
+	for _, c := range m.clouds {
+		if w := c.find(id); w != nil {
+			return w
+		}
 	}
 	panic(fmt.Sprintf("cluster %s: there is no %q; there are %v", m.Name, id, known))
 }

@@ -28,8 +28,8 @@ import (
 func TestACatalogueOfWorkersFollowsFromTheDescription(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		description := config.Cluster{Name: "c", Groups: []config.Group{
-			{Name: "cpu", CPU: 1.001, Memory: 1 << 30, MinSlices: 2, MaxSlices: 5, Zones: []string{"a"}, Attributes: map[string]string{"x": "y"}},
-			{Name: "none", CPU: 1, Memory: 1, MaxSlices: 1, Zones: []string{"a"}},
+			{Name: "cpu", CPU: 1.001, Memory: 1 << 30, MinSlices: 2, MaxSlices: 2, Zones: []string{"a"}, Attributes: map[string]string{"x": "y"}},
+			{Name: "none", CPU: 1, Memory: 1, Platform: config.Local, MaxSlices: 1, Zones: []string{"a"}},
 			{Name: "pair", CPU: 2, Memory: 2 << 30, MinSlices: 1, MaxSlices: 1, VMsPerSlice: 2, Zones: []string{"a"}},
 		}}
 		m, c := booted(t, description, cluster.Options{Network: &network.Memory{}})
@@ -155,7 +155,7 @@ func TestAFailedStartLeavesNothing(t *testing.T) {
 		options     cluster.Options
 		want        string
 	}{
-		"a wrong description": {bad, cluster.Options{Network: &network.Memory{}}, "cluster: groups[0] cpu: cpu is -1; it must be positive"},
+		"a wrong description": {bad, cluster.Options{Network: &network.Memory{}}, "cluster: groups[0] cpu: cpu is -1; it must be 0.001 to 100000 cores"},
 		"no directory":        {local(t, "c"), cluster.Options{Network: &network.Memory{}, Dir: file}, "cluster c: "},
 		"no controller":       {local(t, "c"), cluster.Options{Network: &flaky{n: 1}}, "cluster c: controller: no more addresses"},
 		"no first worker":     {local(t, "c"), cluster.Options{Network: &flaky{n: 2}}, "cluster c: worker w-0: no more addresses"},

@@ -12,6 +12,7 @@ import (
 
 // startControllers starts the first controller, and has the others join it.
 func (m *Manager) startControllers(c config.Cluster, dir string) error {
+	scaling := m.scaling(c)
 	for i := range m.options.Controllers {
 		id, address := fmt.Sprintf("c-%d", i), ""
 		if i == 0 {
@@ -31,7 +32,7 @@ func (m *Manager) startControllers(c config.Cluster, dir string) error {
 		m.members = append(m.members, &member{
 			metrics: metrics, calls: calls,
 			id: id, dir: filepath.Join(dir, id), address: address, first: i == 0, config: c, options: m.options,
-			log: m.options.Log, ctx: m.ctx, watches: &m.watches,
+			log: m.options.Log, ctx: m.ctx, watches: &m.watches, scaling: scaling,
 		})
 	}
 	for _, member := range m.members {

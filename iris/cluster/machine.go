@@ -2,8 +2,9 @@ package cluster
 
 import (
 	"context"
+	"errors"
 	"fmt"
-	"maps"
+	"os"
 	"path/filepath"
 	"slices"
 	"sync"
@@ -19,6 +20,8 @@ import (
 // machine is one of the cluster's workers, over all its lives: each is a new incarnation.
 type machine struct {
 	config worker.Config
+	dir    string           // all that it has on disk
+	calls  *telemetry.Calls // nil: nothing is measured
 
 	mu     sync.Mutex
 	worker *worker.Worker // nil while it is down
@@ -26,15 +29,11 @@ type machine struct {
 
 const cacheBytes = 1 << 30 // of downloaded workspaces, for each worker
 
-// newMachine is a worker of a slice that has not been started.
-func (m *Manager) newMachine(c config.Cluster, g config.Group, slice, dir string) (*machine, error) {
-	id := fmt.Sprintf("w-%d", len(m.machines))
-	attributes := maps.Clone(g.Attributes)
-	if attributes == nil {
-		attributes = map[string]string{}
-	}
-	attributes[state.AttributeSlice] = slice
-	cache, err := bundle.NewCache(filepath.Join(dir, id, "bundles"), cacheBytes)
+// newMachine is a worker that has not been started. What it has on its disk is below dir.
+func (m *Manager) newMachine(c config.Cluster, id string, capacity state.Resources, attributes map[string]string,
+	dir string) (*machine, error) {
+	dir = filepath.Join(dir, id)
+	cache, err := bundle.NewCache(filepath.Join(dir, "bundles"), cacheBytes)
 	if err != nil {
 		return nil, err
 	}
@@ -52,9 +51,8 @@ func (m *Manager) newMachine(c config.Cluster, g config.Group, slice, dir string
 	}
 	w := worker.Config{
 		Cluster: c.Name, ID: id, Controller: m.Address(), Network: m.options.Network,
-		Capacity:   state.Resources{CPUMillis: state.Millis(g.CPU), MemoryBytes: int64(g.Memory)},
-		Attributes: attributes, Processes: m.processes,
-		WorkDir: filepath.Join(dir, id, "tasks"), Bundles: cache,
+		Capacity: capacity, Attributes: attributes, Processes: m.processes,
+		WorkDir: filepath.Join(dir, "tasks"), Bundles: cache,
 		HeartbeatInterval: c.Worker.HeartbeatInterval, PollInterval: c.Worker.PollInterval, KillGrace: c.Worker.KillGrace,
 		ServerOptions: slices.Concat(calls.ServerOptions(), serving),
 		DialOptions:   slices.Concat(telemetry.TraceDial(m.options.Traces), calls.DialOptions(), dialling),
@@ -63,7 +61,7 @@ func (m *Manager) newMachine(c config.Cluster, g config.Group, slice, dir string
 	if m.options.Functions != nil { // a nil pointer would be a runtime
 		w.Functions = m.options.Functions
 	}
-	return &machine{config: w}, nil
+	return &machine{config: w, dir: dir, calls: calls}, nil
 }
 
 // start begins a life.
@@ -94,6 +92,13 @@ func (m *machine) end(how func(*worker.Worker) error) error {
 		return nil
 	}
 	return how(w)
+}
+
+// retire ends the machine for good, with all that it had.
+func (m *machine) retire() error {
+	err := m.stop()
+	m.calls.Unregister()
+	return errors.Join(err, os.RemoveAll(m.dir))
 }
 
 // current is the running worker, or nil.

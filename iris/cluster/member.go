@@ -34,6 +34,7 @@ type member struct {
 	watches          *sync.WaitGroup
 	metrics          prometheus.Registerer
 	calls            *telemetry.Calls
+	scaling          controller.Scaling
 
 	mu   sync.Mutex
 	life *life // nil while it is down
@@ -85,7 +86,7 @@ func (m *member) start() (err error) {
 	c := controller.Config{
 		Cluster: m.config.Name, ID: m.id, Network: m.options.Network, Address: m.address, Bundles: others.Bundles(nil),
 		WorkerTimeout: m.config.Controller.WorkerTimeout, Policy: policy,
-		Retention:     state.Retention(m.config.Controller.Retention),
+		Retention: state.Retention(m.config.Controller.Retention), Scaling: m.scaling,
 		ServerOptions: slices.Concat(telemetry.TraceServer(m.options.Traces), m.calls.ServerOptions(), serving),
 		DialOptions:   slices.Concat(m.calls.DialOptions(), toWorkers),
 		Services:      m.options.Services, Metrics: m.metrics, Traces: m.options.Traces, Log: m.log,

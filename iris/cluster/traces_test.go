@@ -93,7 +93,7 @@ func TestATraceShowsTheWayOfAJob(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		r := newRecorder()
 		description := local(t, "traced")
-		description.Groups[0].MinSlices = 1
+		description.Groups[0].MinSlices, description.Groups[0].MaxSlices = 1, 1
 		m, c := booted(t, description, cluster.Options{Network: &network.Memory{}, Functions: functions(), Traces: r})
 		defer chaos.In(m.Name).Reset()
 		for _, rule := range []string{"controller.dispatch", "worker.bundle_download"} {
@@ -139,7 +139,7 @@ func TestATraceGoesOnAfterAFailure(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		r := newRecorder()
 		description := local(t, "traced")
-		description.Groups[0].MinSlices = 1
+		description.Groups[0].MinSlices, description.Groups[0].MaxSlices = 1, 1
 		m, c := booted(t, description, cluster.Options{Network: &network.Memory{}, Functions: functions(), Durable: true, Traces: r})
 		full, err := c.Submit(t.Context(), client.Spec{Name: "full", Entrypoint: client.Function("sleep", "20s"), CPU: 4})
 		if err != nil {

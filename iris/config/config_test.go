@@ -43,35 +43,54 @@ func TestAMistakeIsRefusedWithItsLine(t *testing.T) {
 		line     string // that the mistake is on
 		want     string
 	}{
-		"unknown key": {"poll_interval: 5s", "poll_intervall: 5s", "poll_intervall", `unknown field "poll_intervall"`},
+		"unknown key": {
+			"poll_interval: 5s", "poll_intervall: 5s", "poll_intervall",
+			"worker.poll_intervall: unknown key; known are heartbeat_interval, poll_interval, kill_grace",
+		},
 		"duplicate key": {
 			"poll_interval: 5s", "kill_grace: 5s", "kill_grace: 5s        #",
-			`mapping key "kill_grace" already defined`,
+			`the key "kill_grace" is there twice, first in line 12; remove one`,
 		},
-		"number for duration": {"poll_interval: 5s", "poll_interval: 5", "poll_interval", "cannot unmarshal"},
-		"list for number":     {"cpu: 4", "cpu: [4]", "cpu: [4]", "cannot unmarshal"},
-		"text for number":     {"cpu: 4", "cpu: four", "cpu: four", "cannot unmarshal"},
+		"number for duration": {
+			"poll_interval: 5s", "poll_interval: 5", "poll_interval",
+			"worker.poll_interval is 5; it must be a duration such as 90s",
+		},
+		"list for number": {"cpu: 4", "cpu: [4]", "cpu: [4]", "groups[0].cpu is a list; it must be a number"},
+		"text for number": {"cpu: 4", "cpu: four", "cpu: four", `groups[0].cpu is "four"; it must be a number`},
 		"fraction of a slice": {
 			"min_slices: 2", "min_slices: 1.5", "min_slices",
 			"groups[0].min_slices is 1.5; it must be a whole number",
 		},
-		"bad size":          {"memory: 16GiB", "memory: 16GiBB", "memory", `"16GiBB" is not a size such as 16GiB`},
-		"size out of range": {"memory: 16GiB", "memory: 8EiB", "memory", `"8EiB" is not a size such as 16GiB`},
-		"list for size":     {"memory: 16GiB", "memory: [1]", "memory", `is not a size such as 16GiB`},
-		"no memory":         {"memory: 16GiB", "memory: 0", "memory", "groups[0] cpu: memory is 0 bytes; it must be positive"},
-		"no cpu":            {"cpu: 4", "cpu: 0", "cpu: 0", "groups[0] cpu: cpu is 0; it must be positive, and at most 100000"},
-		"cpu not a number":  {"cpu: 4", "cpu: .nan", "cpu: .nan", "groups[0] cpu: cpu is NaN; it must be positive"},
+		"bad size": {
+			"memory: 16GiB", "memory: 16GiBB", "memory",
+			`groups[0].memory is "16GiBB"; it must be a size such as 16GiB`,
+		},
+		"size out of range": {
+			"memory: 16GiB", "memory: 8EiB", "memory",
+			`groups[0].memory is "8EiB"; it must be a size such as 16GiB`,
+		},
+		"list for size": {
+			"memory: 16GiB", "memory: [1]", "memory",
+			"groups[0].memory is a list; it must be a size such as 16GiB",
+		},
+		"no memory": {
+			"memory: 16GiB", "memory: 0", "memory",
+			"groups[0] cpu: memory is 0 bytes; it must be positive, and at most 1.0 PiB",
+		},
+		"no cpu":           {"cpu: 4", "cpu: 0", "cpu: 0", "groups[0] cpu: cpu is 0; it must be 0.001 to 100000 cores"},
+		"cpu not a number": {"cpu: 4", "cpu: .nan", "cpu: .nan", "groups[0] cpu: cpu is NaN; it must be 0.001 to 100000 cores"},
 		"endless cpu": {
 			"cpu: 4", "cpu: .inf", "cpu: .inf",
-			"groups[0] cpu: cpu is +Inf; it must be positive, and at most 100000",
+			"groups[0] cpu: cpu is +Inf; it must be 0.001 to 100000 cores",
 		},
 		"negative duration": {"kill_grace: 5s", "kill_grace: -5s", "kill_grace", "worker.kill_grace is -5s; it cannot be negative"},
 		"negative count":    {"rounds: 5", "rounds: -1", "rounds", "controller.dispatch_rounds is -1; it cannot be negative"},
 		"duplicate group": {
-			"  - name: cpu\n", "  - {name: cpu, cpu: 1, memory: 1GiB, max_slices: 1, zones: [a]}\n  - name: cpu\n", "  - name: cpu",
-			"groups[1]: a second group is called cpu",
+			"  - name: cpu\n", "  - {name: cpu, cpu: 1, memory: 1GiB, min_slices: 1, max_slices: 1, zones: [a]}\n  - name: cpu\n",
+			"  - name: cpu",
+			"groups[1] cpu: name is that of groups[0] too",
 		},
-		"group without zones": {"    zones: [local]\n", "", "  - name: cpu", `groups[0]: scale group "cpu": zones is empty`},
+		"group without zones": {"    zones: [local]\n", "", "  - name: cpu", "groups[0] cpu: zones is empty"},
 		"one heartbeat": {
 			"worker_timeout: 60s", "worker_timeout: 19999ms", "worker_timeout",
 			"controller.worker_timeout 19.999s leaves no room for a lost heartbeat (worker.heartbeat_interval 10s)",
@@ -84,6 +103,18 @@ func TestAMistakeIsRefusedWithItsLine(t *testing.T) {
 			"dispatch_rounds: 5", "retention: {jobs: 0.5}", "retention",
 			"controller.retention.jobs is 0.5; it must be a whole number",
 		},
+		"too little cpu": {"cpu: 4", "cpu: 0.0004", "cpu: 0.0004", "groups[0] cpu: cpu is 0.0004; it must be 0.001 to 100000 cores"},
+		"more than any machine": {
+			"memory: 16GiB", "memory: 2PiB", "memory",
+			"groups[0] cpu: memory is 2251799813685248 bytes; it must be positive, and at most 1.0 PiB",
+		},
+		"value for section": {
+			"  worker_timeout: 60s", "  retention: 5\n  worker_timeout: 60s", "retention",
+			"controller.retention is 5; it must be a mapping of keys to values",
+		},
+		"value for list":  {"zones: [local]", "zones: local", "zones", `groups[0].zones is "local"; it must be a list`},
+		"list for text":   {"name: demo", "name: [demo]", "name", "name is a list; it must be text"},
+		"key of a number": {"device-type: cpu", "1: cpu", "attributes", "the key 1 is no text; put it in quotes"},
 		"name of a path":  {"name: demo", "name: a/b", "name", `name is "a/b"; it must be`},
 		"second document": {"name: demo", "name: demo\n---\nname: other", "# A small", "more than one document"},
 	} {
@@ -102,9 +133,8 @@ func TestAMistakeIsRefusedWithItsLine(t *testing.T) {
 			if !strings.Contains(err.Error(), c.want) {
 				t.Errorf("error %q does not say %q", err, c.want)
 			}
-			if !strings.HasPrefix(err.Error(), fmt.Sprintf("%s:%d: ", path, line)) &&
-				!strings.HasPrefix(err.Error(), fmt.Sprintf("%s: [%d:", path, line)) {
-				t.Errorf("error %q does not name line %d", err, line)
+			if !strings.HasPrefix(err.Error(), fmt.Sprintf("%s:%d: ", path, line)) || strings.Contains(err.Error(), "\n") {
+				t.Errorf("error %q is not one of line %d", err, line)
 			}
 		})
 	}
@@ -114,7 +144,7 @@ func TestWrongValuesAreNamedAllAtOnce(t *testing.T) {
 	path := write(t, strings.Replace(replaced(t, "kill_grace: 5s", "kill_grace: -5s"), "cpu: 4", "cpu: -4", 1))
 	_, err := config.Load(path)
 	want := path + ":13: worker.kill_grace is -5s; it cannot be negative\n" +
-		path + ":17: groups[0] cpu: cpu is -4; it must be positive, and at most 100000"
+		path + ":17: groups[0] cpu: cpu is -4; it must be 0.001 to 100000 cores"
 	if err == nil || err.Error() != want {
 		t.Errorf("error is\n%v, want\n%s", err, want)
 	}

@@ -45,6 +45,8 @@ type Config struct {
 	Policy state.Policy
 	// Retention is what is kept of the past; see [Retention] for the defaults.
 	Retention state.Retention
+	// Scaling is how it gets machines.
+	Scaling Scaling
 	// ServerOptions and DialOptions are added to its server and to its connections: credentials, limits, measurements.
 	ServerOptions []grpc.ServerOption
 	DialOptions   []grpc.DialOption
@@ -80,6 +82,7 @@ func (c *Config) setDefaults() {
 	if c.Journal == nil {
 		c.Journal = journal.NewMemory(c.Policy)
 	}
+	c.Scaling.setDefaults()
 	setDefault(&c.Log, slog.Default())
 }
 

@@ -154,9 +154,9 @@ func (s *jobService) ListTasks(ctx context.Context, in *pb.ListTasksRequest) (*p
 // ListWorkers describes all workers.
 func (s *jobService) ListWorkers(ctx context.Context, _ *pb.ListWorkersRequest) (*pb.ListWorkersResponse, error) {
 	return ask(ctx, s.seat, nil, func(l *loop, _ []error) *pb.ListWorkersResponse {
-		out := &pb.ListWorkersResponse{}
+		out, of := &pb.ListWorkersResponse{}, l.standing(time.Now())
 		for _, w := range l.cluster.Workers() {
-			out.Workers = append(out.Workers, workerProto(w, l.liveness.last(w.ID), l.liveness.standing(w.ID, time.Now()) == draining))
+			out.Workers = append(out.Workers, workerProto(w, l.liveness.last(w.ID), of(w.ID) == draining))
 		}
 		return out
 	})

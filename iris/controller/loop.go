@@ -26,6 +26,7 @@ type loop struct {
 	liveness liveness
 	couriers *couriers
 	past     retention
+	scaling  scaling
 	proposed uint64 // entries
 	held     []turn // not committed yet, in order
 	replan   bool   // there may be room though no command says so
@@ -51,6 +52,7 @@ func newLoop(config Config, s *seat, term journal.Term) *loop {
 		past: retention{keep: config.Retention},
 	}
 	l.couriers = newCouriers(config, l.tell)
+	l.scaling = newScaling(config, l.tell)
 	return l
 }
 
@@ -59,6 +61,7 @@ func (l *loop) run() {
 	defer close(l.done)
 	defer func() { l.ended = l.why() }()
 	defer l.couriers.close()
+	defer l.scaling.close()
 	defer func() {
 		if p := recover(); p != nil {
 			l.config.Log.Error("controller loop panicked; ending the process", "panic", p)
@@ -97,8 +100,9 @@ func (l *loop) run() {
 func (l *loop) begin(now time.Time) {
 	l.liveness.begin(now, l.cluster)
 	l.replan = true
+	l.scaling.began, l.scaling.stirred = now, true
 	l.couriers.greet(l.cluster)
-	l.couriers.act(l.cluster.Outstanding())
+	l.act(l.cluster.Outstanding())
 }
 
 // turn is a step, and the making up for what it, or the wait before it, took too long.
@@ -116,6 +120,7 @@ func (l *loop) step(now time.Time, batch []request) {
 	if l.cluster.Policy() != l.config.Policy { // it was set by a controller that was configured otherwise
 		commands = append(commands, state.SetPolicy{Policy: l.config.Policy})
 	}
+	commands = append(commands, l.scaling.configure(l.cluster)...)
 	own := len(commands)
 	for i, r := range batch {
 		if r.decide != nil {
@@ -147,6 +152,11 @@ func (l *loop) step(now time.Time, batch []request) {
 			commands = append(commands, assign)
 		}
 	}
+	l.scaling.stirred = l.scaling.stirred || len(commands) > 0
+	if scaled := l.scale(now); len(scaled) > 0 {
+		t.apply(now, l.cluster, scaled)
+		commands = append(commands, scaled...)
+	}
 	for i, r := range batch {
 		if r.answer != nil {
 			t.answers = append(t.answers, r.answer(l, errs[:counts[i]]))
@@ -169,7 +179,7 @@ func (t *turn) apply(now time.Time, c *state.Cluster, commands []state.Command) 
 		effects, err := c.Apply(now, command)
 		t.effects, errs[i] = append(t.effects, effects...), err
 		switch command.(type) {
-		case state.RegisterWorker, state.LoseWorker:
+		case state.RegisterWorker, state.LoseWorker, state.ObserveSlice, state.RefuseSlice, state.EndSlice:
 			t.fleet = true
 		}
 	}
@@ -193,7 +203,7 @@ func (l *loop) reveal() {
 				return
 			}
 			l.config.traces.assigned(t.effects)
-			l.couriers.act(t.effects)
+			l.act(t.effects)
 		}
 		if t.decided && len(t.answers) > 0 {
 			if l.crashed = l.crash(answerSite); l.crashed != nil {
@@ -206,9 +216,20 @@ func (l *loop) reveal() {
 	}
 }
 
+// act has effects carried out.
+func (l *loop) act(effects []state.Effect) {
+	l.couriers.act(effects)
+	l.scaling.act(effects)
+}
+
 // standing tells what each worker is good for.
 func (l *loop) standing(now time.Time) func(worker string) standing {
-	return func(worker string) standing { return l.liveness.standing(worker, now) }
+	return func(worker string) standing {
+		if w := l.cluster.Worker(worker); w != nil && w.Leaving() {
+			return draining
+		}
+		return l.liveness.standing(worker, now)
+	}
 }
 
 // expirations answers the deadlines that are due.
@@ -237,6 +258,9 @@ func (l *loop) next() time.Time {
 		next = at
 	}
 	if at, ok := l.liveness.next(now); ok && at.Before(next) {
+		next = at
+	}
+	if at, ok := l.scaling.next(); ok && at.Before(next) {
 		next = at
 	}
 	if next.Before(now) {

@@ -26,7 +26,7 @@ func (p *picture) reason(j *state.Job, task int32) *pb.PendingReason {
 	if !p.looked {
 		p.live, p.looked = workers(p.loop.cluster), true
 	}
-	return waitingFor(p.now, p.live, p.loop.standing(p.now), j, task)
+	return p.loop.scaling.explain(j.ID, waitingFor(p.now, p.live, p.loop.standing(p.now), j, task))
 }
 
 func (p *picture) job(j *state.Job) *pb.JobStatus {

@@ -165,7 +165,7 @@ func neverFitted(now time.Time, l *loop, job string) string {
 	j := l.cluster.Job(job)
 	for _, i := range j.Waiting() {
 		if len(j.Tasks[i].Attempts) == 0 {
-			return waitingFor(now, workers(l.cluster), l.standing(now), j, i).Text
+			return l.scaling.explain(j.ID, waitingFor(now, workers(l.cluster), l.standing(now), j, i)).Text
 		}
 	}
 	return ""

@@ -24,6 +24,71 @@ const (
 	_ = protoimpl.EnforceVersion(protoimpl.MaxVersion - 20)
 )
 
+type ScaleGroupStatus_Availability int32
+
+const (
+	ScaleGroupStatus_AVAILABILITY_UNSPECIFIED ScaleGroupStatus_Availability = 0
+	ScaleGroupStatus_AVAILABILITY_AVAILABLE   ScaleGroupStatus_Availability = 1
+	// It has just grown; it takes demand and grows again in a moment.
+	ScaleGroupStatus_AVAILABILITY_COOLDOWN ScaleGroupStatus_Availability = 2
+	// The platform has not answered its last requests.
+	ScaleGroupStatus_AVAILABILITY_REQUESTING ScaleGroupStatus_Availability = 3
+	// Its slices failed. Demand goes to the next group.
+	ScaleGroupStatus_AVAILABILITY_BACKOFF ScaleGroupStatus_Availability = 4
+	// No zone has quota, or machines.
+	ScaleGroupStatus_AVAILABILITY_QUOTA_EXCEEDED ScaleGroupStatus_Availability = 5
+	ScaleGroupStatus_AVAILABILITY_AT_MAX         ScaleGroupStatus_Availability = 6
+)
+
+// Enum value maps for ScaleGroupStatus_Availability.
+var (
+	ScaleGroupStatus_Availability_name = map[int32]string{
+		0: "AVAILABILITY_UNSPECIFIED",
+		1: "AVAILABILITY_AVAILABLE",
+		2: "AVAILABILITY_COOLDOWN",
+		3: "AVAILABILITY_REQUESTING",
+		4: "AVAILABILITY_BACKOFF",
+		5: "AVAILABILITY_QUOTA_EXCEEDED",
+		6: "AVAILABILITY_AT_MAX",
+	}
+	ScaleGroupStatus_Availability_value = map[string]int32{
+		"AVAILABILITY_UNSPECIFIED":    0,
+		"AVAILABILITY_AVAILABLE":      1,
+		"AVAILABILITY_COOLDOWN":       2,
+		"AVAILABILITY_REQUESTING":     3,
+		"AVAILABILITY_BACKOFF":        4,
+		"AVAILABILITY_QUOTA_EXCEEDED": 5,
+		"AVAILABILITY_AT_MAX":         6,
+	}
+)
+
+func (x ScaleGroupStatus_Availability) Enum() *ScaleGroupStatus_Availability {
+	p := new(ScaleGroupStatus_Availability)
+	*p = x
+	return p
+}
+
+func (x ScaleGroupStatus_Availability) String() string {
+	return protoimpl.X.EnumStringOf(x.Descriptor(), protoreflect.EnumNumber(x))
+}
+
+func (ScaleGroupStatus_Availability) Descriptor() protoreflect.EnumDescriptor {
+	return file_controllers_proto_enumTypes[0].Descriptor()
+}
+
+func (ScaleGroupStatus_Availability) Type() protoreflect.EnumType {
+	return &file_controllers_proto_enumTypes[0]
+}
+
+func (x ScaleGroupStatus_Availability) Number() protoreflect.EnumNumber {
+	return protoreflect.EnumNumber(x)
+}
+
+// Deprecated: Use ScaleGroupStatus_Availability.Descriptor instead.
+func (ScaleGroupStatus_Availability) EnumDescriptor() ([]byte, []int) {
+	return file_controllers_proto_rawDescGZIP(), []int{16, 0}
+}
+
 type FindUnusedBundlesRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// At most 1 000.
@@ -727,6 +792,793 @@ func (x *DescribeResponse) GetText() string {
 	return ""
 }
 
+// ScaleGroupStatus is a scale group and how it fares.
+type ScaleGroupStatus struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	Name  string                 `protobuf:"bytes,1,opt,name=name,proto3" json:"name,omitempty"`
+	// Empty: CPU.
+	Variant string `protobuf:"bytes,2,opt,name=variant,proto3" json:"variant,omitempty"`
+	// Of a slice.
+	Machines     int32    `protobuf:"varint,3,opt,name=machines,proto3" json:"machines,omitempty"`
+	MinSlices    int32    `protobuf:"varint,4,opt,name=min_slices,json=minSlices,proto3" json:"min_slices,omitempty"`
+	MaxSlices    int32    `protobuf:"varint,5,opt,name=max_slices,json=maxSlices,proto3" json:"max_slices,omitempty"`
+	BufferSlices int32    `protobuf:"varint,6,opt,name=buffer_slices,json=bufferSlices,proto3" json:"buffer_slices,omitempty"`
+	Zones        []string `protobuf:"bytes,7,rep,name=zones,proto3" json:"zones,omitempty"`
+	// Of a machine.
+	Capacity *Resources `protobuf:"bytes,8,opt,name=capacity,proto3" json:"capacity,omitempty"`
+	// The order in which groups are asked, from 0.
+	Rank int32 `protobuf:"varint,9,opt,name=rank,proto3" json:"rank,omitempty"`
+	// How many slices are wanted, as of the last decision.
+	Demand       int32                         `protobuf:"varint,10,opt,name=demand,proto3" json:"demand,omitempty"`
+	Availability ScaleGroupStatus_Availability `protobuf:"varint,11,opt,name=availability,proto3,enum=iris.v1.ScaleGroupStatus_Availability" json:"availability,omitempty"`
+	// Why it grew, or did not.
+	Text string `protobuf:"bytes,12,opt,name=text,proto3" json:"text,omitempty"`
+	// Slices that failed one after the other, why the last one did, and until when none is asked for because of it.
+	Failures     int32                  `protobuf:"varint,13,opt,name=failures,proto3" json:"failures,omitempty"`
+	Failure      string                 `protobuf:"bytes,14,opt,name=failure,proto3" json:"failure,omitempty"`
+	BackoffUntil *timestamppb.Timestamp `protobuf:"bytes,15,opt,name=backoff_until,json=backoffUntil,proto3" json:"backoff_until,omitempty"`
+	// Zones that are not asked now.
+	Blocked         []*ScaleGroupStatus_Block `protobuf:"bytes,16,rep,name=blocked,proto3" json:"blocked,omitempty"`
+	LastScaleUpAt   *timestamppb.Timestamp    `protobuf:"bytes,17,opt,name=last_scale_up_at,json=lastScaleUpAt,proto3" json:"last_scale_up_at,omitempty"`
+	LastScaleDownAt *timestamppb.Timestamp    `protobuf:"bytes,18,opt,name=last_scale_down_at,json=lastScaleDownAt,proto3" json:"last_scale_down_at,omitempty"`
+	// It is not configured any more, and goes with its last slice.
+	Removed       bool `protobuf:"varint,19,opt,name=removed,proto3" json:"removed,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ScaleGroupStatus) Reset() {
+	*x = ScaleGroupStatus{}
+	mi := &file_controllers_proto_msgTypes[16]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ScaleGroupStatus) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ScaleGroupStatus) ProtoMessage() {}
+
+func (x *ScaleGroupStatus) ProtoReflect() protoreflect.Message {
+	mi := &file_controllers_proto_msgTypes[16]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ScaleGroupStatus.ProtoReflect.Descriptor instead.
+func (*ScaleGroupStatus) Descriptor() ([]byte, []int) {
+	return file_controllers_proto_rawDescGZIP(), []int{16}
+}
+
+func (x *ScaleGroupStatus) GetName() string {
+	if x != nil {
+		return x.Name
+	}
+	return ""
+}
+
+func (x *ScaleGroupStatus) GetVariant() string {
+	if x != nil {
+		return x.Variant
+	}
+	return ""
+}
+
+func (x *ScaleGroupStatus) GetMachines() int32 {
+	if x != nil {
+		return x.Machines
+	}
+	return 0
+}
+
+func (x *ScaleGroupStatus) GetMinSlices() int32 {
+	if x != nil {
+		return x.MinSlices
+	}
+	return 0
+}
+
+func (x *ScaleGroupStatus) GetMaxSlices() int32 {
+	if x != nil {
+		return x.MaxSlices
+	}
+	return 0
+}
+
+func (x *ScaleGroupStatus) GetBufferSlices() int32 {
+	if x != nil {
+		return x.BufferSlices
+	}
+	return 0
+}
+
+func (x *ScaleGroupStatus) GetZones() []string {
+	if x != nil {
+		return x.Zones
+	}
+	return nil
+}
+
+func (x *ScaleGroupStatus) GetCapacity() *Resources {
+	if x != nil {
+		return x.Capacity
+	}
+	return nil
+}
+
+func (x *ScaleGroupStatus) GetRank() int32 {
+	if x != nil {
+		return x.Rank
+	}
+	return 0
+}
+
+func (x *ScaleGroupStatus) GetDemand() int32 {
+	if x != nil {
+		return x.Demand
+	}
+	return 0
+}
+
+func (x *ScaleGroupStatus) GetAvailability() ScaleGroupStatus_Availability {
+	if x != nil {
+		return x.Availability
+	}
+	return ScaleGroupStatus_AVAILABILITY_UNSPECIFIED
+}
+
+func (x *ScaleGroupStatus) GetText() string {
+	if x != nil {
+		return x.Text
+	}
+	return ""
+}
+
+func (x *ScaleGroupStatus) GetFailures() int32 {
+	if x != nil {
+		return x.Failures
+	}
+	return 0
+}
+
+func (x *ScaleGroupStatus) GetFailure() string {
+	if x != nil {
+		return x.Failure
+	}
+	return ""
+}
+
+func (x *ScaleGroupStatus) GetBackoffUntil() *timestamppb.Timestamp {
+	if x != nil {
+		return x.BackoffUntil
+	}
+	return nil
+}
+
+func (x *ScaleGroupStatus) GetBlocked() []*ScaleGroupStatus_Block {
+	if x != nil {
+		return x.Blocked
+	}
+	return nil
+}
+
+func (x *ScaleGroupStatus) GetLastScaleUpAt() *timestamppb.Timestamp {
+	if x != nil {
+		return x.LastScaleUpAt
+	}
+	return nil
+}
+
+func (x *ScaleGroupStatus) GetLastScaleDownAt() *timestamppb.Timestamp {
+	if x != nil {
+		return x.LastScaleDownAt
+	}
+	return nil
+}
+
+func (x *ScaleGroupStatus) GetRemoved() bool {
+	if x != nil {
+		return x.Removed
+	}
+	return false
+}
+
+// SliceStatus is a slice: machines that come and go together.
+type SliceStatus struct {
+	state   protoimpl.MessageState `protogen:"open.v1"`
+	SliceId string                 `protobuf:"bytes,1,opt,name=slice_id,json=sliceId,proto3" json:"slice_id,omitempty"`
+	Group   string                 `protobuf:"bytes,2,opt,name=group,proto3" json:"group,omitempty"`
+	Zone    string                 `protobuf:"bytes,3,opt,name=zone,proto3" json:"zone,omitempty"`
+	State   VmState                `protobuf:"varint,4,opt,name=state,proto3,enum=iris.v1.VmState" json:"state,omitempty"`
+	// When it entered the state.
+	Since       *timestamppb.Timestamp `protobuf:"bytes,5,opt,name=since,proto3" json:"since,omitempty"`
+	RequestedAt *timestamppb.Timestamp `protobuf:"bytes,6,opt,name=requested_at,json=requestedAt,proto3" json:"requested_at,omitempty"`
+	ReadyAt     *timestamppb.Timestamp `protobuf:"bytes,7,opt,name=ready_at,json=readyAt,proto3" json:"ready_at,omitempty"`
+	// Since when nothing runs on it. Unset while something does.
+	IdleSince *timestamppb.Timestamp `protobuf:"bytes,8,opt,name=idle_since,json=idleSince,proto3" json:"idle_since,omitempty"`
+	// Why it was asked for; why it failed or is given back.
+	Reason string `protobuf:"bytes,9,opt,name=reason,proto3" json:"reason,omitempty"`
+	Cause  string `protobuf:"bytes,10,opt,name=cause,proto3" json:"cause,omitempty"`
+	// Attempts on its workers, those included that are stopping.
+	Attempts      int32                  `protobuf:"varint,11,opt,name=attempts,proto3" json:"attempts,omitempty"`
+	Machines      []*SliceStatus_Machine `protobuf:"bytes,12,rep,name=machines,proto3" json:"machines,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *SliceStatus) Reset() {
+	*x = SliceStatus{}
+	mi := &file_controllers_proto_msgTypes[17]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *SliceStatus) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*SliceStatus) ProtoMessage() {}
+
+func (x *SliceStatus) ProtoReflect() protoreflect.Message {
+	mi := &file_controllers_proto_msgTypes[17]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use SliceStatus.ProtoReflect.Descriptor instead.
+func (*SliceStatus) Descriptor() ([]byte, []int) {
+	return file_controllers_proto_rawDescGZIP(), []int{17}
+}
+
+func (x *SliceStatus) GetSliceId() string {
+	if x != nil {
+		return x.SliceId
+	}
+	return ""
+}
+
+func (x *SliceStatus) GetGroup() string {
+	if x != nil {
+		return x.Group
+	}
+	return ""
+}
+
+func (x *SliceStatus) GetZone() string {
+	if x != nil {
+		return x.Zone
+	}
+	return ""
+}
+
+func (x *SliceStatus) GetState() VmState {
+	if x != nil {
+		return x.State
+	}
+	return VmState_VM_STATE_UNSPECIFIED
+}
+
+func (x *SliceStatus) GetSince() *timestamppb.Timestamp {
+	if x != nil {
+		return x.Since
+	}
+	return nil
+}
+
+func (x *SliceStatus) GetRequestedAt() *timestamppb.Timestamp {
+	if x != nil {
+		return x.RequestedAt
+	}
+	return nil
+}
+
+func (x *SliceStatus) GetReadyAt() *timestamppb.Timestamp {
+	if x != nil {
+		return x.ReadyAt
+	}
+	return nil
+}
+
+func (x *SliceStatus) GetIdleSince() *timestamppb.Timestamp {
+	if x != nil {
+		return x.IdleSince
+	}
+	return nil
+}
+
+func (x *SliceStatus) GetReason() string {
+	if x != nil {
+		return x.Reason
+	}
+	return ""
+}
+
+func (x *SliceStatus) GetCause() string {
+	if x != nil {
+		return x.Cause
+	}
+	return ""
+}
+
+func (x *SliceStatus) GetAttempts() int32 {
+	if x != nil {
+		return x.Attempts
+	}
+	return 0
+}
+
+func (x *SliceStatus) GetMachines() []*SliceStatus_Machine {
+	if x != nil {
+		return x.Machines
+	}
+	return nil
+}
+
+type SliceEvent struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	At            *timestamppb.Timestamp `protobuf:"bytes,1,opt,name=at,proto3" json:"at,omitempty"`
+	Kind          SliceEventKind         `protobuf:"varint,2,opt,name=kind,proto3,enum=iris.v1.SliceEventKind" json:"kind,omitempty"`
+	Group         string                 `protobuf:"bytes,3,opt,name=group,proto3" json:"group,omitempty"`
+	SliceId       string                 `protobuf:"bytes,4,opt,name=slice_id,json=sliceId,proto3" json:"slice_id,omitempty"`
+	Text          string                 `protobuf:"bytes,5,opt,name=text,proto3" json:"text,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *SliceEvent) Reset() {
+	*x = SliceEvent{}
+	mi := &file_controllers_proto_msgTypes[18]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *SliceEvent) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*SliceEvent) ProtoMessage() {}
+
+func (x *SliceEvent) ProtoReflect() protoreflect.Message {
+	mi := &file_controllers_proto_msgTypes[18]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use SliceEvent.ProtoReflect.Descriptor instead.
+func (*SliceEvent) Descriptor() ([]byte, []int) {
+	return file_controllers_proto_rawDescGZIP(), []int{18}
+}
+
+func (x *SliceEvent) GetAt() *timestamppb.Timestamp {
+	if x != nil {
+		return x.At
+	}
+	return nil
+}
+
+func (x *SliceEvent) GetKind() SliceEventKind {
+	if x != nil {
+		return x.Kind
+	}
+	return SliceEventKind_SLICE_EVENT_KIND_UNSPECIFIED
+}
+
+func (x *SliceEvent) GetGroup() string {
+	if x != nil {
+		return x.Group
+	}
+	return ""
+}
+
+func (x *SliceEvent) GetSliceId() string {
+	if x != nil {
+		return x.SliceId
+	}
+	return ""
+}
+
+func (x *SliceEvent) GetText() string {
+	if x != nil {
+		return x.Text
+	}
+	return ""
+}
+
+type GetFleetRequest struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *GetFleetRequest) Reset() {
+	*x = GetFleetRequest{}
+	mi := &file_controllers_proto_msgTypes[19]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *GetFleetRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*GetFleetRequest) ProtoMessage() {}
+
+func (x *GetFleetRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_controllers_proto_msgTypes[19]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use GetFleetRequest.ProtoReflect.Descriptor instead.
+func (*GetFleetRequest) Descriptor() ([]byte, []int) {
+	return file_controllers_proto_rawDescGZIP(), []int{19}
+}
+
+type GetFleetResponse struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// In the order in which they are asked.
+	Groups []*ScaleGroupStatus `protobuf:"bytes,1,rep,name=groups,proto3" json:"groups,omitempty"`
+	// In the order in which they were asked for.
+	Slices []*SliceStatus `protobuf:"bytes,2,rep,name=slices,proto3" json:"slices,omitempty"`
+	// The last hundred, oldest first.
+	Events []*SliceEvent `protobuf:"bytes,3,rep,name=events,proto3" json:"events,omitempty"`
+	// When groups were last decided about. Unset: not yet by this leader.
+	EvaluatedAt   *timestamppb.Timestamp `protobuf:"bytes,4,opt,name=evaluated_at,json=evaluatedAt,proto3" json:"evaluated_at,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *GetFleetResponse) Reset() {
+	*x = GetFleetResponse{}
+	mi := &file_controllers_proto_msgTypes[20]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *GetFleetResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*GetFleetResponse) ProtoMessage() {}
+
+func (x *GetFleetResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_controllers_proto_msgTypes[20]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use GetFleetResponse.ProtoReflect.Descriptor instead.
+func (*GetFleetResponse) Descriptor() ([]byte, []int) {
+	return file_controllers_proto_rawDescGZIP(), []int{20}
+}
+
+func (x *GetFleetResponse) GetGroups() []*ScaleGroupStatus {
+	if x != nil {
+		return x.Groups
+	}
+	return nil
+}
+
+func (x *GetFleetResponse) GetSlices() []*SliceStatus {
+	if x != nil {
+		return x.Slices
+	}
+	return nil
+}
+
+func (x *GetFleetResponse) GetEvents() []*SliceEvent {
+	if x != nil {
+		return x.Events
+	}
+	return nil
+}
+
+func (x *GetFleetResponse) GetEvaluatedAt() *timestamppb.Timestamp {
+	if x != nil {
+		return x.EvaluatedAt
+	}
+	return nil
+}
+
+type FetchMachineLogsRequest struct {
+	state     protoimpl.MessageState `protogen:"open.v1"`
+	MachineId string                 `protobuf:"bytes,1,opt,name=machine_id,json=machineId,proto3" json:"machine_id,omitempty"`
+	// The last lines, at most 10 000. 0: 100.
+	Lines         int32 `protobuf:"varint,2,opt,name=lines,proto3" json:"lines,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *FetchMachineLogsRequest) Reset() {
+	*x = FetchMachineLogsRequest{}
+	mi := &file_controllers_proto_msgTypes[21]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *FetchMachineLogsRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*FetchMachineLogsRequest) ProtoMessage() {}
+
+func (x *FetchMachineLogsRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_controllers_proto_msgTypes[21]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use FetchMachineLogsRequest.ProtoReflect.Descriptor instead.
+func (*FetchMachineLogsRequest) Descriptor() ([]byte, []int) {
+	return file_controllers_proto_rawDescGZIP(), []int{21}
+}
+
+func (x *FetchMachineLogsRequest) GetMachineId() string {
+	if x != nil {
+		return x.MachineId
+	}
+	return ""
+}
+
+func (x *FetchMachineLogsRequest) GetLines() int32 {
+	if x != nil {
+		return x.Lines
+	}
+	return 0
+}
+
+type FetchMachineLogsResponse struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Lines         []string               `protobuf:"bytes,1,rep,name=lines,proto3" json:"lines,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *FetchMachineLogsResponse) Reset() {
+	*x = FetchMachineLogsResponse{}
+	mi := &file_controllers_proto_msgTypes[22]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *FetchMachineLogsResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*FetchMachineLogsResponse) ProtoMessage() {}
+
+func (x *FetchMachineLogsResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_controllers_proto_msgTypes[22]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use FetchMachineLogsResponse.ProtoReflect.Descriptor instead.
+func (*FetchMachineLogsResponse) Descriptor() ([]byte, []int) {
+	return file_controllers_proto_rawDescGZIP(), []int{22}
+}
+
+func (x *FetchMachineLogsResponse) GetLines() []string {
+	if x != nil {
+		return x.Lines
+	}
+	return nil
+}
+
+type ScaleGroupStatus_Block struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Zone          string                 `protobuf:"bytes,1,opt,name=zone,proto3" json:"zone,omitempty"`
+	Until         *timestamppb.Timestamp `protobuf:"bytes,2,opt,name=until,proto3" json:"until,omitempty"`
+	Cause         string                 `protobuf:"bytes,3,opt,name=cause,proto3" json:"cause,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ScaleGroupStatus_Block) Reset() {
+	*x = ScaleGroupStatus_Block{}
+	mi := &file_controllers_proto_msgTypes[23]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ScaleGroupStatus_Block) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ScaleGroupStatus_Block) ProtoMessage() {}
+
+func (x *ScaleGroupStatus_Block) ProtoReflect() protoreflect.Message {
+	mi := &file_controllers_proto_msgTypes[23]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ScaleGroupStatus_Block.ProtoReflect.Descriptor instead.
+func (*ScaleGroupStatus_Block) Descriptor() ([]byte, []int) {
+	return file_controllers_proto_rawDescGZIP(), []int{16, 0}
+}
+
+func (x *ScaleGroupStatus_Block) GetZone() string {
+	if x != nil {
+		return x.Zone
+	}
+	return ""
+}
+
+func (x *ScaleGroupStatus_Block) GetUntil() *timestamppb.Timestamp {
+	if x != nil {
+		return x.Until
+	}
+	return nil
+}
+
+func (x *ScaleGroupStatus_Block) GetCause() string {
+	if x != nil {
+		return x.Cause
+	}
+	return ""
+}
+
+type SliceStatus_Machine struct {
+	state     protoimpl.MessageState `protogen:"open.v1"`
+	MachineId string                 `protobuf:"bytes,1,opt,name=machine_id,json=machineId,proto3" json:"machine_id,omitempty"`
+	// As its platform showed it last.
+	State     VmState                `protobuf:"varint,2,opt,name=state,proto3,enum=iris.v1.VmState" json:"state,omitempty"`
+	Address   string                 `protobuf:"bytes,3,opt,name=address,proto3" json:"address,omitempty"`
+	WorkerId  string                 `protobuf:"bytes,4,opt,name=worker_id,json=workerId,proto3" json:"worker_id,omitempty"`
+	InitPhase string                 `protobuf:"bytes,5,opt,name=init_phase,json=initPhase,proto3" json:"init_phase,omitempty"`
+	InitError string                 `protobuf:"bytes,6,opt,name=init_error,json=initError,proto3" json:"init_error,omitempty"`
+	ChangedAt *timestamppb.Timestamp `protobuf:"bytes,7,opt,name=changed_at,json=changedAt,proto3" json:"changed_at,omitempty"`
+	// When the platform takes it away, if it gave notice.
+	LeavesAt *timestamppb.Timestamp `protobuf:"bytes,8,opt,name=leaves_at,json=leavesAt,proto3" json:"leaves_at,omitempty"`
+	// Its worker is registered and heard of.
+	WorkerLive    bool `protobuf:"varint,9,opt,name=worker_live,json=workerLive,proto3" json:"worker_live,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *SliceStatus_Machine) Reset() {
+	*x = SliceStatus_Machine{}
+	mi := &file_controllers_proto_msgTypes[24]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *SliceStatus_Machine) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*SliceStatus_Machine) ProtoMessage() {}
+
+func (x *SliceStatus_Machine) ProtoReflect() protoreflect.Message {
+	mi := &file_controllers_proto_msgTypes[24]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use SliceStatus_Machine.ProtoReflect.Descriptor instead.
+func (*SliceStatus_Machine) Descriptor() ([]byte, []int) {
+	return file_controllers_proto_rawDescGZIP(), []int{17, 0}
+}
+
+func (x *SliceStatus_Machine) GetMachineId() string {
+	if x != nil {
+		return x.MachineId
+	}
+	return ""
+}
+
+func (x *SliceStatus_Machine) GetState() VmState {
+	if x != nil {
+		return x.State
+	}
+	return VmState_VM_STATE_UNSPECIFIED
+}
+
+func (x *SliceStatus_Machine) GetAddress() string {
+	if x != nil {
+		return x.Address
+	}
+	return ""
+}
+
+func (x *SliceStatus_Machine) GetWorkerId() string {
+	if x != nil {
+		return x.WorkerId
+	}
+	return ""
+}
+
+func (x *SliceStatus_Machine) GetInitPhase() string {
+	if x != nil {
+		return x.InitPhase
+	}
+	return ""
+}
+
+func (x *SliceStatus_Machine) GetInitError() string {
+	if x != nil {
+		return x.InitError
+	}
+	return ""
+}
+
+func (x *SliceStatus_Machine) GetChangedAt() *timestamppb.Timestamp {
+	if x != nil {
+		return x.ChangedAt
+	}
+	return nil
+}
+
+func (x *SliceStatus_Machine) GetLeavesAt() *timestamppb.Timestamp {
+	if x != nil {
+		return x.LeavesAt
+	}
+	return nil
+}
+
+func (x *SliceStatus_Machine) GetWorkerLive() bool {
+	if x != nil {
+		return x.WorkerLive
+	}
+	return false
+}
+
 var File_controllers_proto protoreflect.FileDescriptor
 
 const file_controllers_proto_rawDesc = "" +
@@ -765,19 +1617,105 @@ const file_controllers_proto_rawDesc = "" +
 	"\x0fDescribeRequest\x120\n" +
 	"\x05since\x18\x01 \x01(\v2\x1a.google.protobuf.TimestampR\x05since\"&\n" +
 	"\x10DescribeResponse\x12\x12\n" +
-	"\x04text\x18\x01 \x01(\tR\x04text2\xb4\x02\n" +
+	"\x04text\x18\x01 \x01(\tR\x04text\"\xa7\b\n" +
+	"\x10ScaleGroupStatus\x12\x12\n" +
+	"\x04name\x18\x01 \x01(\tR\x04name\x12\x18\n" +
+	"\avariant\x18\x02 \x01(\tR\avariant\x12\x1a\n" +
+	"\bmachines\x18\x03 \x01(\x05R\bmachines\x12\x1d\n" +
+	"\n" +
+	"min_slices\x18\x04 \x01(\x05R\tminSlices\x12\x1d\n" +
+	"\n" +
+	"max_slices\x18\x05 \x01(\x05R\tmaxSlices\x12#\n" +
+	"\rbuffer_slices\x18\x06 \x01(\x05R\fbufferSlices\x12\x14\n" +
+	"\x05zones\x18\a \x03(\tR\x05zones\x12.\n" +
+	"\bcapacity\x18\b \x01(\v2\x12.iris.v1.ResourcesR\bcapacity\x12\x12\n" +
+	"\x04rank\x18\t \x01(\x05R\x04rank\x12\x16\n" +
+	"\x06demand\x18\n" +
+	" \x01(\x05R\x06demand\x12J\n" +
+	"\favailability\x18\v \x01(\x0e2&.iris.v1.ScaleGroupStatus.AvailabilityR\favailability\x12\x12\n" +
+	"\x04text\x18\f \x01(\tR\x04text\x12\x1a\n" +
+	"\bfailures\x18\r \x01(\x05R\bfailures\x12\x18\n" +
+	"\afailure\x18\x0e \x01(\tR\afailure\x12?\n" +
+	"\rbackoff_until\x18\x0f \x01(\v2\x1a.google.protobuf.TimestampR\fbackoffUntil\x129\n" +
+	"\ablocked\x18\x10 \x03(\v2\x1f.iris.v1.ScaleGroupStatus.BlockR\ablocked\x12C\n" +
+	"\x10last_scale_up_at\x18\x11 \x01(\v2\x1a.google.protobuf.TimestampR\rlastScaleUpAt\x12G\n" +
+	"\x12last_scale_down_at\x18\x12 \x01(\v2\x1a.google.protobuf.TimestampR\x0flastScaleDownAt\x12\x18\n" +
+	"\aremoved\x18\x13 \x01(\bR\aremoved\x1ac\n" +
+	"\x05Block\x12\x12\n" +
+	"\x04zone\x18\x01 \x01(\tR\x04zone\x120\n" +
+	"\x05until\x18\x02 \x01(\v2\x1a.google.protobuf.TimestampR\x05until\x12\x14\n" +
+	"\x05cause\x18\x03 \x01(\tR\x05cause\"\xd4\x01\n" +
+	"\fAvailability\x12\x1c\n" +
+	"\x18AVAILABILITY_UNSPECIFIED\x10\x00\x12\x1a\n" +
+	"\x16AVAILABILITY_AVAILABLE\x10\x01\x12\x19\n" +
+	"\x15AVAILABILITY_COOLDOWN\x10\x02\x12\x1b\n" +
+	"\x17AVAILABILITY_REQUESTING\x10\x03\x12\x18\n" +
+	"\x14AVAILABILITY_BACKOFF\x10\x04\x12\x1f\n" +
+	"\x1bAVAILABILITY_QUOTA_EXCEEDED\x10\x05\x12\x17\n" +
+	"\x13AVAILABILITY_AT_MAX\x10\x06\"\xbe\x06\n" +
+	"\vSliceStatus\x12\x19\n" +
+	"\bslice_id\x18\x01 \x01(\tR\asliceId\x12\x14\n" +
+	"\x05group\x18\x02 \x01(\tR\x05group\x12\x12\n" +
+	"\x04zone\x18\x03 \x01(\tR\x04zone\x12&\n" +
+	"\x05state\x18\x04 \x01(\x0e2\x10.iris.v1.VmStateR\x05state\x120\n" +
+	"\x05since\x18\x05 \x01(\v2\x1a.google.protobuf.TimestampR\x05since\x12=\n" +
+	"\frequested_at\x18\x06 \x01(\v2\x1a.google.protobuf.TimestampR\vrequestedAt\x125\n" +
+	"\bready_at\x18\a \x01(\v2\x1a.google.protobuf.TimestampR\areadyAt\x129\n" +
+	"\n" +
+	"idle_since\x18\b \x01(\v2\x1a.google.protobuf.TimestampR\tidleSince\x12\x16\n" +
+	"\x06reason\x18\t \x01(\tR\x06reason\x12\x14\n" +
+	"\x05cause\x18\n" +
+	" \x01(\tR\x05cause\x12\x1a\n" +
+	"\battempts\x18\v \x01(\x05R\battempts\x128\n" +
+	"\bmachines\x18\f \x03(\v2\x1c.iris.v1.SliceStatus.MachineR\bmachines\x1a\xda\x02\n" +
+	"\aMachine\x12\x1d\n" +
+	"\n" +
+	"machine_id\x18\x01 \x01(\tR\tmachineId\x12&\n" +
+	"\x05state\x18\x02 \x01(\x0e2\x10.iris.v1.VmStateR\x05state\x12\x18\n" +
+	"\aaddress\x18\x03 \x01(\tR\aaddress\x12\x1b\n" +
+	"\tworker_id\x18\x04 \x01(\tR\bworkerId\x12\x1d\n" +
+	"\n" +
+	"init_phase\x18\x05 \x01(\tR\tinitPhase\x12\x1d\n" +
+	"\n" +
+	"init_error\x18\x06 \x01(\tR\tinitError\x129\n" +
+	"\n" +
+	"changed_at\x18\a \x01(\v2\x1a.google.protobuf.TimestampR\tchangedAt\x127\n" +
+	"\tleaves_at\x18\b \x01(\v2\x1a.google.protobuf.TimestampR\bleavesAt\x12\x1f\n" +
+	"\vworker_live\x18\t \x01(\bR\n" +
+	"workerLive\"\xaa\x01\n" +
+	"\n" +
+	"SliceEvent\x12*\n" +
+	"\x02at\x18\x01 \x01(\v2\x1a.google.protobuf.TimestampR\x02at\x12+\n" +
+	"\x04kind\x18\x02 \x01(\x0e2\x17.iris.v1.SliceEventKindR\x04kind\x12\x14\n" +
+	"\x05group\x18\x03 \x01(\tR\x05group\x12\x19\n" +
+	"\bslice_id\x18\x04 \x01(\tR\asliceId\x12\x12\n" +
+	"\x04text\x18\x05 \x01(\tR\x04text\"\x11\n" +
+	"\x0fGetFleetRequest\"\xdf\x01\n" +
+	"\x10GetFleetResponse\x121\n" +
+	"\x06groups\x18\x01 \x03(\v2\x19.iris.v1.ScaleGroupStatusR\x06groups\x12,\n" +
+	"\x06slices\x18\x02 \x03(\v2\x14.iris.v1.SliceStatusR\x06slices\x12+\n" +
+	"\x06events\x18\x03 \x03(\v2\x13.iris.v1.SliceEventR\x06events\x12=\n" +
+	"\fevaluated_at\x18\x04 \x01(\v2\x1a.google.protobuf.TimestampR\vevaluatedAt\"N\n" +
+	"\x17FetchMachineLogsRequest\x12\x1d\n" +
+	"\n" +
+	"machine_id\x18\x01 \x01(\tR\tmachineId\x12\x14\n" +
+	"\x05lines\x18\x02 \x01(\x05R\x05lines\"0\n" +
+	"\x18FetchMachineLogsResponse\x12\x14\n" +
+	"\x05lines\x18\x01 \x03(\tR\x05lines2\xb4\x02\n" +
 	"\vPeerService\x12-\n" +
 	"\aConnect\x12\x0e.iris.v1.Bytes\x1a\x0e.iris.v1.Bytes(\x010\x01\x12J\n" +
 	"\tPutBundle\x12\x1c.iris.v1.UploadBundleRequest\x1a\x1d.iris.v1.UploadBundleResponse(\x01\x12N\n" +
 	"\tGetBundle\x12\x1e.iris.v1.DownloadBundleRequest\x1a\x1f.iris.v1.DownloadBundleResponse0\x01\x12Z\n" +
-	"\x11FindUnusedBundles\x12!.iris.v1.FindUnusedBundlesRequest\x1a\".iris.v1.FindUnusedBundlesResponse2\x85\x04\n" +
+	"\x11FindUnusedBundles\x12!.iris.v1.FindUnusedBundlesRequest\x1a\".iris.v1.FindUnusedBundlesResponse2\x9f\x05\n" +
 	"\x0eClusterService\x12T\n" +
 	"\x0fListControllers\x12\x1f.iris.v1.ListControllersRequest\x1a .iris.v1.ListControllersResponse\x12N\n" +
 	"\rAddController\x12\x1d.iris.v1.AddControllerRequest\x1a\x1e.iris.v1.AddControllerResponse\x12W\n" +
 	"\x10RemoveController\x12 .iris.v1.RemoveControllerRequest\x1a!.iris.v1.RemoveControllerResponse\x12]\n" +
 	"\x12TransferLeadership\x12\".iris.v1.TransferLeadershipRequest\x1a#.iris.v1.TransferLeadershipResponse\x12T\n" +
 	"\x0fCheckInvariants\x12\x1f.iris.v1.CheckInvariantsRequest\x1a .iris.v1.CheckInvariantsResponse\x12?\n" +
-	"\bDescribe\x12\x18.iris.v1.DescribeRequest\x1a\x19.iris.v1.DescribeResponseB\x14Z\x12iris/iris/proto;pbb\x06proto3"
+	"\bDescribe\x12\x18.iris.v1.DescribeRequest\x1a\x19.iris.v1.DescribeResponse\x12?\n" +
+	"\bGetFleet\x12\x18.iris.v1.GetFleetRequest\x1a\x19.iris.v1.GetFleetResponse\x12W\n" +
+	"\x10FetchMachineLogs\x12 .iris.v1.FetchMachineLogsRequest\x1a!.iris.v1.FetchMachineLogsResponseB\x14Z\x12iris/iris/proto;pbb\x06proto3"
 
 var (
 	file_controllers_proto_rawDescOnce sync.Once
@@ -791,58 +1729,98 @@ func file_controllers_proto_rawDescGZIP() []byte {
 	return file_controllers_proto_rawDescData
 }
 
-var file_controllers_proto_msgTypes = make([]protoimpl.MessageInfo, 16)
+var file_controllers_proto_enumTypes = make([]protoimpl.EnumInfo, 1)
+var file_controllers_proto_msgTypes = make([]protoimpl.MessageInfo, 25)
 var file_controllers_proto_goTypes = []any{
-	(*FindUnusedBundlesRequest)(nil),   // 0: iris.v1.FindUnusedBundlesRequest
-	(*FindUnusedBundlesResponse)(nil),  // 1: iris.v1.FindUnusedBundlesResponse
-	(*Bytes)(nil),                      // 2: iris.v1.Bytes
-	(*ControllerStatus)(nil),           // 3: iris.v1.ControllerStatus
-	(*ListControllersRequest)(nil),     // 4: iris.v1.ListControllersRequest
-	(*ListControllersResponse)(nil),    // 5: iris.v1.ListControllersResponse
-	(*AddControllerRequest)(nil),       // 6: iris.v1.AddControllerRequest
-	(*AddControllerResponse)(nil),      // 7: iris.v1.AddControllerResponse
-	(*RemoveControllerRequest)(nil),    // 8: iris.v1.RemoveControllerRequest
-	(*RemoveControllerResponse)(nil),   // 9: iris.v1.RemoveControllerResponse
-	(*TransferLeadershipRequest)(nil),  // 10: iris.v1.TransferLeadershipRequest
-	(*TransferLeadershipResponse)(nil), // 11: iris.v1.TransferLeadershipResponse
-	(*CheckInvariantsRequest)(nil),     // 12: iris.v1.CheckInvariantsRequest
-	(*CheckInvariantsResponse)(nil),    // 13: iris.v1.CheckInvariantsResponse
-	(*DescribeRequest)(nil),            // 14: iris.v1.DescribeRequest
-	(*DescribeResponse)(nil),           // 15: iris.v1.DescribeResponse
-	(*timestamppb.Timestamp)(nil),      // 16: google.protobuf.Timestamp
-	(*UploadBundleRequest)(nil),        // 17: iris.v1.UploadBundleRequest
-	(*DownloadBundleRequest)(nil),      // 18: iris.v1.DownloadBundleRequest
-	(*UploadBundleResponse)(nil),       // 19: iris.v1.UploadBundleResponse
-	(*DownloadBundleResponse)(nil),     // 20: iris.v1.DownloadBundleResponse
+	(ScaleGroupStatus_Availability)(0), // 0: iris.v1.ScaleGroupStatus.Availability
+	(*FindUnusedBundlesRequest)(nil),   // 1: iris.v1.FindUnusedBundlesRequest
+	(*FindUnusedBundlesResponse)(nil),  // 2: iris.v1.FindUnusedBundlesResponse
+	(*Bytes)(nil),                      // 3: iris.v1.Bytes
+	(*ControllerStatus)(nil),           // 4: iris.v1.ControllerStatus
+	(*ListControllersRequest)(nil),     // 5: iris.v1.ListControllersRequest
+	(*ListControllersResponse)(nil),    // 6: iris.v1.ListControllersResponse
+	(*AddControllerRequest)(nil),       // 7: iris.v1.AddControllerRequest
+	(*AddControllerResponse)(nil),      // 8: iris.v1.AddControllerResponse
+	(*RemoveControllerRequest)(nil),    // 9: iris.v1.RemoveControllerRequest
+	(*RemoveControllerResponse)(nil),   // 10: iris.v1.RemoveControllerResponse
+	(*TransferLeadershipRequest)(nil),  // 11: iris.v1.TransferLeadershipRequest
+	(*TransferLeadershipResponse)(nil), // 12: iris.v1.TransferLeadershipResponse
+	(*CheckInvariantsRequest)(nil),     // 13: iris.v1.CheckInvariantsRequest
+	(*CheckInvariantsResponse)(nil),    // 14: iris.v1.CheckInvariantsResponse
+	(*DescribeRequest)(nil),            // 15: iris.v1.DescribeRequest
+	(*DescribeResponse)(nil),           // 16: iris.v1.DescribeResponse
+	(*ScaleGroupStatus)(nil),           // 17: iris.v1.ScaleGroupStatus
+	(*SliceStatus)(nil),                // 18: iris.v1.SliceStatus
+	(*SliceEvent)(nil),                 // 19: iris.v1.SliceEvent
+	(*GetFleetRequest)(nil),            // 20: iris.v1.GetFleetRequest
+	(*GetFleetResponse)(nil),           // 21: iris.v1.GetFleetResponse
+	(*FetchMachineLogsRequest)(nil),    // 22: iris.v1.FetchMachineLogsRequest
+	(*FetchMachineLogsResponse)(nil),   // 23: iris.v1.FetchMachineLogsResponse
+	(*ScaleGroupStatus_Block)(nil),     // 24: iris.v1.ScaleGroupStatus.Block
+	(*SliceStatus_Machine)(nil),        // 25: iris.v1.SliceStatus.Machine
+	(*timestamppb.Timestamp)(nil),      // 26: google.protobuf.Timestamp
+	(*Resources)(nil),                  // 27: iris.v1.Resources
+	(VmState)(0),                       // 28: iris.v1.VmState
+	(SliceEventKind)(0),                // 29: iris.v1.SliceEventKind
+	(*UploadBundleRequest)(nil),        // 30: iris.v1.UploadBundleRequest
+	(*DownloadBundleRequest)(nil),      // 31: iris.v1.DownloadBundleRequest
+	(*UploadBundleResponse)(nil),       // 32: iris.v1.UploadBundleResponse
+	(*DownloadBundleResponse)(nil),     // 33: iris.v1.DownloadBundleResponse
 }
 var file_controllers_proto_depIdxs = []int32{
-	3,  // 0: iris.v1.ListControllersResponse.controllers:type_name -> iris.v1.ControllerStatus
-	16, // 1: iris.v1.DescribeRequest.since:type_name -> google.protobuf.Timestamp
-	2,  // 2: iris.v1.PeerService.Connect:input_type -> iris.v1.Bytes
-	17, // 3: iris.v1.PeerService.PutBundle:input_type -> iris.v1.UploadBundleRequest
-	18, // 4: iris.v1.PeerService.GetBundle:input_type -> iris.v1.DownloadBundleRequest
-	0,  // 5: iris.v1.PeerService.FindUnusedBundles:input_type -> iris.v1.FindUnusedBundlesRequest
-	4,  // 6: iris.v1.ClusterService.ListControllers:input_type -> iris.v1.ListControllersRequest
-	6,  // 7: iris.v1.ClusterService.AddController:input_type -> iris.v1.AddControllerRequest
-	8,  // 8: iris.v1.ClusterService.RemoveController:input_type -> iris.v1.RemoveControllerRequest
-	10, // 9: iris.v1.ClusterService.TransferLeadership:input_type -> iris.v1.TransferLeadershipRequest
-	12, // 10: iris.v1.ClusterService.CheckInvariants:input_type -> iris.v1.CheckInvariantsRequest
-	14, // 11: iris.v1.ClusterService.Describe:input_type -> iris.v1.DescribeRequest
-	2,  // 12: iris.v1.PeerService.Connect:output_type -> iris.v1.Bytes
-	19, // 13: iris.v1.PeerService.PutBundle:output_type -> iris.v1.UploadBundleResponse
-	20, // 14: iris.v1.PeerService.GetBundle:output_type -> iris.v1.DownloadBundleResponse
-	1,  // 15: iris.v1.PeerService.FindUnusedBundles:output_type -> iris.v1.FindUnusedBundlesResponse
-	5,  // 16: iris.v1.ClusterService.ListControllers:output_type -> iris.v1.ListControllersResponse
-	7,  // 17: iris.v1.ClusterService.AddController:output_type -> iris.v1.AddControllerResponse
-	9,  // 18: iris.v1.ClusterService.RemoveController:output_type -> iris.v1.RemoveControllerResponse
-	11, // 19: iris.v1.ClusterService.TransferLeadership:output_type -> iris.v1.TransferLeadershipResponse
-	13, // 20: iris.v1.ClusterService.CheckInvariants:output_type -> iris.v1.CheckInvariantsResponse
-	15, // 21: iris.v1.ClusterService.Describe:output_type -> iris.v1.DescribeResponse
-	12, // [12:22] is the sub-list for method output_type
-	2,  // [2:12] is the sub-list for method input_type
-	2,  // [2:2] is the sub-list for extension type_name
-	2,  // [2:2] is the sub-list for extension extendee
-	0,  // [0:2] is the sub-list for field type_name
+	4,  // 0: iris.v1.ListControllersResponse.controllers:type_name -> iris.v1.ControllerStatus
+	26, // 1: iris.v1.DescribeRequest.since:type_name -> google.protobuf.Timestamp
+	27, // 2: iris.v1.ScaleGroupStatus.capacity:type_name -> iris.v1.Resources
+	0,  // 3: iris.v1.ScaleGroupStatus.availability:type_name -> iris.v1.ScaleGroupStatus.Availability
+	26, // 4: iris.v1.ScaleGroupStatus.backoff_until:type_name -> google.protobuf.Timestamp
+	24, // 5: iris.v1.ScaleGroupStatus.blocked:type_name -> iris.v1.ScaleGroupStatus.Block
+	26, // 6: iris.v1.ScaleGroupStatus.last_scale_up_at:type_name -> google.protobuf.Timestamp
+	26, // 7: iris.v1.ScaleGroupStatus.last_scale_down_at:type_name -> google.protobuf.Timestamp
+	28, // 8: iris.v1.SliceStatus.state:type_name -> iris.v1.VmState
+	26, // 9: iris.v1.SliceStatus.since:type_name -> google.protobuf.Timestamp
+	26, // 10: iris.v1.SliceStatus.requested_at:type_name -> google.protobuf.Timestamp
+	26, // 11: iris.v1.SliceStatus.ready_at:type_name -> google.protobuf.Timestamp
+	26, // 12: iris.v1.SliceStatus.idle_since:type_name -> google.protobuf.Timestamp
+	25, // 13: iris.v1.SliceStatus.machines:type_name -> iris.v1.SliceStatus.Machine
+	26, // 14: iris.v1.SliceEvent.at:type_name -> google.protobuf.Timestamp
+	29, // 15: iris.v1.SliceEvent.kind:type_name -> iris.v1.SliceEventKind
+	17, // 16: iris.v1.GetFleetResponse.groups:type_name -> iris.v1.ScaleGroupStatus
+	18, // 17: iris.v1.GetFleetResponse.slices:type_name -> iris.v1.SliceStatus
+	19, // 18: iris.v1.GetFleetResponse.events:type_name -> iris.v1.SliceEvent
+	26, // 19: iris.v1.GetFleetResponse.evaluated_at:type_name -> google.protobuf.Timestamp
+	26, // 20: iris.v1.ScaleGroupStatus.Block.until:type_name -> google.protobuf.Timestamp
+	28, // 21: iris.v1.SliceStatus.Machine.state:type_name -> iris.v1.VmState
+	26, // 22: iris.v1.SliceStatus.Machine.changed_at:type_name -> google.protobuf.Timestamp
+	26, // 23: iris.v1.SliceStatus.Machine.leaves_at:type_name -> google.protobuf.Timestamp
+	3,  // 24: iris.v1.PeerService.Connect:input_type -> iris.v1.Bytes
+	30, // 25: iris.v1.PeerService.PutBundle:input_type -> iris.v1.UploadBundleRequest
+	31, // 26: iris.v1.PeerService.GetBundle:input_type -> iris.v1.DownloadBundleRequest
+	1,  // 27: iris.v1.PeerService.FindUnusedBundles:input_type -> iris.v1.FindUnusedBundlesRequest
+	5,  // 28: iris.v1.ClusterService.ListControllers:input_type -> iris.v1.ListControllersRequest
+	7,  // 29: iris.v1.ClusterService.AddController:input_type -> iris.v1.AddControllerRequest
+	9,  // 30: iris.v1.ClusterService.RemoveController:input_type -> iris.v1.RemoveControllerRequest
+	11, // 31: iris.v1.ClusterService.TransferLeadership:input_type -> iris.v1.TransferLeadershipRequest
+	13, // 32: iris.v1.ClusterService.CheckInvariants:input_type -> iris.v1.CheckInvariantsRequest
+	15, // 33: iris.v1.ClusterService.Describe:input_type -> iris.v1.DescribeRequest
+	20, // 34: iris.v1.ClusterService.GetFleet:input_type -> iris.v1.GetFleetRequest
+	22, // 35: iris.v1.ClusterService.FetchMachineLogs:input_type -> iris.v1.FetchMachineLogsRequest
+	3,  // 36: iris.v1.PeerService.Connect:output_type -> iris.v1.Bytes
+	32, // 37: iris.v1.PeerService.PutBundle:output_type -> iris.v1.UploadBundleResponse
+	33, // 38: iris.v1.PeerService.GetBundle:output_type -> iris.v1.DownloadBundleResponse
+	2,  // 39: iris.v1.PeerService.FindUnusedBundles:output_type -> iris.v1.FindUnusedBundlesResponse
+	6,  // 40: iris.v1.ClusterService.ListControllers:output_type -> iris.v1.ListControllersResponse
+	8,  // 41: iris.v1.ClusterService.AddController:output_type -> iris.v1.AddControllerResponse
+	10, // 42: iris.v1.ClusterService.RemoveController:output_type -> iris.v1.RemoveControllerResponse
+	12, // 43: iris.v1.ClusterService.TransferLeadership:output_type -> iris.v1.TransferLeadershipResponse
+	14, // 44: iris.v1.ClusterService.CheckInvariants:output_type -> iris.v1.CheckInvariantsResponse
+	16, // 45: iris.v1.ClusterService.Describe:output_type -> iris.v1.DescribeResponse
+	21, // 46: iris.v1.ClusterService.GetFleet:output_type -> iris.v1.GetFleetResponse
+	23, // 47: iris.v1.ClusterService.FetchMachineLogs:output_type -> iris.v1.FetchMachineLogsResponse
+	36, // [36:48] is the sub-list for method output_type
+	24, // [24:36] is the sub-list for method input_type
+	24, // [24:24] is the sub-list for extension type_name
+	24, // [24:24] is the sub-list for extension extendee
+	0,  // [0:24] is the sub-list for field type_name
 }
 
 func init() { file_controllers_proto_init() }
@@ -856,13 +1834,14 @@ func file_controllers_proto_init() {
 		File: protoimpl.DescBuilder{
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_controllers_proto_rawDesc), len(file_controllers_proto_rawDesc)),
-			NumEnums:      0,
-			NumMessages:   16,
+			NumEnums:      1,
+			NumMessages:   25,
 			NumExtensions: 0,
 			NumServices:   2,
 		},
 		GoTypes:           file_controllers_proto_goTypes,
 		DependencyIndexes: file_controllers_proto_depIdxs,
+		EnumInfos:         file_controllers_proto_enumTypes,
 		MessageInfos:      file_controllers_proto_msgTypes,
 	}.Build()
 	File_controllers_proto = out.File

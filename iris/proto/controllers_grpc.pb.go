@@ -248,6 +248,8 @@ const (
 	ClusterService_TransferLeadership_FullMethodName = "/iris.v1.ClusterService/TransferLeadership"
 	ClusterService_CheckInvariants_FullMethodName    = "/iris.v1.ClusterService/CheckInvariants"
 	ClusterService_Describe_FullMethodName           = "/iris.v1.ClusterService/Describe"
+	ClusterService_GetFleet_FullMethodName           = "/iris.v1.ClusterService/GetFleet"
+	ClusterService_FetchMachineLogs_FullMethodName   = "/iris.v1.ClusterService/FetchMachineLogs"
 )
 
 // ClusterServiceClient is the client API for ClusterService service.
@@ -270,6 +272,10 @@ type ClusterServiceClient interface {
 	// Describe writes the state down for people: jobs, tasks, attempts, workers. Also the controllers that do not lead
 	// refuse it: what they know may be old.
 	Describe(ctx context.Context, in *DescribeRequest, opts ...grpc.CallOption) (*DescribeResponse, error)
+	// GetFleet describes scale groups, their slices, and what happened to them lately.
+	GetFleet(ctx context.Context, in *GetFleetRequest, opts ...grpc.CallOption) (*GetFleetResponse, error)
+	// FetchMachineLogs reads what a machine of a slice said while it came up. NOT_FOUND: there is no such machine.
+	FetchMachineLogs(ctx context.Context, in *FetchMachineLogsRequest, opts ...grpc.CallOption) (*FetchMachineLogsResponse, error)
 }
 
 type clusterServiceClient struct {
@@ -340,6 +346,26 @@ func (c *clusterServiceClient) Describe(ctx context.Context, in *DescribeRequest
 	return out, nil
 }
 
+func (c *clusterServiceClient) GetFleet(ctx context.Context, in *GetFleetRequest, opts ...grpc.CallOption) (*GetFleetResponse, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(GetFleetResponse)
+	err := c.cc.Invoke(ctx, ClusterService_GetFleet_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
+func (c *clusterServiceClient) FetchMachineLogs(ctx context.Context, in *FetchMachineLogsRequest, opts ...grpc.CallOption) (*FetchMachineLogsResponse, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(FetchMachineLogsResponse)
+	err := c.cc.Invoke(ctx, ClusterService_FetchMachineLogs_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
 // ClusterServiceServer is the server API for ClusterService service.
 // All implementations must embed UnimplementedClusterServiceServer
 // for forward compatibility.
@@ -360,6 +386,10 @@ type ClusterServiceServer interface {
 	// Describe writes the state down for people: jobs, tasks, attempts, workers. Also the controllers that do not lead
 	// refuse it: what they know may be old.
 	Describe(context.Context, *DescribeRequest) (*DescribeResponse, error)
+	// GetFleet describes scale groups, their slices, and what happened to them lately.
+	GetFleet(context.Context, *GetFleetRequest) (*GetFleetResponse, error)
+	// FetchMachineLogs reads what a machine of a slice said while it came up. NOT_FOUND: there is no such machine.
+	FetchMachineLogs(context.Context, *FetchMachineLogsRequest) (*FetchMachineLogsResponse, error)
 	mustEmbedUnimplementedClusterServiceServer()
 }
 
@@ -387,6 +417,12 @@ func (UnimplementedClusterServiceServer) CheckInvariants(context.Context, *Check
 }
 func (UnimplementedClusterServiceServer) Describe(context.Context, *DescribeRequest) (*DescribeResponse, error) {
 	return nil, status.Error(codes.Unimplemented, "method Describe not implemented")
+}
+func (UnimplementedClusterServiceServer) GetFleet(context.Context, *GetFleetRequest) (*GetFleetResponse, error) {
+	return nil, status.Error(codes.Unimplemented, "method GetFleet not implemented")
+}
+func (UnimplementedClusterServiceServer) FetchMachineLogs(context.Context, *FetchMachineLogsRequest) (*FetchMachineLogsResponse, error) {
+	return nil, status.Error(codes.Unimplemented, "method FetchMachineLogs not implemented")
 }
 func (UnimplementedClusterServiceServer) mustEmbedUnimplementedClusterServiceServer() {}
 func (UnimplementedClusterServiceServer) testEmbeddedByValue()                        {}
@@ -517,6 +553,42 @@ func _ClusterService_Describe_Handler(srv interface{}, ctx context.Context, dec 
 	return interceptor(ctx, in, info, handler)
 }
 
+func _ClusterService_GetFleet_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(GetFleetRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(ClusterServiceServer).GetFleet(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: ClusterService_GetFleet_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(ClusterServiceServer).GetFleet(ctx, req.(*GetFleetRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
+func _ClusterService_FetchMachineLogs_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(FetchMachineLogsRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(ClusterServiceServer).FetchMachineLogs(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: ClusterService_FetchMachineLogs_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(ClusterServiceServer).FetchMachineLogs(ctx, req.(*FetchMachineLogsRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
 // ClusterService_ServiceDesc is the grpc.ServiceDesc for ClusterService service.
 // It's only intended for direct use with grpc.RegisterService,
 // and not to be introspected or modified (even as a copy)
@@ -547,6 +619,14 @@ var ClusterService_ServiceDesc = grpc.ServiceDesc{
 		{
 			MethodName: "Describe",
 			Handler:    _ClusterService_Describe_Handler,
+		},
+		{
+			MethodName: "GetFleet",
+			Handler:    _ClusterService_GetFleet_Handler,
+		},
+		{
+			MethodName: "FetchMachineLogs",
+			Handler:    _ClusterService_FetchMachineLogs_Handler,
 		},
 	},
 	Streams:  []grpc.StreamDesc{},

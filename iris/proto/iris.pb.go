@@ -221,6 +221,166 @@ func (WorkerState) EnumDescriptor() ([]byte, []int) {
 	return file_iris_proto_rawDescGZIP(), []int{2}
 }
 
+// VmState is where a machine, or a slice of them, is in its life.
+type VmState int32
+
+const (
+	VmState_VM_STATE_UNSPECIFIED VmState = 0
+	// The platform is starting the machine.
+	VmState_VM_STATE_BOOTING VmState = 1
+	// The machine runs; its worker is being started.
+	VmState_VM_STATE_INITIALIZING VmState = 2
+	// The worker has registered.
+	VmState_VM_STATE_READY VmState = 3
+	// The worker stopped answering.
+	VmState_VM_STATE_UNHEALTHY VmState = 4
+	// It is being given back, or the platform gave notice.
+	VmState_VM_STATE_STOPPING VmState = 5
+	// Stopped because Iris asked for it.
+	VmState_VM_STATE_TERMINATED VmState = 6
+	// It will never be READY.
+	VmState_VM_STATE_FAILED VmState = 7
+	// Taken away by the platform.
+	VmState_VM_STATE_PREEMPTED VmState = 8
+	// Asked for; the platform has not answered yet.
+	VmState_VM_STATE_REQUESTING VmState = 9
+)
+
+// Enum value maps for VmState.
+var (
+	VmState_name = map[int32]string{
+		0: "VM_STATE_UNSPECIFIED",
+		1: "VM_STATE_BOOTING",
+		2: "VM_STATE_INITIALIZING",
+		3: "VM_STATE_READY",
+		4: "VM_STATE_UNHEALTHY",
+		5: "VM_STATE_STOPPING",
+		6: "VM_STATE_TERMINATED",
+		7: "VM_STATE_FAILED",
+		8: "VM_STATE_PREEMPTED",
+		9: "VM_STATE_REQUESTING",
+	}
+	VmState_value = map[string]int32{
+		"VM_STATE_UNSPECIFIED":  0,
+		"VM_STATE_BOOTING":      1,
+		"VM_STATE_INITIALIZING": 2,
+		"VM_STATE_READY":        3,
+		"VM_STATE_UNHEALTHY":    4,
+		"VM_STATE_STOPPING":     5,
+		"VM_STATE_TERMINATED":   6,
+		"VM_STATE_FAILED":       7,
+		"VM_STATE_PREEMPTED":    8,
+		"VM_STATE_REQUESTING":   9,
+	}
+)
+
+func (x VmState) Enum() *VmState {
+	p := new(VmState)
+	*p = x
+	return p
+}
+
+func (x VmState) String() string {
+	return protoimpl.X.EnumStringOf(x.Descriptor(), protoreflect.EnumNumber(x))
+}
+
+func (VmState) Descriptor() protoreflect.EnumDescriptor {
+	return file_iris_proto_enumTypes[3].Descriptor()
+}
+
+func (VmState) Type() protoreflect.EnumType {
+	return &file_iris_proto_enumTypes[3]
+}
+
+func (x VmState) Number() protoreflect.EnumNumber {
+	return protoreflect.EnumNumber(x)
+}
+
+// Deprecated: Use VmState.Descriptor instead.
+func (VmState) EnumDescriptor() ([]byte, []int) {
+	return file_iris_proto_rawDescGZIP(), []int{3}
+}
+
+// SliceEventKind is what happened to a slice.
+type SliceEventKind int32
+
+const (
+	SliceEventKind_SLICE_EVENT_KIND_UNSPECIFIED SliceEventKind = 0
+	SliceEventKind_SLICE_EVENT_KIND_REQUESTED   SliceEventKind = 1
+	SliceEventKind_SLICE_EVENT_KIND_CREATED     SliceEventKind = 2
+	SliceEventKind_SLICE_EVENT_KIND_REFUSED     SliceEventKind = 3
+	SliceEventKind_SLICE_EVENT_KIND_READY       SliceEventKind = 4
+	SliceEventKind_SLICE_EVENT_KIND_ADOPTED     SliceEventKind = 5
+	SliceEventKind_SLICE_EVENT_KIND_IDLE        SliceEventKind = 6
+	SliceEventKind_SLICE_EVENT_KIND_SURPLUS     SliceEventKind = 7
+	SliceEventKind_SLICE_EVENT_KIND_FAILED      SliceEventKind = 8
+	SliceEventKind_SLICE_EVENT_KIND_UNHEALTHY   SliceEventKind = 9
+	SliceEventKind_SLICE_EVENT_KIND_PREEMPTED   SliceEventKind = 10
+	SliceEventKind_SLICE_EVENT_KIND_ORPHAN      SliceEventKind = 11
+	SliceEventKind_SLICE_EVENT_KIND_GONE        SliceEventKind = 12
+)
+
+// Enum value maps for SliceEventKind.
+var (
+	SliceEventKind_name = map[int32]string{
+		0:  "SLICE_EVENT_KIND_UNSPECIFIED",
+		1:  "SLICE_EVENT_KIND_REQUESTED",
+		2:  "SLICE_EVENT_KIND_CREATED",
+		3:  "SLICE_EVENT_KIND_REFUSED",
+		4:  "SLICE_EVENT_KIND_READY",
+		5:  "SLICE_EVENT_KIND_ADOPTED",
+		6:  "SLICE_EVENT_KIND_IDLE",
+		7:  "SLICE_EVENT_KIND_SURPLUS",
+		8:  "SLICE_EVENT_KIND_FAILED",
+		9:  "SLICE_EVENT_KIND_UNHEALTHY",
+		10: "SLICE_EVENT_KIND_PREEMPTED",
+		11: "SLICE_EVENT_KIND_ORPHAN",
+		12: "SLICE_EVENT_KIND_GONE",
+	}
+	SliceEventKind_value = map[string]int32{
+		"SLICE_EVENT_KIND_UNSPECIFIED": 0,
+		"SLICE_EVENT_KIND_REQUESTED":   1,
+		"SLICE_EVENT_KIND_CREATED":     2,
+		"SLICE_EVENT_KIND_REFUSED":     3,
+		"SLICE_EVENT_KIND_READY":       4,
+		"SLICE_EVENT_KIND_ADOPTED":     5,
+		"SLICE_EVENT_KIND_IDLE":        6,
+		"SLICE_EVENT_KIND_SURPLUS":     7,
+		"SLICE_EVENT_KIND_FAILED":      8,
+		"SLICE_EVENT_KIND_UNHEALTHY":   9,
+		"SLICE_EVENT_KIND_PREEMPTED":   10,
+		"SLICE_EVENT_KIND_ORPHAN":      11,
+		"SLICE_EVENT_KIND_GONE":        12,
+	}
+)
+
+func (x SliceEventKind) Enum() *SliceEventKind {
+	p := new(SliceEventKind)
+	*p = x
+	return p
+}
+
+func (x SliceEventKind) String() string {
+	return protoimpl.X.EnumStringOf(x.Descriptor(), protoreflect.EnumNumber(x))
+}
+
+func (SliceEventKind) Descriptor() protoreflect.EnumDescriptor {
+	return file_iris_proto_enumTypes[4].Descriptor()
+}
+
+func (SliceEventKind) Type() protoreflect.EnumType {
+	return &file_iris_proto_enumTypes[4]
+}
+
+func (x SliceEventKind) Number() protoreflect.EnumNumber {
+	return protoreflect.EnumNumber(x)
+}
+
+// Deprecated: Use SliceEventKind.Descriptor instead.
+func (SliceEventKind) EnumDescriptor() ([]byte, []int) {
+	return file_iris_proto_rawDescGZIP(), []int{4}
+}
+
 // PriorityBand orders jobs before anything else does. Unspecified: INTERACTIVE.
 type PriorityBand int32
 
@@ -258,11 +418,11 @@ func (x PriorityBand) String() string {
 }
 
 func (PriorityBand) Descriptor() protoreflect.EnumDescriptor {
-	return file_iris_proto_enumTypes[3].Descriptor()
+	return file_iris_proto_enumTypes[5].Descriptor()
 }
 
 func (PriorityBand) Type() protoreflect.EnumType {
-	return &file_iris_proto_enumTypes[3]
+	return &file_iris_proto_enumTypes[5]
 }
 
 func (x PriorityBand) Number() protoreflect.EnumNumber {
@@ -271,7 +431,7 @@ func (x PriorityBand) Number() protoreflect.EnumNumber {
 
 // Deprecated: Use PriorityBand.Descriptor instead.
 func (PriorityBand) EnumDescriptor() ([]byte, []int) {
-	return file_iris_proto_rawDescGZIP(), []int{3}
+	return file_iris_proto_rawDescGZIP(), []int{5}
 }
 
 type ConstraintOp int32
@@ -327,11 +487,11 @@ func (x ConstraintOp) String() string {
 }
 
 func (ConstraintOp) Descriptor() protoreflect.EnumDescriptor {
-	return file_iris_proto_enumTypes[4].Descriptor()
+	return file_iris_proto_enumTypes[6].Descriptor()
 }
 
 func (ConstraintOp) Type() protoreflect.EnumType {
-	return &file_iris_proto_enumTypes[4]
+	return &file_iris_proto_enumTypes[6]
 }
 
 func (x ConstraintOp) Number() protoreflect.EnumNumber {
@@ -340,7 +500,7 @@ func (x ConstraintOp) Number() protoreflect.EnumNumber {
 
 // Deprecated: Use ConstraintOp.Descriptor instead.
 func (ConstraintOp) EnumDescriptor() ([]byte, []int) {
-	return file_iris_proto_rawDescGZIP(), []int{4}
+	return file_iris_proto_rawDescGZIP(), []int{6}
 }
 
 type PendingReason_Kind int32
@@ -401,11 +561,11 @@ func (x PendingReason_Kind) String() string {
 }
 
 func (PendingReason_Kind) Descriptor() protoreflect.EnumDescriptor {
-	return file_iris_proto_enumTypes[5].Descriptor()
+	return file_iris_proto_enumTypes[7].Descriptor()
 }
 
 func (PendingReason_Kind) Type() protoreflect.EnumType {
-	return &file_iris_proto_enumTypes[5]
+	return &file_iris_proto_enumTypes[7]
 }
 
 func (x PendingReason_Kind) Number() protoreflect.EnumNumber {
@@ -3906,7 +4066,33 @@ const file_iris_proto_rawDesc = "" +
 	"\vWorkerState\x12\x1c\n" +
 	"\x18WORKER_STATE_UNSPECIFIED\x10\x00\x12\x15\n" +
 	"\x11WORKER_STATE_LIVE\x10\x01\x12\x15\n" +
-	"\x11WORKER_STATE_LOST\x10\x02*\x83\x01\n" +
+	"\x11WORKER_STATE_LOST\x10\x02*\xf6\x01\n" +
+	"\aVmState\x12\x18\n" +
+	"\x14VM_STATE_UNSPECIFIED\x10\x00\x12\x14\n" +
+	"\x10VM_STATE_BOOTING\x10\x01\x12\x19\n" +
+	"\x15VM_STATE_INITIALIZING\x10\x02\x12\x12\n" +
+	"\x0eVM_STATE_READY\x10\x03\x12\x16\n" +
+	"\x12VM_STATE_UNHEALTHY\x10\x04\x12\x15\n" +
+	"\x11VM_STATE_STOPPING\x10\x05\x12\x17\n" +
+	"\x13VM_STATE_TERMINATED\x10\x06\x12\x13\n" +
+	"\x0fVM_STATE_FAILED\x10\a\x12\x16\n" +
+	"\x12VM_STATE_PREEMPTED\x10\b\x12\x17\n" +
+	"\x13VM_STATE_REQUESTING\x10\t*\x96\x03\n" +
+	"\x0eSliceEventKind\x12 \n" +
+	"\x1cSLICE_EVENT_KIND_UNSPECIFIED\x10\x00\x12\x1e\n" +
+	"\x1aSLICE_EVENT_KIND_REQUESTED\x10\x01\x12\x1c\n" +
+	"\x18SLICE_EVENT_KIND_CREATED\x10\x02\x12\x1c\n" +
+	"\x18SLICE_EVENT_KIND_REFUSED\x10\x03\x12\x1a\n" +
+	"\x16SLICE_EVENT_KIND_READY\x10\x04\x12\x1c\n" +
+	"\x18SLICE_EVENT_KIND_ADOPTED\x10\x05\x12\x19\n" +
+	"\x15SLICE_EVENT_KIND_IDLE\x10\x06\x12\x1c\n" +
+	"\x18SLICE_EVENT_KIND_SURPLUS\x10\a\x12\x1b\n" +
+	"\x17SLICE_EVENT_KIND_FAILED\x10\b\x12\x1e\n" +
+	"\x1aSLICE_EVENT_KIND_UNHEALTHY\x10\t\x12\x1e\n" +
+	"\x1aSLICE_EVENT_KIND_PREEMPTED\x10\n" +
+	"\x12\x1b\n" +
+	"\x17SLICE_EVENT_KIND_ORPHAN\x10\v\x12\x19\n" +
+	"\x15SLICE_EVENT_KIND_GONE\x10\f*\x83\x01\n" +
 	"\fPriorityBand\x12\x1d\n" +
 	"\x19PRIORITY_BAND_UNSPECIFIED\x10\x00\x12\x1c\n" +
 	"\x18PRIORITY_BAND_PRODUCTION\x10\x01\x12\x1d\n" +
@@ -3954,160 +4140,162 @@ func file_iris_proto_rawDescGZIP() []byte {
 	return file_iris_proto_rawDescData
 }
 
-var file_iris_proto_enumTypes = make([]protoimpl.EnumInfo, 6)
+var file_iris_proto_enumTypes = make([]protoimpl.EnumInfo, 8)
 var file_iris_proto_msgTypes = make([]protoimpl.MessageInfo, 54)
 var file_iris_proto_goTypes = []any{
 	(JobState)(0),                   // 0: iris.v1.JobState
 	(TaskState)(0),                  // 1: iris.v1.TaskState
 	(WorkerState)(0),                // 2: iris.v1.WorkerState
-	(PriorityBand)(0),               // 3: iris.v1.PriorityBand
-	(ConstraintOp)(0),               // 4: iris.v1.ConstraintOp
-	(PendingReason_Kind)(0),         // 5: iris.v1.PendingReason.Kind
-	(*JobSpec)(nil),                 // 6: iris.v1.JobSpec
-	(*Entrypoint)(nil),              // 7: iris.v1.Entrypoint
-	(*Command)(nil),                 // 8: iris.v1.Command
-	(*Function)(nil),                // 9: iris.v1.Function
-	(*Resources)(nil),               // 10: iris.v1.Resources
-	(*Coscheduling)(nil),            // 11: iris.v1.Coscheduling
-	(*Constraint)(nil),              // 12: iris.v1.Constraint
-	(*JobStatus)(nil),               // 13: iris.v1.JobStatus
-	(*TaskStateCount)(nil),          // 14: iris.v1.TaskStateCount
-	(*PendingReason)(nil),           // 15: iris.v1.PendingReason
-	(*TaskStatus)(nil),              // 16: iris.v1.TaskStatus
-	(*TaskAttempt)(nil),             // 17: iris.v1.TaskAttempt
-	(*WorkerStatus)(nil),            // 18: iris.v1.WorkerStatus
-	(*LaunchJobRequest)(nil),        // 19: iris.v1.LaunchJobRequest
-	(*LaunchJobResponse)(nil),       // 20: iris.v1.LaunchJobResponse
-	(*GetJobStatusRequest)(nil),     // 21: iris.v1.GetJobStatusRequest
-	(*GetJobStatusResponse)(nil),    // 22: iris.v1.GetJobStatusResponse
-	(*ListJobsRequest)(nil),         // 23: iris.v1.ListJobsRequest
-	(*ListJobsResponse)(nil),        // 24: iris.v1.ListJobsResponse
-	(*TerminateJobRequest)(nil),     // 25: iris.v1.TerminateJobRequest
-	(*TerminateJobResponse)(nil),    // 26: iris.v1.TerminateJobResponse
-	(*GetTaskStatusRequest)(nil),    // 27: iris.v1.GetTaskStatusRequest
-	(*GetTaskStatusResponse)(nil),   // 28: iris.v1.GetTaskStatusResponse
-	(*ListTasksRequest)(nil),        // 29: iris.v1.ListTasksRequest
-	(*ListTasksResponse)(nil),       // 30: iris.v1.ListTasksResponse
-	(*ListWorkersRequest)(nil),      // 31: iris.v1.ListWorkersRequest
-	(*ListWorkersResponse)(nil),     // 32: iris.v1.ListWorkersResponse
-	(*FetchTaskLogsRequest)(nil),    // 33: iris.v1.FetchTaskLogsRequest
-	(*FetchTaskLogsResponse)(nil),   // 34: iris.v1.FetchTaskLogsResponse
-	(*LogLine)(nil),                 // 35: iris.v1.LogLine
-	(*UploadBundleRequest)(nil),     // 36: iris.v1.UploadBundleRequest
-	(*UploadBundleResponse)(nil),    // 37: iris.v1.UploadBundleResponse
-	(*RegisterRequest)(nil),         // 38: iris.v1.RegisterRequest
-	(*RegisterResponse)(nil),        // 39: iris.v1.RegisterResponse
-	(*AttemptReport)(nil),           // 40: iris.v1.AttemptReport
-	(*HeartbeatRequest)(nil),        // 41: iris.v1.HeartbeatRequest
-	(*HeartbeatResponse)(nil),       // 42: iris.v1.HeartbeatResponse
-	(*ReportTaskStateRequest)(nil),  // 43: iris.v1.ReportTaskStateRequest
-	(*ReportTaskStateResponse)(nil), // 44: iris.v1.ReportTaskStateResponse
-	(*DownloadBundleRequest)(nil),   // 45: iris.v1.DownloadBundleRequest
-	(*DownloadBundleResponse)(nil),  // 46: iris.v1.DownloadBundleResponse
-	(*RunTaskRequest)(nil),          // 47: iris.v1.RunTaskRequest
-	(*TaskRun)(nil),                 // 48: iris.v1.TaskRun
-	(*RunTaskResponse)(nil),         // 49: iris.v1.RunTaskResponse
-	(*Refusal)(nil),                 // 50: iris.v1.Refusal
-	(*StopTaskRequest)(nil),         // 51: iris.v1.StopTaskRequest
-	(*StopTaskResponse)(nil),        // 52: iris.v1.StopTaskResponse
-	(*WorkerLogsRequest)(nil),       // 53: iris.v1.WorkerLogsRequest
-	nil,                             // 54: iris.v1.JobSpec.EnvironmentEntry
-	nil,                             // 55: iris.v1.TaskAttempt.EndpointsEntry
-	nil,                             // 56: iris.v1.WorkerStatus.AttributesEntry
-	nil,                             // 57: iris.v1.RegisterRequest.AttributesEntry
-	nil,                             // 58: iris.v1.AttemptReport.PortsEntry
-	nil,                             // 59: iris.v1.RunTaskRequest.SpecsEntry
-	(*durationpb.Duration)(nil),     // 60: google.protobuf.Duration
-	(*timestamppb.Timestamp)(nil),   // 61: google.protobuf.Timestamp
+	(VmState)(0),                    // 3: iris.v1.VmState
+	(SliceEventKind)(0),             // 4: iris.v1.SliceEventKind
+	(PriorityBand)(0),               // 5: iris.v1.PriorityBand
+	(ConstraintOp)(0),               // 6: iris.v1.ConstraintOp
+	(PendingReason_Kind)(0),         // 7: iris.v1.PendingReason.Kind
+	(*JobSpec)(nil),                 // 8: iris.v1.JobSpec
+	(*Entrypoint)(nil),              // 9: iris.v1.Entrypoint
+	(*Command)(nil),                 // 10: iris.v1.Command
+	(*Function)(nil),                // 11: iris.v1.Function
+	(*Resources)(nil),               // 12: iris.v1.Resources
+	(*Coscheduling)(nil),            // 13: iris.v1.Coscheduling
+	(*Constraint)(nil),              // 14: iris.v1.Constraint
+	(*JobStatus)(nil),               // 15: iris.v1.JobStatus
+	(*TaskStateCount)(nil),          // 16: iris.v1.TaskStateCount
+	(*PendingReason)(nil),           // 17: iris.v1.PendingReason
+	(*TaskStatus)(nil),              // 18: iris.v1.TaskStatus
+	(*TaskAttempt)(nil),             // 19: iris.v1.TaskAttempt
+	(*WorkerStatus)(nil),            // 20: iris.v1.WorkerStatus
+	(*LaunchJobRequest)(nil),        // 21: iris.v1.LaunchJobRequest
+	(*LaunchJobResponse)(nil),       // 22: iris.v1.LaunchJobResponse
+	(*GetJobStatusRequest)(nil),     // 23: iris.v1.GetJobStatusRequest
+	(*GetJobStatusResponse)(nil),    // 24: iris.v1.GetJobStatusResponse
+	(*ListJobsRequest)(nil),         // 25: iris.v1.ListJobsRequest
+	(*ListJobsResponse)(nil),        // 26: iris.v1.ListJobsResponse
+	(*TerminateJobRequest)(nil),     // 27: iris.v1.TerminateJobRequest
+	(*TerminateJobResponse)(nil),    // 28: iris.v1.TerminateJobResponse
+	(*GetTaskStatusRequest)(nil),    // 29: iris.v1.GetTaskStatusRequest
+	(*GetTaskStatusResponse)(nil),   // 30: iris.v1.GetTaskStatusResponse
+	(*ListTasksRequest)(nil),        // 31: iris.v1.ListTasksRequest
+	(*ListTasksResponse)(nil),       // 32: iris.v1.ListTasksResponse
+	(*ListWorkersRequest)(nil),      // 33: iris.v1.ListWorkersRequest
+	(*ListWorkersResponse)(nil),     // 34: iris.v1.ListWorkersResponse
+	(*FetchTaskLogsRequest)(nil),    // 35: iris.v1.FetchTaskLogsRequest
+	(*FetchTaskLogsResponse)(nil),   // 36: iris.v1.FetchTaskLogsResponse
+	(*LogLine)(nil),                 // 37: iris.v1.LogLine
+	(*UploadBundleRequest)(nil),     // 38: iris.v1.UploadBundleRequest
+	(*UploadBundleResponse)(nil),    // 39: iris.v1.UploadBundleResponse
+	(*RegisterRequest)(nil),         // 40: iris.v1.RegisterRequest
+	(*RegisterResponse)(nil),        // 41: iris.v1.RegisterResponse
+	(*AttemptReport)(nil),           // 42: iris.v1.AttemptReport
+	(*HeartbeatRequest)(nil),        // 43: iris.v1.HeartbeatRequest
+	(*HeartbeatResponse)(nil),       // 44: iris.v1.HeartbeatResponse
+	(*ReportTaskStateRequest)(nil),  // 45: iris.v1.ReportTaskStateRequest
+	(*ReportTaskStateResponse)(nil), // 46: iris.v1.ReportTaskStateResponse
+	(*DownloadBundleRequest)(nil),   // 47: iris.v1.DownloadBundleRequest
+	(*DownloadBundleResponse)(nil),  // 48: iris.v1.DownloadBundleResponse
+	(*RunTaskRequest)(nil),          // 49: iris.v1.RunTaskRequest
+	(*TaskRun)(nil),                 // 50: iris.v1.TaskRun
+	(*RunTaskResponse)(nil),         // 51: iris.v1.RunTaskResponse
+	(*Refusal)(nil),                 // 52: iris.v1.Refusal
+	(*StopTaskRequest)(nil),         // 53: iris.v1.StopTaskRequest
+	(*StopTaskResponse)(nil),        // 54: iris.v1.StopTaskResponse
+	(*WorkerLogsRequest)(nil),       // 55: iris.v1.WorkerLogsRequest
+	nil,                             // 56: iris.v1.JobSpec.EnvironmentEntry
+	nil,                             // 57: iris.v1.TaskAttempt.EndpointsEntry
+	nil,                             // 58: iris.v1.WorkerStatus.AttributesEntry
+	nil,                             // 59: iris.v1.RegisterRequest.AttributesEntry
+	nil,                             // 60: iris.v1.AttemptReport.PortsEntry
+	nil,                             // 61: iris.v1.RunTaskRequest.SpecsEntry
+	(*durationpb.Duration)(nil),     // 62: google.protobuf.Duration
+	(*timestamppb.Timestamp)(nil),   // 63: google.protobuf.Timestamp
 }
 var file_iris_proto_depIdxs = []int32{
-	7,  // 0: iris.v1.JobSpec.entrypoint:type_name -> iris.v1.Entrypoint
-	10, // 1: iris.v1.JobSpec.resources:type_name -> iris.v1.Resources
-	54, // 2: iris.v1.JobSpec.environment:type_name -> iris.v1.JobSpec.EnvironmentEntry
-	11, // 3: iris.v1.JobSpec.coscheduling:type_name -> iris.v1.Coscheduling
-	12, // 4: iris.v1.JobSpec.constraints:type_name -> iris.v1.Constraint
-	60, // 5: iris.v1.JobSpec.timeout:type_name -> google.protobuf.Duration
-	60, // 6: iris.v1.JobSpec.scheduling_timeout:type_name -> google.protobuf.Duration
-	3,  // 7: iris.v1.JobSpec.priority:type_name -> iris.v1.PriorityBand
-	8,  // 8: iris.v1.Entrypoint.command:type_name -> iris.v1.Command
-	9,  // 9: iris.v1.Entrypoint.function:type_name -> iris.v1.Function
-	4,  // 10: iris.v1.Constraint.op:type_name -> iris.v1.ConstraintOp
+	9,  // 0: iris.v1.JobSpec.entrypoint:type_name -> iris.v1.Entrypoint
+	12, // 1: iris.v1.JobSpec.resources:type_name -> iris.v1.Resources
+	56, // 2: iris.v1.JobSpec.environment:type_name -> iris.v1.JobSpec.EnvironmentEntry
+	13, // 3: iris.v1.JobSpec.coscheduling:type_name -> iris.v1.Coscheduling
+	14, // 4: iris.v1.JobSpec.constraints:type_name -> iris.v1.Constraint
+	62, // 5: iris.v1.JobSpec.timeout:type_name -> google.protobuf.Duration
+	62, // 6: iris.v1.JobSpec.scheduling_timeout:type_name -> google.protobuf.Duration
+	5,  // 7: iris.v1.JobSpec.priority:type_name -> iris.v1.PriorityBand
+	10, // 8: iris.v1.Entrypoint.command:type_name -> iris.v1.Command
+	11, // 9: iris.v1.Entrypoint.function:type_name -> iris.v1.Function
+	6,  // 10: iris.v1.Constraint.op:type_name -> iris.v1.ConstraintOp
 	0,  // 11: iris.v1.JobStatus.state:type_name -> iris.v1.JobState
-	61, // 12: iris.v1.JobStatus.submitted_at:type_name -> google.protobuf.Timestamp
-	61, // 13: iris.v1.JobStatus.started_at:type_name -> google.protobuf.Timestamp
-	61, // 14: iris.v1.JobStatus.finished_at:type_name -> google.protobuf.Timestamp
-	14, // 15: iris.v1.JobStatus.task_states:type_name -> iris.v1.TaskStateCount
-	15, // 16: iris.v1.JobStatus.pending_reason:type_name -> iris.v1.PendingReason
+	63, // 12: iris.v1.JobStatus.submitted_at:type_name -> google.protobuf.Timestamp
+	63, // 13: iris.v1.JobStatus.started_at:type_name -> google.protobuf.Timestamp
+	63, // 14: iris.v1.JobStatus.finished_at:type_name -> google.protobuf.Timestamp
+	16, // 15: iris.v1.JobStatus.task_states:type_name -> iris.v1.TaskStateCount
+	17, // 16: iris.v1.JobStatus.pending_reason:type_name -> iris.v1.PendingReason
 	1,  // 17: iris.v1.TaskStateCount.state:type_name -> iris.v1.TaskState
-	5,  // 18: iris.v1.PendingReason.kind:type_name -> iris.v1.PendingReason.Kind
+	7,  // 18: iris.v1.PendingReason.kind:type_name -> iris.v1.PendingReason.Kind
 	1,  // 19: iris.v1.TaskStatus.state:type_name -> iris.v1.TaskState
-	17, // 20: iris.v1.TaskStatus.attempts:type_name -> iris.v1.TaskAttempt
-	15, // 21: iris.v1.TaskStatus.pending_reason:type_name -> iris.v1.PendingReason
+	19, // 20: iris.v1.TaskStatus.attempts:type_name -> iris.v1.TaskAttempt
+	17, // 21: iris.v1.TaskStatus.pending_reason:type_name -> iris.v1.PendingReason
 	1,  // 22: iris.v1.TaskAttempt.state:type_name -> iris.v1.TaskState
-	61, // 23: iris.v1.TaskAttempt.assigned_at:type_name -> google.protobuf.Timestamp
-	61, // 24: iris.v1.TaskAttempt.started_at:type_name -> google.protobuf.Timestamp
-	61, // 25: iris.v1.TaskAttempt.finished_at:type_name -> google.protobuf.Timestamp
-	55, // 26: iris.v1.TaskAttempt.endpoints:type_name -> iris.v1.TaskAttempt.EndpointsEntry
+	63, // 23: iris.v1.TaskAttempt.assigned_at:type_name -> google.protobuf.Timestamp
+	63, // 24: iris.v1.TaskAttempt.started_at:type_name -> google.protobuf.Timestamp
+	63, // 25: iris.v1.TaskAttempt.finished_at:type_name -> google.protobuf.Timestamp
+	57, // 26: iris.v1.TaskAttempt.endpoints:type_name -> iris.v1.TaskAttempt.EndpointsEntry
 	2,  // 27: iris.v1.WorkerStatus.state:type_name -> iris.v1.WorkerState
-	10, // 28: iris.v1.WorkerStatus.capacity:type_name -> iris.v1.Resources
-	10, // 29: iris.v1.WorkerStatus.committed:type_name -> iris.v1.Resources
-	56, // 30: iris.v1.WorkerStatus.attributes:type_name -> iris.v1.WorkerStatus.AttributesEntry
-	61, // 31: iris.v1.WorkerStatus.last_heartbeat_at:type_name -> google.protobuf.Timestamp
-	6,  // 32: iris.v1.LaunchJobRequest.spec:type_name -> iris.v1.JobSpec
-	13, // 33: iris.v1.GetJobStatusResponse.job:type_name -> iris.v1.JobStatus
+	12, // 28: iris.v1.WorkerStatus.capacity:type_name -> iris.v1.Resources
+	12, // 29: iris.v1.WorkerStatus.committed:type_name -> iris.v1.Resources
+	58, // 30: iris.v1.WorkerStatus.attributes:type_name -> iris.v1.WorkerStatus.AttributesEntry
+	63, // 31: iris.v1.WorkerStatus.last_heartbeat_at:type_name -> google.protobuf.Timestamp
+	8,  // 32: iris.v1.LaunchJobRequest.spec:type_name -> iris.v1.JobSpec
+	15, // 33: iris.v1.GetJobStatusResponse.job:type_name -> iris.v1.JobStatus
 	0,  // 34: iris.v1.ListJobsRequest.states:type_name -> iris.v1.JobState
-	13, // 35: iris.v1.ListJobsResponse.jobs:type_name -> iris.v1.JobStatus
-	16, // 36: iris.v1.GetTaskStatusResponse.task:type_name -> iris.v1.TaskStatus
-	16, // 37: iris.v1.ListTasksResponse.tasks:type_name -> iris.v1.TaskStatus
-	18, // 38: iris.v1.ListWorkersResponse.workers:type_name -> iris.v1.WorkerStatus
-	60, // 39: iris.v1.FetchTaskLogsRequest.wait:type_name -> google.protobuf.Duration
-	35, // 40: iris.v1.FetchTaskLogsResponse.lines:type_name -> iris.v1.LogLine
-	61, // 41: iris.v1.LogLine.at:type_name -> google.protobuf.Timestamp
-	10, // 42: iris.v1.RegisterRequest.capacity:type_name -> iris.v1.Resources
-	57, // 43: iris.v1.RegisterRequest.attributes:type_name -> iris.v1.RegisterRequest.AttributesEntry
-	40, // 44: iris.v1.RegisterRequest.attempts:type_name -> iris.v1.AttemptReport
-	60, // 45: iris.v1.RegisterResponse.lease:type_name -> google.protobuf.Duration
+	15, // 35: iris.v1.ListJobsResponse.jobs:type_name -> iris.v1.JobStatus
+	18, // 36: iris.v1.GetTaskStatusResponse.task:type_name -> iris.v1.TaskStatus
+	18, // 37: iris.v1.ListTasksResponse.tasks:type_name -> iris.v1.TaskStatus
+	20, // 38: iris.v1.ListWorkersResponse.workers:type_name -> iris.v1.WorkerStatus
+	62, // 39: iris.v1.FetchTaskLogsRequest.wait:type_name -> google.protobuf.Duration
+	37, // 40: iris.v1.FetchTaskLogsResponse.lines:type_name -> iris.v1.LogLine
+	63, // 41: iris.v1.LogLine.at:type_name -> google.protobuf.Timestamp
+	12, // 42: iris.v1.RegisterRequest.capacity:type_name -> iris.v1.Resources
+	59, // 43: iris.v1.RegisterRequest.attributes:type_name -> iris.v1.RegisterRequest.AttributesEntry
+	42, // 44: iris.v1.RegisterRequest.attempts:type_name -> iris.v1.AttemptReport
+	62, // 45: iris.v1.RegisterResponse.lease:type_name -> google.protobuf.Duration
 	1,  // 46: iris.v1.AttemptReport.state:type_name -> iris.v1.TaskState
-	58, // 47: iris.v1.AttemptReport.ports:type_name -> iris.v1.AttemptReport.PortsEntry
-	40, // 48: iris.v1.HeartbeatRequest.attempts:type_name -> iris.v1.AttemptReport
-	40, // 49: iris.v1.ReportTaskStateRequest.attempts:type_name -> iris.v1.AttemptReport
-	48, // 50: iris.v1.RunTaskRequest.tasks:type_name -> iris.v1.TaskRun
-	59, // 51: iris.v1.RunTaskRequest.specs:type_name -> iris.v1.RunTaskRequest.SpecsEntry
-	50, // 52: iris.v1.RunTaskResponse.refused:type_name -> iris.v1.Refusal
-	60, // 53: iris.v1.WorkerLogsRequest.wait:type_name -> google.protobuf.Duration
-	6,  // 54: iris.v1.RunTaskRequest.SpecsEntry.value:type_name -> iris.v1.JobSpec
-	19, // 55: iris.v1.ControllerService.LaunchJob:input_type -> iris.v1.LaunchJobRequest
-	21, // 56: iris.v1.ControllerService.GetJobStatus:input_type -> iris.v1.GetJobStatusRequest
-	23, // 57: iris.v1.ControllerService.ListJobs:input_type -> iris.v1.ListJobsRequest
-	25, // 58: iris.v1.ControllerService.TerminateJob:input_type -> iris.v1.TerminateJobRequest
-	27, // 59: iris.v1.ControllerService.GetTaskStatus:input_type -> iris.v1.GetTaskStatusRequest
-	29, // 60: iris.v1.ControllerService.ListTasks:input_type -> iris.v1.ListTasksRequest
-	31, // 61: iris.v1.ControllerService.ListWorkers:input_type -> iris.v1.ListWorkersRequest
-	33, // 62: iris.v1.ControllerService.FetchTaskLogs:input_type -> iris.v1.FetchTaskLogsRequest
-	36, // 63: iris.v1.ControllerService.UploadBundle:input_type -> iris.v1.UploadBundleRequest
-	38, // 64: iris.v1.RegistryService.Register:input_type -> iris.v1.RegisterRequest
-	41, // 65: iris.v1.RegistryService.Heartbeat:input_type -> iris.v1.HeartbeatRequest
-	43, // 66: iris.v1.RegistryService.ReportTaskState:input_type -> iris.v1.ReportTaskStateRequest
-	45, // 67: iris.v1.RegistryService.DownloadBundle:input_type -> iris.v1.DownloadBundleRequest
-	47, // 68: iris.v1.WorkerService.RunTask:input_type -> iris.v1.RunTaskRequest
-	51, // 69: iris.v1.WorkerService.StopTask:input_type -> iris.v1.StopTaskRequest
-	53, // 70: iris.v1.WorkerService.FetchTaskLogs:input_type -> iris.v1.WorkerLogsRequest
-	20, // 71: iris.v1.ControllerService.LaunchJob:output_type -> iris.v1.LaunchJobResponse
-	22, // 72: iris.v1.ControllerService.GetJobStatus:output_type -> iris.v1.GetJobStatusResponse
-	24, // 73: iris.v1.ControllerService.ListJobs:output_type -> iris.v1.ListJobsResponse
-	26, // 74: iris.v1.ControllerService.TerminateJob:output_type -> iris.v1.TerminateJobResponse
-	28, // 75: iris.v1.ControllerService.GetTaskStatus:output_type -> iris.v1.GetTaskStatusResponse
-	30, // 76: iris.v1.ControllerService.ListTasks:output_type -> iris.v1.ListTasksResponse
-	32, // 77: iris.v1.ControllerService.ListWorkers:output_type -> iris.v1.ListWorkersResponse
-	34, // 78: iris.v1.ControllerService.FetchTaskLogs:output_type -> iris.v1.FetchTaskLogsResponse
-	37, // 79: iris.v1.ControllerService.UploadBundle:output_type -> iris.v1.UploadBundleResponse
-	39, // 80: iris.v1.RegistryService.Register:output_type -> iris.v1.RegisterResponse
-	42, // 81: iris.v1.RegistryService.Heartbeat:output_type -> iris.v1.HeartbeatResponse
-	44, // 82: iris.v1.RegistryService.ReportTaskState:output_type -> iris.v1.ReportTaskStateResponse
-	46, // 83: iris.v1.RegistryService.DownloadBundle:output_type -> iris.v1.DownloadBundleResponse
-	49, // 84: iris.v1.WorkerService.RunTask:output_type -> iris.v1.RunTaskResponse
-	52, // 85: iris.v1.WorkerService.StopTask:output_type -> iris.v1.StopTaskResponse
-	34, // 86: iris.v1.WorkerService.FetchTaskLogs:output_type -> iris.v1.FetchTaskLogsResponse
+	60, // 47: iris.v1.AttemptReport.ports:type_name -> iris.v1.AttemptReport.PortsEntry
+	42, // 48: iris.v1.HeartbeatRequest.attempts:type_name -> iris.v1.AttemptReport
+	42, // 49: iris.v1.ReportTaskStateRequest.attempts:type_name -> iris.v1.AttemptReport
+	50, // 50: iris.v1.RunTaskRequest.tasks:type_name -> iris.v1.TaskRun
+	61, // 51: iris.v1.RunTaskRequest.specs:type_name -> iris.v1.RunTaskRequest.SpecsEntry
+	52, // 52: iris.v1.RunTaskResponse.refused:type_name -> iris.v1.Refusal
+	62, // 53: iris.v1.WorkerLogsRequest.wait:type_name -> google.protobuf.Duration
+	8,  // 54: iris.v1.RunTaskRequest.SpecsEntry.value:type_name -> iris.v1.JobSpec
+	21, // 55: iris.v1.ControllerService.LaunchJob:input_type -> iris.v1.LaunchJobRequest
+	23, // 56: iris.v1.ControllerService.GetJobStatus:input_type -> iris.v1.GetJobStatusRequest
+	25, // 57: iris.v1.ControllerService.ListJobs:input_type -> iris.v1.ListJobsRequest
+	27, // 58: iris.v1.ControllerService.TerminateJob:input_type -> iris.v1.TerminateJobRequest
+	29, // 59: iris.v1.ControllerService.GetTaskStatus:input_type -> iris.v1.GetTaskStatusRequest
+	31, // 60: iris.v1.ControllerService.ListTasks:input_type -> iris.v1.ListTasksRequest
+	33, // 61: iris.v1.ControllerService.ListWorkers:input_type -> iris.v1.ListWorkersRequest
+	35, // 62: iris.v1.ControllerService.FetchTaskLogs:input_type -> iris.v1.FetchTaskLogsRequest
+	38, // 63: iris.v1.ControllerService.UploadBundle:input_type -> iris.v1.UploadBundleRequest
+	40, // 64: iris.v1.RegistryService.Register:input_type -> iris.v1.RegisterRequest
+	43, // 65: iris.v1.RegistryService.Heartbeat:input_type -> iris.v1.HeartbeatRequest
+	45, // 66: iris.v1.RegistryService.ReportTaskState:input_type -> iris.v1.ReportTaskStateRequest
+	47, // 67: iris.v1.RegistryService.DownloadBundle:input_type -> iris.v1.DownloadBundleRequest
+	49, // 68: iris.v1.WorkerService.RunTask:input_type -> iris.v1.RunTaskRequest
+	53, // 69: iris.v1.WorkerService.StopTask:input_type -> iris.v1.StopTaskRequest
+	55, // 70: iris.v1.WorkerService.FetchTaskLogs:input_type -> iris.v1.WorkerLogsRequest
+	22, // 71: iris.v1.ControllerService.LaunchJob:output_type -> iris.v1.LaunchJobResponse
+	24, // 72: iris.v1.ControllerService.GetJobStatus:output_type -> iris.v1.GetJobStatusResponse
+	26, // 73: iris.v1.ControllerService.ListJobs:output_type -> iris.v1.ListJobsResponse
+	28, // 74: iris.v1.ControllerService.TerminateJob:output_type -> iris.v1.TerminateJobResponse
+	30, // 75: iris.v1.ControllerService.GetTaskStatus:output_type -> iris.v1.GetTaskStatusResponse
+	32, // 76: iris.v1.ControllerService.ListTasks:output_type -> iris.v1.ListTasksResponse
+	34, // 77: iris.v1.ControllerService.ListWorkers:output_type -> iris.v1.ListWorkersResponse
+	36, // 78: iris.v1.ControllerService.FetchTaskLogs:output_type -> iris.v1.FetchTaskLogsResponse
+	39, // 79: iris.v1.ControllerService.UploadBundle:output_type -> iris.v1.UploadBundleResponse
+	41, // 80: iris.v1.RegistryService.Register:output_type -> iris.v1.RegisterResponse
+	44, // 81: iris.v1.RegistryService.Heartbeat:output_type -> iris.v1.HeartbeatResponse
+	46, // 82: iris.v1.RegistryService.ReportTaskState:output_type -> iris.v1.ReportTaskStateResponse
+	48, // 83: iris.v1.RegistryService.DownloadBundle:output_type -> iris.v1.DownloadBundleResponse
+	51, // 84: iris.v1.WorkerService.RunTask:output_type -> iris.v1.RunTaskResponse
+	54, // 85: iris.v1.WorkerService.StopTask:output_type -> iris.v1.StopTaskResponse
+	36, // 86: iris.v1.WorkerService.FetchTaskLogs:output_type -> iris.v1.FetchTaskLogsResponse
 	71, // [71:87] is the sub-list for method output_type
 	55, // [55:71] is the sub-list for method input_type
 	55, // [55:55] is the sub-list for extension type_name
@@ -4133,7 +4321,7 @@ func file_iris_proto_init() {
 		File: protoimpl.DescBuilder{
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_iris_proto_rawDesc), len(file_iris_proto_rawDesc)),
-			NumEnums:      6,
+			NumEnums:      8,
 			NumMessages:   54,
 			NumExtensions: 0,
 			NumServices:   3,

@@ -82,6 +82,122 @@ func (Entry_Expire_Kind) EnumDescriptor() ([]byte, []int) {
 	return file_journal_proto_rawDescGZIP(), []int{0, 8, 0}
 }
 
+type Entry_RefuseSlice_Why int32
+
+const (
+	Entry_RefuseSlice_WHY_UNSPECIFIED Entry_RefuseSlice_Why = 0
+	Entry_RefuseSlice_WHY_QUOTA       Entry_RefuseSlice_Why = 1
+	Entry_RefuseSlice_WHY_STOCK       Entry_RefuseSlice_Why = 2
+	Entry_RefuseSlice_WHY_FAILED      Entry_RefuseSlice_Why = 3
+	Entry_RefuseSlice_WHY_UNKNOWN     Entry_RefuseSlice_Why = 4
+)
+
+// Enum value maps for Entry_RefuseSlice_Why.
+var (
+	Entry_RefuseSlice_Why_name = map[int32]string{
+		0: "WHY_UNSPECIFIED",
+		1: "WHY_QUOTA",
+		2: "WHY_STOCK",
+		3: "WHY_FAILED",
+		4: "WHY_UNKNOWN",
+	}
+	Entry_RefuseSlice_Why_value = map[string]int32{
+		"WHY_UNSPECIFIED": 0,
+		"WHY_QUOTA":       1,
+		"WHY_STOCK":       2,
+		"WHY_FAILED":      3,
+		"WHY_UNKNOWN":     4,
+	}
+)
+
+func (x Entry_RefuseSlice_Why) Enum() *Entry_RefuseSlice_Why {
+	p := new(Entry_RefuseSlice_Why)
+	*p = x
+	return p
+}
+
+func (x Entry_RefuseSlice_Why) String() string {
+	return protoimpl.X.EnumStringOf(x.Descriptor(), protoreflect.EnumNumber(x))
+}
+
+func (Entry_RefuseSlice_Why) Descriptor() protoreflect.EnumDescriptor {
+	return file_journal_proto_enumTypes[1].Descriptor()
+}
+
+func (Entry_RefuseSlice_Why) Type() protoreflect.EnumType {
+	return &file_journal_proto_enumTypes[1]
+}
+
+func (x Entry_RefuseSlice_Why) Number() protoreflect.EnumNumber {
+	return protoreflect.EnumNumber(x)
+}
+
+// Deprecated: Use Entry_RefuseSlice_Why.Descriptor instead.
+func (Entry_RefuseSlice_Why) EnumDescriptor() ([]byte, []int) {
+	return file_journal_proto_rawDescGZIP(), []int{0, 13, 0}
+}
+
+type Entry_StopSlice_Why int32
+
+const (
+	Entry_StopSlice_WHY_UNSPECIFIED Entry_StopSlice_Why = 0
+	Entry_StopSlice_WHY_IDLE        Entry_StopSlice_Why = 1
+	Entry_StopSlice_WHY_SURPLUS     Entry_StopSlice_Why = 2
+	Entry_StopSlice_WHY_FAILED      Entry_StopSlice_Why = 3
+	Entry_StopSlice_WHY_UNHEALTHY   Entry_StopSlice_Why = 4
+	Entry_StopSlice_WHY_PREEMPTED   Entry_StopSlice_Why = 5
+	Entry_StopSlice_WHY_ORPHAN      Entry_StopSlice_Why = 6
+)
+
+// Enum value maps for Entry_StopSlice_Why.
+var (
+	Entry_StopSlice_Why_name = map[int32]string{
+		0: "WHY_UNSPECIFIED",
+		1: "WHY_IDLE",
+		2: "WHY_SURPLUS",
+		3: "WHY_FAILED",
+		4: "WHY_UNHEALTHY",
+		5: "WHY_PREEMPTED",
+		6: "WHY_ORPHAN",
+	}
+	Entry_StopSlice_Why_value = map[string]int32{
+		"WHY_UNSPECIFIED": 0,
+		"WHY_IDLE":        1,
+		"WHY_SURPLUS":     2,
+		"WHY_FAILED":      3,
+		"WHY_UNHEALTHY":   4,
+		"WHY_PREEMPTED":   5,
+		"WHY_ORPHAN":      6,
+	}
+)
+
+func (x Entry_StopSlice_Why) Enum() *Entry_StopSlice_Why {
+	p := new(Entry_StopSlice_Why)
+	*p = x
+	return p
+}
+
+func (x Entry_StopSlice_Why) String() string {
+	return protoimpl.X.EnumStringOf(x.Descriptor(), protoreflect.EnumNumber(x))
+}
+
+func (Entry_StopSlice_Why) Descriptor() protoreflect.EnumDescriptor {
+	return file_journal_proto_enumTypes[2].Descriptor()
+}
+
+func (Entry_StopSlice_Why) Type() protoreflect.EnumType {
+	return &file_journal_proto_enumTypes[2]
+}
+
+func (x Entry_StopSlice_Why) Number() protoreflect.EnumNumber {
+	return protoreflect.EnumNumber(x)
+}
+
+// Deprecated: Use Entry_StopSlice_Why.Descriptor instead.
+func (Entry_StopSlice_Why) EnumDescriptor() ([]byte, []int) {
+	return file_journal_proto_rawDescGZIP(), []int{0, 15, 0}
+}
+
 // Entry is a batch of commands decided at one instant and committed together.
 type Entry struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
@@ -135,6 +251,232 @@ func (x *Entry) GetCommands() []*Entry_Command {
 	return nil
 }
 
+// ScaleGroup is what is configured of a scale group.
+type ScaleGroup struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Name          string                 `protobuf:"bytes,1,opt,name=name,proto3" json:"name,omitempty"`
+	Variant       string                 `protobuf:"bytes,2,opt,name=variant,proto3" json:"variant,omitempty"`
+	Vms           int64                  `protobuf:"varint,3,opt,name=vms,proto3" json:"vms,omitempty"`
+	MinSlices     int64                  `protobuf:"varint,4,opt,name=min_slices,json=minSlices,proto3" json:"min_slices,omitempty"`
+	MaxSlices     int64                  `protobuf:"varint,5,opt,name=max_slices,json=maxSlices,proto3" json:"max_slices,omitempty"`
+	BufferSlices  int64                  `protobuf:"varint,6,opt,name=buffer_slices,json=bufferSlices,proto3" json:"buffer_slices,omitempty"`
+	Zones         []string               `protobuf:"bytes,7,rep,name=zones,proto3" json:"zones,omitempty"`
+	Capacity      *Resources             `protobuf:"bytes,8,opt,name=capacity,proto3" json:"capacity,omitempty"`
+	Attributes    map[string]string      `protobuf:"bytes,9,rep,name=attributes,proto3" json:"attributes,omitempty" protobuf_key:"bytes,1,opt,name=key" protobuf_val:"bytes,2,opt,name=value"`
+	Rank          int64                  `protobuf:"varint,10,opt,name=rank,proto3" json:"rank,omitempty"`
+	Pace          *ScaleGroup_Pace       `protobuf:"bytes,11,opt,name=pace,proto3" json:"pace,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ScaleGroup) Reset() {
+	*x = ScaleGroup{}
+	mi := &file_journal_proto_msgTypes[1]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ScaleGroup) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ScaleGroup) ProtoMessage() {}
+
+func (x *ScaleGroup) ProtoReflect() protoreflect.Message {
+	mi := &file_journal_proto_msgTypes[1]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ScaleGroup.ProtoReflect.Descriptor instead.
+func (*ScaleGroup) Descriptor() ([]byte, []int) {
+	return file_journal_proto_rawDescGZIP(), []int{1}
+}
+
+func (x *ScaleGroup) GetName() string {
+	if x != nil {
+		return x.Name
+	}
+	return ""
+}
+
+func (x *ScaleGroup) GetVariant() string {
+	if x != nil {
+		return x.Variant
+	}
+	return ""
+}
+
+func (x *ScaleGroup) GetVms() int64 {
+	if x != nil {
+		return x.Vms
+	}
+	return 0
+}
+
+func (x *ScaleGroup) GetMinSlices() int64 {
+	if x != nil {
+		return x.MinSlices
+	}
+	return 0
+}
+
+func (x *ScaleGroup) GetMaxSlices() int64 {
+	if x != nil {
+		return x.MaxSlices
+	}
+	return 0
+}
+
+func (x *ScaleGroup) GetBufferSlices() int64 {
+	if x != nil {
+		return x.BufferSlices
+	}
+	return 0
+}
+
+func (x *ScaleGroup) GetZones() []string {
+	if x != nil {
+		return x.Zones
+	}
+	return nil
+}
+
+func (x *ScaleGroup) GetCapacity() *Resources {
+	if x != nil {
+		return x.Capacity
+	}
+	return nil
+}
+
+func (x *ScaleGroup) GetAttributes() map[string]string {
+	if x != nil {
+		return x.Attributes
+	}
+	return nil
+}
+
+func (x *ScaleGroup) GetRank() int64 {
+	if x != nil {
+		return x.Rank
+	}
+	return 0
+}
+
+func (x *ScaleGroup) GetPace() *ScaleGroup_Pace {
+	if x != nil {
+		return x.Pace
+	}
+	return nil
+}
+
+// SliceVM is a machine of a slice as its platform showed it.
+type SliceVM struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Id            string                 `protobuf:"bytes,1,opt,name=id,proto3" json:"id,omitempty"`
+	State         VmState                `protobuf:"varint,2,opt,name=state,proto3,enum=iris.v1.VmState" json:"state,omitempty"`
+	Address       string                 `protobuf:"bytes,3,opt,name=address,proto3" json:"address,omitempty"`
+	WorkerId      string                 `protobuf:"bytes,4,opt,name=worker_id,json=workerId,proto3" json:"worker_id,omitempty"`
+	InitPhase     string                 `protobuf:"bytes,5,opt,name=init_phase,json=initPhase,proto3" json:"init_phase,omitempty"`
+	InitError     string                 `protobuf:"bytes,6,opt,name=init_error,json=initError,proto3" json:"init_error,omitempty"`
+	Changed       int64                  `protobuf:"fixed64,7,opt,name=changed,proto3" json:"changed,omitempty"`
+	Leaves        int64                  `protobuf:"fixed64,8,opt,name=leaves,proto3" json:"leaves,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *SliceVM) Reset() {
+	*x = SliceVM{}
+	mi := &file_journal_proto_msgTypes[2]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *SliceVM) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*SliceVM) ProtoMessage() {}
+
+func (x *SliceVM) ProtoReflect() protoreflect.Message {
+	mi := &file_journal_proto_msgTypes[2]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use SliceVM.ProtoReflect.Descriptor instead.
+func (*SliceVM) Descriptor() ([]byte, []int) {
+	return file_journal_proto_rawDescGZIP(), []int{2}
+}
+
+func (x *SliceVM) GetId() string {
+	if x != nil {
+		return x.Id
+	}
+	return ""
+}
+
+func (x *SliceVM) GetState() VmState {
+	if x != nil {
+		return x.State
+	}
+	return VmState_VM_STATE_UNSPECIFIED
+}
+
+func (x *SliceVM) GetAddress() string {
+	if x != nil {
+		return x.Address
+	}
+	return ""
+}
+
+func (x *SliceVM) GetWorkerId() string {
+	if x != nil {
+		return x.WorkerId
+	}
+	return ""
+}
+
+func (x *SliceVM) GetInitPhase() string {
+	if x != nil {
+		return x.InitPhase
+	}
+	return ""
+}
+
+func (x *SliceVM) GetInitError() string {
+	if x != nil {
+		return x.InitError
+	}
+	return ""
+}
+
+func (x *SliceVM) GetChanged() int64 {
+	if x != nil {
+		return x.Changed
+	}
+	return 0
+}
+
+func (x *SliceVM) GetLeaves() int64 {
+	if x != nil {
+		return x.Leaves
+	}
+	return 0
+}
+
 // Policy are the rules that a cluster's configuration sets.
 type Policy struct {
 	state          protoimpl.MessageState `protogen:"open.v1"`
@@ -148,7 +490,7 @@ type Policy struct {
 
 func (x *Policy) Reset() {
 	*x = Policy{}
-	mi := &file_journal_proto_msgTypes[1]
+	mi := &file_journal_proto_msgTypes[3]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -160,7 +502,7 @@ func (x *Policy) String() string {
 func (*Policy) ProtoMessage() {}
 
 func (x *Policy) ProtoReflect() protoreflect.Message {
-	mi := &file_journal_proto_msgTypes[1]
+	mi := &file_journal_proto_msgTypes[3]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -173,7 +515,7 @@ func (x *Policy) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Policy.ProtoReflect.Descriptor instead.
 func (*Policy) Descriptor() ([]byte, []int) {
-	return file_journal_proto_rawDescGZIP(), []int{1}
+	return file_journal_proto_rawDescGZIP(), []int{3}
 }
 
 func (x *Policy) GetNoWorkerGrace() int64 {
@@ -215,14 +557,22 @@ type Snapshot struct {
 	// Where attempts ran, each pair once, in the order of the attempts. Most attempts share few of them.
 	Places []*Snapshot_Place `protobuf:"bytes,4,rep,name=places,proto3" json:"places,omitempty"`
 	// In the order of submission, so that a parent comes before its children.
-	Jobs          []*Snapshot_Job `protobuf:"bytes,5,rep,name=jobs,proto3" json:"jobs,omitempty"`
+	Jobs []*Snapshot_Job `protobuf:"bytes,5,rep,name=jobs,proto3" json:"jobs,omitempty"`
+	// By name.
+	Groups []*Snapshot_Group `protobuf:"bytes,6,rep,name=groups,proto3" json:"groups,omitempty"`
+	// In the order in which they were asked for.
+	Slices []*Snapshot_Slice `protobuf:"bytes,7,rep,name=slices,proto3" json:"slices,omitempty"`
+	// By id.
+	GoneSlices []*Snapshot_GoneSlice `protobuf:"bytes,8,rep,name=gone_slices,json=goneSlices,proto3" json:"gone_slices,omitempty"`
+	// Oldest first.
+	SliceEvents   []*Snapshot_SliceEvent `protobuf:"bytes,9,rep,name=slice_events,json=sliceEvents,proto3" json:"slice_events,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
 
 func (x *Snapshot) Reset() {
 	*x = Snapshot{}
-	mi := &file_journal_proto_msgTypes[2]
+	mi := &file_journal_proto_msgTypes[4]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -234,7 +584,7 @@ func (x *Snapshot) String() string {
 func (*Snapshot) ProtoMessage() {}
 
 func (x *Snapshot) ProtoReflect() protoreflect.Message {
-	mi := &file_journal_proto_msgTypes[2]
+	mi := &file_journal_proto_msgTypes[4]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -247,7 +597,7 @@ func (x *Snapshot) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Snapshot.ProtoReflect.Descriptor instead.
 func (*Snapshot) Descriptor() ([]byte, []int) {
-	return file_journal_proto_rawDescGZIP(), []int{2}
+	return file_journal_proto_rawDescGZIP(), []int{4}
 }
 
 func (x *Snapshot) GetPolicy() *Policy {
@@ -285,6 +635,34 @@ func (x *Snapshot) GetJobs() []*Snapshot_Job {
 	return nil
 }
 
+func (x *Snapshot) GetGroups() []*Snapshot_Group {
+	if x != nil {
+		return x.Groups
+	}
+	return nil
+}
+
+func (x *Snapshot) GetSlices() []*Snapshot_Slice {
+	if x != nil {
+		return x.Slices
+	}
+	return nil
+}
+
+func (x *Snapshot) GetGoneSlices() []*Snapshot_GoneSlice {
+	if x != nil {
+		return x.GoneSlices
+	}
+	return nil
+}
+
+func (x *Snapshot) GetSliceEvents() []*Snapshot_SliceEvent {
+	if x != nil {
+		return x.SliceEvents
+	}
+	return nil
+}
+
 // Command is one decision. The messages below are the commands of package state, field by field.
 type Entry_Command struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
@@ -301,6 +679,12 @@ type Entry_Command struct {
 	//	*Entry_Command_SetPolicy
 	//	*Entry_Command_ForgetJobs
 	//	*Entry_Command_ForgetWorkers
+	//	*Entry_Command_SetGroups
+	//	*Entry_Command_RequestSlice
+	//	*Entry_Command_RefuseSlice
+	//	*Entry_Command_ObserveSlice
+	//	*Entry_Command_StopSlice
+	//	*Entry_Command_EndSlice
 	Kind          isEntry_Command_Kind `protobuf_oneof:"kind"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -308,7 +692,7 @@ type Entry_Command struct {
 
 func (x *Entry_Command) Reset() {
 	*x = Entry_Command{}
-	mi := &file_journal_proto_msgTypes[3]
+	mi := &file_journal_proto_msgTypes[5]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -320,7 +704,7 @@ func (x *Entry_Command) String() string {
 func (*Entry_Command) ProtoMessage() {}
 
 func (x *Entry_Command) ProtoReflect() protoreflect.Message {
-	mi := &file_journal_proto_msgTypes[3]
+	mi := &file_journal_proto_msgTypes[5]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -442,6 +826,60 @@ func (x *Entry_Command) GetForgetWorkers() *Entry_ForgetWorkers {
 	return nil
 }
 
+func (x *Entry_Command) GetSetGroups() *Entry_SetGroups {
+	if x != nil {
+		if x, ok := x.Kind.(*Entry_Command_SetGroups); ok {
+			return x.SetGroups
+		}
+	}
+	return nil
+}
+
+func (x *Entry_Command) GetRequestSlice() *Entry_RequestSlice {
+	if x != nil {
+		if x, ok := x.Kind.(*Entry_Command_RequestSlice); ok {
+			return x.RequestSlice
+		}
+	}
+	return nil
+}
+
+func (x *Entry_Command) GetRefuseSlice() *Entry_RefuseSlice {
+	if x != nil {
+		if x, ok := x.Kind.(*Entry_Command_RefuseSlice); ok {
+			return x.RefuseSlice
+		}
+	}
+	return nil
+}
+
+func (x *Entry_Command) GetObserveSlice() *Entry_ObserveSlice {
+	if x != nil {
+		if x, ok := x.Kind.(*Entry_Command_ObserveSlice); ok {
+			return x.ObserveSlice
+		}
+	}
+	return nil
+}
+
+func (x *Entry_Command) GetStopSlice() *Entry_StopSlice {
+	if x != nil {
+		if x, ok := x.Kind.(*Entry_Command_StopSlice); ok {
+			return x.StopSlice
+		}
+	}
+	return nil
+}
+
+func (x *Entry_Command) GetEndSlice() *Entry_EndSlice {
+	if x != nil {
+		if x, ok := x.Kind.(*Entry_Command_EndSlice); ok {
+			return x.EndSlice
+		}
+	}
+	return nil
+}
+
 type isEntry_Command_Kind interface {
 	isEntry_Command_Kind()
 }
@@ -490,6 +928,30 @@ type Entry_Command_ForgetWorkers struct {
 	ForgetWorkers *Entry_ForgetWorkers `protobuf:"bytes,11,opt,name=forget_workers,json=forgetWorkers,proto3,oneof"`
 }
 
+type Entry_Command_SetGroups struct {
+	SetGroups *Entry_SetGroups `protobuf:"bytes,12,opt,name=set_groups,json=setGroups,proto3,oneof"`
+}
+
+type Entry_Command_RequestSlice struct {
+	RequestSlice *Entry_RequestSlice `protobuf:"bytes,13,opt,name=request_slice,json=requestSlice,proto3,oneof"`
+}
+
+type Entry_Command_RefuseSlice struct {
+	RefuseSlice *Entry_RefuseSlice `protobuf:"bytes,14,opt,name=refuse_slice,json=refuseSlice,proto3,oneof"`
+}
+
+type Entry_Command_ObserveSlice struct {
+	ObserveSlice *Entry_ObserveSlice `protobuf:"bytes,15,opt,name=observe_slice,json=observeSlice,proto3,oneof"`
+}
+
+type Entry_Command_StopSlice struct {
+	StopSlice *Entry_StopSlice `protobuf:"bytes,16,opt,name=stop_slice,json=stopSlice,proto3,oneof"`
+}
+
+type Entry_Command_EndSlice struct {
+	EndSlice *Entry_EndSlice `protobuf:"bytes,17,opt,name=end_slice,json=endSlice,proto3,oneof"`
+}
+
 func (*Entry_Command_SubmitJob) isEntry_Command_Kind() {}
 
 func (*Entry_Command_CancelJob) isEntry_Command_Kind() {}
@@ -512,6 +974,18 @@ func (*Entry_Command_ForgetJobs) isEntry_Command_Kind() {}
 
 func (*Entry_Command_ForgetWorkers) isEntry_Command_Kind() {}
 
+func (*Entry_Command_SetGroups) isEntry_Command_Kind() {}
+
+func (*Entry_Command_RequestSlice) isEntry_Command_Kind() {}
+
+func (*Entry_Command_RefuseSlice) isEntry_Command_Kind() {}
+
+func (*Entry_Command_ObserveSlice) isEntry_Command_Kind() {}
+
+func (*Entry_Command_StopSlice) isEntry_Command_Kind() {}
+
+func (*Entry_Command_EndSlice) isEntry_Command_Kind() {}
+
 type Entry_SubmitJob struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	Id    string                 `protobuf:"bytes,1,opt,name=id,proto3" json:"id,omitempty"`
@@ -524,7 +998,7 @@ type Entry_SubmitJob struct {
 
 func (x *Entry_SubmitJob) Reset() {
 	*x = Entry_SubmitJob{}
-	mi := &file_journal_proto_msgTypes[4]
+	mi := &file_journal_proto_msgTypes[6]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -536,7 +1010,7 @@ func (x *Entry_SubmitJob) String() string {
 func (*Entry_SubmitJob) ProtoMessage() {}
 
 func (x *Entry_SubmitJob) ProtoReflect() protoreflect.Message {
-	mi := &file_journal_proto_msgTypes[4]
+	mi := &file_journal_proto_msgTypes[6]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -583,7 +1057,7 @@ type Entry_CancelJob struct {
 
 func (x *Entry_CancelJob) Reset() {
 	*x = Entry_CancelJob{}
-	mi := &file_journal_proto_msgTypes[5]
+	mi := &file_journal_proto_msgTypes[7]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -595,7 +1069,7 @@ func (x *Entry_CancelJob) String() string {
 func (*Entry_CancelJob) ProtoMessage() {}
 
 func (x *Entry_CancelJob) ProtoReflect() protoreflect.Message {
-	mi := &file_journal_proto_msgTypes[5]
+	mi := &file_journal_proto_msgTypes[7]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -639,7 +1113,7 @@ type Entry_RegisterWorker struct {
 
 func (x *Entry_RegisterWorker) Reset() {
 	*x = Entry_RegisterWorker{}
-	mi := &file_journal_proto_msgTypes[6]
+	mi := &file_journal_proto_msgTypes[8]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -651,7 +1125,7 @@ func (x *Entry_RegisterWorker) String() string {
 func (*Entry_RegisterWorker) ProtoMessage() {}
 
 func (x *Entry_RegisterWorker) ProtoReflect() protoreflect.Message {
-	mi := &file_journal_proto_msgTypes[6]
+	mi := &file_journal_proto_msgTypes[8]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -720,7 +1194,7 @@ type Entry_LoseWorker struct {
 
 func (x *Entry_LoseWorker) Reset() {
 	*x = Entry_LoseWorker{}
-	mi := &file_journal_proto_msgTypes[7]
+	mi := &file_journal_proto_msgTypes[9]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -732,7 +1206,7 @@ func (x *Entry_LoseWorker) String() string {
 func (*Entry_LoseWorker) ProtoMessage() {}
 
 func (x *Entry_LoseWorker) ProtoReflect() protoreflect.Message {
-	mi := &file_journal_proto_msgTypes[7]
+	mi := &file_journal_proto_msgTypes[9]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -778,7 +1252,7 @@ type Entry_Assign struct {
 
 func (x *Entry_Assign) Reset() {
 	*x = Entry_Assign{}
-	mi := &file_journal_proto_msgTypes[8]
+	mi := &file_journal_proto_msgTypes[10]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -790,7 +1264,7 @@ func (x *Entry_Assign) String() string {
 func (*Entry_Assign) ProtoMessage() {}
 
 func (x *Entry_Assign) ProtoReflect() protoreflect.Message {
-	mi := &file_journal_proto_msgTypes[8]
+	mi := &file_journal_proto_msgTypes[10]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -824,7 +1298,7 @@ type Entry_Observe struct {
 
 func (x *Entry_Observe) Reset() {
 	*x = Entry_Observe{}
-	mi := &file_journal_proto_msgTypes[9]
+	mi := &file_journal_proto_msgTypes[11]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -836,7 +1310,7 @@ func (x *Entry_Observe) String() string {
 func (*Entry_Observe) ProtoMessage() {}
 
 func (x *Entry_Observe) ProtoReflect() protoreflect.Message {
-	mi := &file_journal_proto_msgTypes[9]
+	mi := &file_journal_proto_msgTypes[11]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -883,7 +1357,7 @@ type Entry_FailDispatch struct {
 
 func (x *Entry_FailDispatch) Reset() {
 	*x = Entry_FailDispatch{}
-	mi := &file_journal_proto_msgTypes[10]
+	mi := &file_journal_proto_msgTypes[12]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -895,7 +1369,7 @@ func (x *Entry_FailDispatch) String() string {
 func (*Entry_FailDispatch) ProtoMessage() {}
 
 func (x *Entry_FailDispatch) ProtoReflect() protoreflect.Message {
-	mi := &file_journal_proto_msgTypes[10]
+	mi := &file_journal_proto_msgTypes[12]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -939,7 +1413,7 @@ type Entry_Expire struct {
 
 func (x *Entry_Expire) Reset() {
 	*x = Entry_Expire{}
-	mi := &file_journal_proto_msgTypes[11]
+	mi := &file_journal_proto_msgTypes[13]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -951,7 +1425,7 @@ func (x *Entry_Expire) String() string {
 func (*Entry_Expire) ProtoMessage() {}
 
 func (x *Entry_Expire) ProtoReflect() protoreflect.Message {
-	mi := &file_journal_proto_msgTypes[11]
+	mi := &file_journal_proto_msgTypes[13]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1011,7 +1485,7 @@ type Entry_ForgetJobs struct {
 
 func (x *Entry_ForgetJobs) Reset() {
 	*x = Entry_ForgetJobs{}
-	mi := &file_journal_proto_msgTypes[12]
+	mi := &file_journal_proto_msgTypes[14]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1023,7 +1497,7 @@ func (x *Entry_ForgetJobs) String() string {
 func (*Entry_ForgetJobs) ProtoMessage() {}
 
 func (x *Entry_ForgetJobs) ProtoReflect() protoreflect.Message {
-	mi := &file_journal_proto_msgTypes[12]
+	mi := &file_journal_proto_msgTypes[14]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1055,7 +1529,7 @@ type Entry_ForgetWorkers struct {
 
 func (x *Entry_ForgetWorkers) Reset() {
 	*x = Entry_ForgetWorkers{}
-	mi := &file_journal_proto_msgTypes[13]
+	mi := &file_journal_proto_msgTypes[15]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1067,7 +1541,7 @@ func (x *Entry_ForgetWorkers) String() string {
 func (*Entry_ForgetWorkers) ProtoMessage() {}
 
 func (x *Entry_ForgetWorkers) ProtoReflect() protoreflect.Message {
-	mi := &file_journal_proto_msgTypes[13]
+	mi := &file_journal_proto_msgTypes[15]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1090,6 +1564,350 @@ func (x *Entry_ForgetWorkers) GetIds() []string {
 	return nil
 }
 
+type Entry_SetGroups struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Groups        []*ScaleGroup          `protobuf:"bytes,1,rep,name=groups,proto3" json:"groups,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Entry_SetGroups) Reset() {
+	*x = Entry_SetGroups{}
+	mi := &file_journal_proto_msgTypes[16]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Entry_SetGroups) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Entry_SetGroups) ProtoMessage() {}
+
+func (x *Entry_SetGroups) ProtoReflect() protoreflect.Message {
+	mi := &file_journal_proto_msgTypes[16]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Entry_SetGroups.ProtoReflect.Descriptor instead.
+func (*Entry_SetGroups) Descriptor() ([]byte, []int) {
+	return file_journal_proto_rawDescGZIP(), []int{0, 11}
+}
+
+func (x *Entry_SetGroups) GetGroups() []*ScaleGroup {
+	if x != nil {
+		return x.Groups
+	}
+	return nil
+}
+
+type Entry_RequestSlice struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Group         string                 `protobuf:"bytes,1,opt,name=group,proto3" json:"group,omitempty"`
+	Zone          string                 `protobuf:"bytes,2,opt,name=zone,proto3" json:"zone,omitempty"`
+	Reason        string                 `protobuf:"bytes,3,opt,name=reason,proto3" json:"reason,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Entry_RequestSlice) Reset() {
+	*x = Entry_RequestSlice{}
+	mi := &file_journal_proto_msgTypes[17]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Entry_RequestSlice) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Entry_RequestSlice) ProtoMessage() {}
+
+func (x *Entry_RequestSlice) ProtoReflect() protoreflect.Message {
+	mi := &file_journal_proto_msgTypes[17]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Entry_RequestSlice.ProtoReflect.Descriptor instead.
+func (*Entry_RequestSlice) Descriptor() ([]byte, []int) {
+	return file_journal_proto_rawDescGZIP(), []int{0, 12}
+}
+
+func (x *Entry_RequestSlice) GetGroup() string {
+	if x != nil {
+		return x.Group
+	}
+	return ""
+}
+
+func (x *Entry_RequestSlice) GetZone() string {
+	if x != nil {
+		return x.Zone
+	}
+	return ""
+}
+
+func (x *Entry_RequestSlice) GetReason() string {
+	if x != nil {
+		return x.Reason
+	}
+	return ""
+}
+
+type Entry_RefuseSlice struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Id            string                 `protobuf:"bytes,1,opt,name=id,proto3" json:"id,omitempty"`
+	Why           Entry_RefuseSlice_Why  `protobuf:"varint,2,opt,name=why,proto3,enum=iris.v1.Entry_RefuseSlice_Why" json:"why,omitempty"`
+	Cause         string                 `protobuf:"bytes,3,opt,name=cause,proto3" json:"cause,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Entry_RefuseSlice) Reset() {
+	*x = Entry_RefuseSlice{}
+	mi := &file_journal_proto_msgTypes[18]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Entry_RefuseSlice) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Entry_RefuseSlice) ProtoMessage() {}
+
+func (x *Entry_RefuseSlice) ProtoReflect() protoreflect.Message {
+	mi := &file_journal_proto_msgTypes[18]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Entry_RefuseSlice.ProtoReflect.Descriptor instead.
+func (*Entry_RefuseSlice) Descriptor() ([]byte, []int) {
+	return file_journal_proto_rawDescGZIP(), []int{0, 13}
+}
+
+func (x *Entry_RefuseSlice) GetId() string {
+	if x != nil {
+		return x.Id
+	}
+	return ""
+}
+
+func (x *Entry_RefuseSlice) GetWhy() Entry_RefuseSlice_Why {
+	if x != nil {
+		return x.Why
+	}
+	return Entry_RefuseSlice_WHY_UNSPECIFIED
+}
+
+func (x *Entry_RefuseSlice) GetCause() string {
+	if x != nil {
+		return x.Cause
+	}
+	return ""
+}
+
+type Entry_ObserveSlice struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Id            string                 `protobuf:"bytes,1,opt,name=id,proto3" json:"id,omitempty"`
+	Group         string                 `protobuf:"bytes,2,opt,name=group,proto3" json:"group,omitempty"`
+	Zone          string                 `protobuf:"bytes,3,opt,name=zone,proto3" json:"zone,omitempty"`
+	Vms           []*SliceVM             `protobuf:"bytes,4,rep,name=vms,proto3" json:"vms,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Entry_ObserveSlice) Reset() {
+	*x = Entry_ObserveSlice{}
+	mi := &file_journal_proto_msgTypes[19]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Entry_ObserveSlice) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Entry_ObserveSlice) ProtoMessage() {}
+
+func (x *Entry_ObserveSlice) ProtoReflect() protoreflect.Message {
+	mi := &file_journal_proto_msgTypes[19]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Entry_ObserveSlice.ProtoReflect.Descriptor instead.
+func (*Entry_ObserveSlice) Descriptor() ([]byte, []int) {
+	return file_journal_proto_rawDescGZIP(), []int{0, 14}
+}
+
+func (x *Entry_ObserveSlice) GetId() string {
+	if x != nil {
+		return x.Id
+	}
+	return ""
+}
+
+func (x *Entry_ObserveSlice) GetGroup() string {
+	if x != nil {
+		return x.Group
+	}
+	return ""
+}
+
+func (x *Entry_ObserveSlice) GetZone() string {
+	if x != nil {
+		return x.Zone
+	}
+	return ""
+}
+
+func (x *Entry_ObserveSlice) GetVms() []*SliceVM {
+	if x != nil {
+		return x.Vms
+	}
+	return nil
+}
+
+type Entry_StopSlice struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Id            string                 `protobuf:"bytes,1,opt,name=id,proto3" json:"id,omitempty"`
+	Why           Entry_StopSlice_Why    `protobuf:"varint,2,opt,name=why,proto3,enum=iris.v1.Entry_StopSlice_Why" json:"why,omitempty"`
+	Cause         string                 `protobuf:"bytes,3,opt,name=cause,proto3" json:"cause,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Entry_StopSlice) Reset() {
+	*x = Entry_StopSlice{}
+	mi := &file_journal_proto_msgTypes[20]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Entry_StopSlice) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Entry_StopSlice) ProtoMessage() {}
+
+func (x *Entry_StopSlice) ProtoReflect() protoreflect.Message {
+	mi := &file_journal_proto_msgTypes[20]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Entry_StopSlice.ProtoReflect.Descriptor instead.
+func (*Entry_StopSlice) Descriptor() ([]byte, []int) {
+	return file_journal_proto_rawDescGZIP(), []int{0, 15}
+}
+
+func (x *Entry_StopSlice) GetId() string {
+	if x != nil {
+		return x.Id
+	}
+	return ""
+}
+
+func (x *Entry_StopSlice) GetWhy() Entry_StopSlice_Why {
+	if x != nil {
+		return x.Why
+	}
+	return Entry_StopSlice_WHY_UNSPECIFIED
+}
+
+func (x *Entry_StopSlice) GetCause() string {
+	if x != nil {
+		return x.Cause
+	}
+	return ""
+}
+
+type Entry_EndSlice struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Id            string                 `protobuf:"bytes,1,opt,name=id,proto3" json:"id,omitempty"`
+	Cause         string                 `protobuf:"bytes,2,opt,name=cause,proto3" json:"cause,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Entry_EndSlice) Reset() {
+	*x = Entry_EndSlice{}
+	mi := &file_journal_proto_msgTypes[21]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Entry_EndSlice) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Entry_EndSlice) ProtoMessage() {}
+
+func (x *Entry_EndSlice) ProtoReflect() protoreflect.Message {
+	mi := &file_journal_proto_msgTypes[21]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Entry_EndSlice.ProtoReflect.Descriptor instead.
+func (*Entry_EndSlice) Descriptor() ([]byte, []int) {
+	return file_journal_proto_rawDescGZIP(), []int{0, 16}
+}
+
+func (x *Entry_EndSlice) GetId() string {
+	if x != nil {
+		return x.Id
+	}
+	return ""
+}
+
+func (x *Entry_EndSlice) GetCause() string {
+	if x != nil {
+		return x.Cause
+	}
+	return ""
+}
+
 type Entry_Assign_Placement struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	Job           string                 `protobuf:"bytes,1,opt,name=job,proto3" json:"job,omitempty"`
@@ -1101,7 +1919,7 @@ type Entry_Assign_Placement struct {
 
 func (x *Entry_Assign_Placement) Reset() {
 	*x = Entry_Assign_Placement{}
-	mi := &file_journal_proto_msgTypes[15]
+	mi := &file_journal_proto_msgTypes[23]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1113,7 +1931,7 @@ func (x *Entry_Assign_Placement) String() string {
 func (*Entry_Assign_Placement) ProtoMessage() {}
 
 func (x *Entry_Assign_Placement) ProtoReflect() protoreflect.Message {
-	mi := &file_journal_proto_msgTypes[15]
+	mi := &file_journal_proto_msgTypes[23]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1150,6 +1968,546 @@ func (x *Entry_Assign_Placement) GetWorker() string {
 	return ""
 }
 
+type ScaleGroup_Pace struct {
+	state             protoimpl.MessageState `protogen:"open.v1"`
+	ScaleUpCooldown   int64                  `protobuf:"varint,1,opt,name=scale_up_cooldown,json=scaleUpCooldown,proto3" json:"scale_up_cooldown,omitempty"`
+	ScaleDownCooldown int64                  `protobuf:"varint,2,opt,name=scale_down_cooldown,json=scaleDownCooldown,proto3" json:"scale_down_cooldown,omitempty"`
+	ScaleDownRate     int64                  `protobuf:"varint,3,opt,name=scale_down_rate,json=scaleDownRate,proto3" json:"scale_down_rate,omitempty"`
+	IdleThreshold     int64                  `protobuf:"varint,4,opt,name=idle_threshold,json=idleThreshold,proto3" json:"idle_threshold,omitempty"`
+	BackoffInitial    int64                  `protobuf:"varint,5,opt,name=backoff_initial,json=backoffInitial,proto3" json:"backoff_initial,omitempty"`
+	BackoffMax        int64                  `protobuf:"varint,6,opt,name=backoff_max,json=backoffMax,proto3" json:"backoff_max,omitempty"`
+	QuotaTimeout      int64                  `protobuf:"varint,7,opt,name=quota_timeout,json=quotaTimeout,proto3" json:"quota_timeout,omitempty"`
+	RequestingTimeout int64                  `protobuf:"varint,8,opt,name=requesting_timeout,json=requestingTimeout,proto3" json:"requesting_timeout,omitempty"`
+	BootTimeout       int64                  `protobuf:"varint,9,opt,name=boot_timeout,json=bootTimeout,proto3" json:"boot_timeout,omitempty"`
+	InitTimeout       int64                  `protobuf:"varint,10,opt,name=init_timeout,json=initTimeout,proto3" json:"init_timeout,omitempty"`
+	UnhealthyTimeout  int64                  `protobuf:"varint,11,opt,name=unhealthy_timeout,json=unhealthyTimeout,proto3" json:"unhealthy_timeout,omitempty"`
+	ShortLived        int64                  `protobuf:"varint,12,opt,name=short_lived,json=shortLived,proto3" json:"short_lived,omitempty"`
+	unknownFields     protoimpl.UnknownFields
+	sizeCache         protoimpl.SizeCache
+}
+
+func (x *ScaleGroup_Pace) Reset() {
+	*x = ScaleGroup_Pace{}
+	mi := &file_journal_proto_msgTypes[25]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ScaleGroup_Pace) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ScaleGroup_Pace) ProtoMessage() {}
+
+func (x *ScaleGroup_Pace) ProtoReflect() protoreflect.Message {
+	mi := &file_journal_proto_msgTypes[25]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ScaleGroup_Pace.ProtoReflect.Descriptor instead.
+func (*ScaleGroup_Pace) Descriptor() ([]byte, []int) {
+	return file_journal_proto_rawDescGZIP(), []int{1, 1}
+}
+
+func (x *ScaleGroup_Pace) GetScaleUpCooldown() int64 {
+	if x != nil {
+		return x.ScaleUpCooldown
+	}
+	return 0
+}
+
+func (x *ScaleGroup_Pace) GetScaleDownCooldown() int64 {
+	if x != nil {
+		return x.ScaleDownCooldown
+	}
+	return 0
+}
+
+func (x *ScaleGroup_Pace) GetScaleDownRate() int64 {
+	if x != nil {
+		return x.ScaleDownRate
+	}
+	return 0
+}
+
+func (x *ScaleGroup_Pace) GetIdleThreshold() int64 {
+	if x != nil {
+		return x.IdleThreshold
+	}
+	return 0
+}
+
+func (x *ScaleGroup_Pace) GetBackoffInitial() int64 {
+	if x != nil {
+		return x.BackoffInitial
+	}
+	return 0
+}
+
+func (x *ScaleGroup_Pace) GetBackoffMax() int64 {
+	if x != nil {
+		return x.BackoffMax
+	}
+	return 0
+}
+
+func (x *ScaleGroup_Pace) GetQuotaTimeout() int64 {
+	if x != nil {
+		return x.QuotaTimeout
+	}
+	return 0
+}
+
+func (x *ScaleGroup_Pace) GetRequestingTimeout() int64 {
+	if x != nil {
+		return x.RequestingTimeout
+	}
+	return 0
+}
+
+func (x *ScaleGroup_Pace) GetBootTimeout() int64 {
+	if x != nil {
+		return x.BootTimeout
+	}
+	return 0
+}
+
+func (x *ScaleGroup_Pace) GetInitTimeout() int64 {
+	if x != nil {
+		return x.InitTimeout
+	}
+	return 0
+}
+
+func (x *ScaleGroup_Pace) GetUnhealthyTimeout() int64 {
+	if x != nil {
+		return x.UnhealthyTimeout
+	}
+	return 0
+}
+
+func (x *ScaleGroup_Pace) GetShortLived() int64 {
+	if x != nil {
+		return x.ShortLived
+	}
+	return 0
+}
+
+type Snapshot_Group struct {
+	state         protoimpl.MessageState           `protogen:"open.v1"`
+	Config        *ScaleGroup                      `protobuf:"bytes,1,opt,name=config,proto3" json:"config,omitempty"`
+	Failures      int64                            `protobuf:"varint,2,opt,name=failures,proto3" json:"failures,omitempty"`
+	BackoffUntil  int64                            `protobuf:"fixed64,3,opt,name=backoff_until,json=backoffUntil,proto3" json:"backoff_until,omitempty"`
+	Failure       string                           `protobuf:"bytes,4,opt,name=failure,proto3" json:"failure,omitempty"`
+	FailedAt      int64                            `protobuf:"fixed64,5,opt,name=failed_at,json=failedAt,proto3" json:"failed_at,omitempty"`
+	Blocked       map[string]*Snapshot_Group_Block `protobuf:"bytes,6,rep,name=blocked,proto3" json:"blocked,omitempty" protobuf_key:"bytes,1,opt,name=key" protobuf_val:"bytes,2,opt,name=value"`
+	LastUp        int64                            `protobuf:"fixed64,7,opt,name=last_up,json=lastUp,proto3" json:"last_up,omitempty"`
+	LastDown      int64                            `protobuf:"fixed64,8,opt,name=last_down,json=lastDown,proto3" json:"last_down,omitempty"`
+	NextDown      int64                            `protobuf:"fixed64,9,opt,name=next_down,json=nextDown,proto3" json:"next_down,omitempty"`
+	Made          int64                            `protobuf:"varint,10,opt,name=made,proto3" json:"made,omitempty"`
+	Removed       bool                             `protobuf:"varint,11,opt,name=removed,proto3" json:"removed,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Snapshot_Group) Reset() {
+	*x = Snapshot_Group{}
+	mi := &file_journal_proto_msgTypes[26]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Snapshot_Group) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Snapshot_Group) ProtoMessage() {}
+
+func (x *Snapshot_Group) ProtoReflect() protoreflect.Message {
+	mi := &file_journal_proto_msgTypes[26]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Snapshot_Group.ProtoReflect.Descriptor instead.
+func (*Snapshot_Group) Descriptor() ([]byte, []int) {
+	return file_journal_proto_rawDescGZIP(), []int{4, 0}
+}
+
+func (x *Snapshot_Group) GetConfig() *ScaleGroup {
+	if x != nil {
+		return x.Config
+	}
+	return nil
+}
+
+func (x *Snapshot_Group) GetFailures() int64 {
+	if x != nil {
+		return x.Failures
+	}
+	return 0
+}
+
+func (x *Snapshot_Group) GetBackoffUntil() int64 {
+	if x != nil {
+		return x.BackoffUntil
+	}
+	return 0
+}
+
+func (x *Snapshot_Group) GetFailure() string {
+	if x != nil {
+		return x.Failure
+	}
+	return ""
+}
+
+func (x *Snapshot_Group) GetFailedAt() int64 {
+	if x != nil {
+		return x.FailedAt
+	}
+	return 0
+}
+
+func (x *Snapshot_Group) GetBlocked() map[string]*Snapshot_Group_Block {
+	if x != nil {
+		return x.Blocked
+	}
+	return nil
+}
+
+func (x *Snapshot_Group) GetLastUp() int64 {
+	if x != nil {
+		return x.LastUp
+	}
+	return 0
+}
+
+func (x *Snapshot_Group) GetLastDown() int64 {
+	if x != nil {
+		return x.LastDown
+	}
+	return 0
+}
+
+func (x *Snapshot_Group) GetNextDown() int64 {
+	if x != nil {
+		return x.NextDown
+	}
+	return 0
+}
+
+func (x *Snapshot_Group) GetMade() int64 {
+	if x != nil {
+		return x.Made
+	}
+	return 0
+}
+
+func (x *Snapshot_Group) GetRemoved() bool {
+	if x != nil {
+		return x.Removed
+	}
+	return false
+}
+
+type Snapshot_Slice struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Id            string                 `protobuf:"bytes,1,opt,name=id,proto3" json:"id,omitempty"`
+	Group         string                 `protobuf:"bytes,2,opt,name=group,proto3" json:"group,omitempty"`
+	Zone          string                 `protobuf:"bytes,3,opt,name=zone,proto3" json:"zone,omitempty"`
+	State         VmState                `protobuf:"varint,4,opt,name=state,proto3,enum=iris.v1.VmState" json:"state,omitempty"`
+	Since         int64                  `protobuf:"fixed64,5,opt,name=since,proto3" json:"since,omitempty"`
+	Requested     int64                  `protobuf:"fixed64,6,opt,name=requested,proto3" json:"requested,omitempty"`
+	ReadyAt       int64                  `protobuf:"fixed64,7,opt,name=ready_at,json=readyAt,proto3" json:"ready_at,omitempty"`
+	IdleSince     int64                  `protobuf:"fixed64,8,opt,name=idle_since,json=idleSince,proto3" json:"idle_since,omitempty"`
+	Vms           []*SliceVM             `protobuf:"bytes,9,rep,name=vms,proto3" json:"vms,omitempty"`
+	Reason        string                 `protobuf:"bytes,10,opt,name=reason,proto3" json:"reason,omitempty"`
+	Cause         string                 `protobuf:"bytes,11,opt,name=cause,proto3" json:"cause,omitempty"`
+	Leaving       bool                   `protobuf:"varint,12,opt,name=leaving,proto3" json:"leaving,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Snapshot_Slice) Reset() {
+	*x = Snapshot_Slice{}
+	mi := &file_journal_proto_msgTypes[27]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Snapshot_Slice) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Snapshot_Slice) ProtoMessage() {}
+
+func (x *Snapshot_Slice) ProtoReflect() protoreflect.Message {
+	mi := &file_journal_proto_msgTypes[27]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Snapshot_Slice.ProtoReflect.Descriptor instead.
+func (*Snapshot_Slice) Descriptor() ([]byte, []int) {
+	return file_journal_proto_rawDescGZIP(), []int{4, 1}
+}
+
+func (x *Snapshot_Slice) GetId() string {
+	if x != nil {
+		return x.Id
+	}
+	return ""
+}
+
+func (x *Snapshot_Slice) GetGroup() string {
+	if x != nil {
+		return x.Group
+	}
+	return ""
+}
+
+func (x *Snapshot_Slice) GetZone() string {
+	if x != nil {
+		return x.Zone
+	}
+	return ""
+}
+
+func (x *Snapshot_Slice) GetState() VmState {
+	if x != nil {
+		return x.State
+	}
+	return VmState_VM_STATE_UNSPECIFIED
+}
+
+func (x *Snapshot_Slice) GetSince() int64 {
+	if x != nil {
+		return x.Since
+	}
+	return 0
+}
+
+func (x *Snapshot_Slice) GetRequested() int64 {
+	if x != nil {
+		return x.Requested
+	}
+	return 0
+}
+
+func (x *Snapshot_Slice) GetReadyAt() int64 {
+	if x != nil {
+		return x.ReadyAt
+	}
+	return 0
+}
+
+func (x *Snapshot_Slice) GetIdleSince() int64 {
+	if x != nil {
+		return x.IdleSince
+	}
+	return 0
+}
+
+func (x *Snapshot_Slice) GetVms() []*SliceVM {
+	if x != nil {
+		return x.Vms
+	}
+	return nil
+}
+
+func (x *Snapshot_Slice) GetReason() string {
+	if x != nil {
+		return x.Reason
+	}
+	return ""
+}
+
+func (x *Snapshot_Slice) GetCause() string {
+	if x != nil {
+		return x.Cause
+	}
+	return ""
+}
+
+func (x *Snapshot_Slice) GetLeaving() bool {
+	if x != nil {
+		return x.Leaving
+	}
+	return false
+}
+
+type Snapshot_GoneSlice struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Id            string                 `protobuf:"bytes,1,opt,name=id,proto3" json:"id,omitempty"`
+	Group         string                 `protobuf:"bytes,2,opt,name=group,proto3" json:"group,omitempty"`
+	At            int64                  `protobuf:"fixed64,3,opt,name=at,proto3" json:"at,omitempty"`
+	Cause         string                 `protobuf:"bytes,4,opt,name=cause,proto3" json:"cause,omitempty"`
+	Seen          bool                   `protobuf:"varint,5,opt,name=seen,proto3" json:"seen,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Snapshot_GoneSlice) Reset() {
+	*x = Snapshot_GoneSlice{}
+	mi := &file_journal_proto_msgTypes[28]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Snapshot_GoneSlice) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Snapshot_GoneSlice) ProtoMessage() {}
+
+func (x *Snapshot_GoneSlice) ProtoReflect() protoreflect.Message {
+	mi := &file_journal_proto_msgTypes[28]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Snapshot_GoneSlice.ProtoReflect.Descriptor instead.
+func (*Snapshot_GoneSlice) Descriptor() ([]byte, []int) {
+	return file_journal_proto_rawDescGZIP(), []int{4, 2}
+}
+
+func (x *Snapshot_GoneSlice) GetId() string {
+	if x != nil {
+		return x.Id
+	}
+	return ""
+}
+
+func (x *Snapshot_GoneSlice) GetGroup() string {
+	if x != nil {
+		return x.Group
+	}
+	return ""
+}
+
+func (x *Snapshot_GoneSlice) GetAt() int64 {
+	if x != nil {
+		return x.At
+	}
+	return 0
+}
+
+func (x *Snapshot_GoneSlice) GetCause() string {
+	if x != nil {
+		return x.Cause
+	}
+	return ""
+}
+
+func (x *Snapshot_GoneSlice) GetSeen() bool {
+	if x != nil {
+		return x.Seen
+	}
+	return false
+}
+
+type Snapshot_SliceEvent struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	At            int64                  `protobuf:"fixed64,1,opt,name=at,proto3" json:"at,omitempty"`
+	Kind          SliceEventKind         `protobuf:"varint,2,opt,name=kind,proto3,enum=iris.v1.SliceEventKind" json:"kind,omitempty"`
+	Group         string                 `protobuf:"bytes,3,opt,name=group,proto3" json:"group,omitempty"`
+	Slice         string                 `protobuf:"bytes,4,opt,name=slice,proto3" json:"slice,omitempty"`
+	Text          string                 `protobuf:"bytes,5,opt,name=text,proto3" json:"text,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Snapshot_SliceEvent) Reset() {
+	*x = Snapshot_SliceEvent{}
+	mi := &file_journal_proto_msgTypes[29]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Snapshot_SliceEvent) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Snapshot_SliceEvent) ProtoMessage() {}
+
+func (x *Snapshot_SliceEvent) ProtoReflect() protoreflect.Message {
+	mi := &file_journal_proto_msgTypes[29]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Snapshot_SliceEvent.ProtoReflect.Descriptor instead.
+func (*Snapshot_SliceEvent) Descriptor() ([]byte, []int) {
+	return file_journal_proto_rawDescGZIP(), []int{4, 3}
+}
+
+func (x *Snapshot_SliceEvent) GetAt() int64 {
+	if x != nil {
+		return x.At
+	}
+	return 0
+}
+
+func (x *Snapshot_SliceEvent) GetKind() SliceEventKind {
+	if x != nil {
+		return x.Kind
+	}
+	return SliceEventKind_SLICE_EVENT_KIND_UNSPECIFIED
+}
+
+func (x *Snapshot_SliceEvent) GetGroup() string {
+	if x != nil {
+		return x.Group
+	}
+	return ""
+}
+
+func (x *Snapshot_SliceEvent) GetSlice() string {
+	if x != nil {
+		return x.Slice
+	}
+	return ""
+}
+
+func (x *Snapshot_SliceEvent) GetText() string {
+	if x != nil {
+		return x.Text
+	}
+	return ""
+}
+
 type Snapshot_Worker struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	Id            string                 `protobuf:"bytes,1,opt,name=id,proto3" json:"id,omitempty"`
@@ -1167,7 +2525,7 @@ type Snapshot_Worker struct {
 
 func (x *Snapshot_Worker) Reset() {
 	*x = Snapshot_Worker{}
-	mi := &file_journal_proto_msgTypes[16]
+	mi := &file_journal_proto_msgTypes[30]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1179,7 +2537,7 @@ func (x *Snapshot_Worker) String() string {
 func (*Snapshot_Worker) ProtoMessage() {}
 
 func (x *Snapshot_Worker) ProtoReflect() protoreflect.Message {
-	mi := &file_journal_proto_msgTypes[16]
+	mi := &file_journal_proto_msgTypes[30]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1192,7 +2550,7 @@ func (x *Snapshot_Worker) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Snapshot_Worker.ProtoReflect.Descriptor instead.
 func (*Snapshot_Worker) Descriptor() ([]byte, []int) {
-	return file_journal_proto_rawDescGZIP(), []int{2, 0}
+	return file_journal_proto_rawDescGZIP(), []int{4, 4}
 }
 
 func (x *Snapshot_Worker) GetId() string {
@@ -1269,7 +2627,7 @@ type Snapshot_Place struct {
 
 func (x *Snapshot_Place) Reset() {
 	*x = Snapshot_Place{}
-	mi := &file_journal_proto_msgTypes[17]
+	mi := &file_journal_proto_msgTypes[31]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1281,7 +2639,7 @@ func (x *Snapshot_Place) String() string {
 func (*Snapshot_Place) ProtoMessage() {}
 
 func (x *Snapshot_Place) ProtoReflect() protoreflect.Message {
-	mi := &file_journal_proto_msgTypes[17]
+	mi := &file_journal_proto_msgTypes[31]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1294,7 +2652,7 @@ func (x *Snapshot_Place) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Snapshot_Place.ProtoReflect.Descriptor instead.
 func (*Snapshot_Place) Descriptor() ([]byte, []int) {
-	return file_journal_proto_rawDescGZIP(), []int{2, 1}
+	return file_journal_proto_rawDescGZIP(), []int{4, 5}
 }
 
 func (x *Snapshot_Place) GetWorker() string {
@@ -1335,7 +2693,7 @@ type Snapshot_Job struct {
 
 func (x *Snapshot_Job) Reset() {
 	*x = Snapshot_Job{}
-	mi := &file_journal_proto_msgTypes[18]
+	mi := &file_journal_proto_msgTypes[32]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1347,7 +2705,7 @@ func (x *Snapshot_Job) String() string {
 func (*Snapshot_Job) ProtoMessage() {}
 
 func (x *Snapshot_Job) ProtoReflect() protoreflect.Message {
-	mi := &file_journal_proto_msgTypes[18]
+	mi := &file_journal_proto_msgTypes[32]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1360,7 +2718,7 @@ func (x *Snapshot_Job) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Snapshot_Job.ProtoReflect.Descriptor instead.
 func (*Snapshot_Job) Descriptor() ([]byte, []int) {
-	return file_journal_proto_rawDescGZIP(), []int{2, 2}
+	return file_journal_proto_rawDescGZIP(), []int{4, 6}
 }
 
 func (x *Snapshot_Job) GetId() string {
@@ -1467,7 +2825,7 @@ type Snapshot_Task struct {
 
 func (x *Snapshot_Task) Reset() {
 	*x = Snapshot_Task{}
-	mi := &file_journal_proto_msgTypes[19]
+	mi := &file_journal_proto_msgTypes[33]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1479,7 +2837,7 @@ func (x *Snapshot_Task) String() string {
 func (*Snapshot_Task) ProtoMessage() {}
 
 func (x *Snapshot_Task) ProtoReflect() protoreflect.Message {
-	mi := &file_journal_proto_msgTypes[19]
+	mi := &file_journal_proto_msgTypes[33]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1492,7 +2850,7 @@ func (x *Snapshot_Task) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Snapshot_Task.ProtoReflect.Descriptor instead.
 func (*Snapshot_Task) Descriptor() ([]byte, []int) {
-	return file_journal_proto_rawDescGZIP(), []int{2, 3}
+	return file_journal_proto_rawDescGZIP(), []int{4, 7}
 }
 
 func (x *Snapshot_Task) GetIndex() int32 {
@@ -1556,7 +2914,7 @@ type Snapshot_Attempt struct {
 
 func (x *Snapshot_Attempt) Reset() {
 	*x = Snapshot_Attempt{}
-	mi := &file_journal_proto_msgTypes[20]
+	mi := &file_journal_proto_msgTypes[34]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1568,7 +2926,7 @@ func (x *Snapshot_Attempt) String() string {
 func (*Snapshot_Attempt) ProtoMessage() {}
 
 func (x *Snapshot_Attempt) ProtoReflect() protoreflect.Message {
-	mi := &file_journal_proto_msgTypes[20]
+	mi := &file_journal_proto_msgTypes[34]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1581,7 +2939,7 @@ func (x *Snapshot_Attempt) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Snapshot_Attempt.ProtoReflect.Descriptor instead.
 func (*Snapshot_Attempt) Descriptor() ([]byte, []int) {
-	return file_journal_proto_rawDescGZIP(), []int{2, 4}
+	return file_journal_proto_rawDescGZIP(), []int{4, 8}
 }
 
 func (x *Snapshot_Attempt) GetPlace() uint32 {
@@ -1680,7 +3038,7 @@ type Snapshot_Avoidance struct {
 
 func (x *Snapshot_Avoidance) Reset() {
 	*x = Snapshot_Avoidance{}
-	mi := &file_journal_proto_msgTypes[21]
+	mi := &file_journal_proto_msgTypes[35]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1692,7 +3050,7 @@ func (x *Snapshot_Avoidance) String() string {
 func (*Snapshot_Avoidance) ProtoMessage() {}
 
 func (x *Snapshot_Avoidance) ProtoReflect() protoreflect.Message {
-	mi := &file_journal_proto_msgTypes[21]
+	mi := &file_journal_proto_msgTypes[35]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1705,7 +3063,7 @@ func (x *Snapshot_Avoidance) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Snapshot_Avoidance.ProtoReflect.Descriptor instead.
 func (*Snapshot_Avoidance) Descriptor() ([]byte, []int) {
-	return file_journal_proto_rawDescGZIP(), []int{2, 5}
+	return file_journal_proto_rawDescGZIP(), []int{4, 9}
 }
 
 func (x *Snapshot_Avoidance) GetWorkers() []string {
@@ -1729,15 +3087,67 @@ func (x *Snapshot_Avoidance) GetNotBefore() int64 {
 	return 0
 }
 
+type Snapshot_Group_Block struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Until         int64                  `protobuf:"fixed64,1,opt,name=until,proto3" json:"until,omitempty"`
+	Cause         string                 `protobuf:"bytes,2,opt,name=cause,proto3" json:"cause,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Snapshot_Group_Block) Reset() {
+	*x = Snapshot_Group_Block{}
+	mi := &file_journal_proto_msgTypes[37]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Snapshot_Group_Block) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Snapshot_Group_Block) ProtoMessage() {}
+
+func (x *Snapshot_Group_Block) ProtoReflect() protoreflect.Message {
+	mi := &file_journal_proto_msgTypes[37]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Snapshot_Group_Block.ProtoReflect.Descriptor instead.
+func (*Snapshot_Group_Block) Descriptor() ([]byte, []int) {
+	return file_journal_proto_rawDescGZIP(), []int{4, 0, 1}
+}
+
+func (x *Snapshot_Group_Block) GetUntil() int64 {
+	if x != nil {
+		return x.Until
+	}
+	return 0
+}
+
+func (x *Snapshot_Group_Block) GetCause() string {
+	if x != nil {
+		return x.Cause
+	}
+	return ""
+}
+
 var File_journal_proto protoreflect.FileDescriptor
 
 const file_journal_proto_rawDesc = "" +
 	"\n" +
 	"\rjournal.proto\x12\airis.v1\x1a\n" +
-	"iris.proto\"\x9b\x0f\n" +
+	"iris.proto\"\xe6\x17\n" +
 	"\x05Entry\x12\x0e\n" +
 	"\x02at\x18\x01 \x01(\x10R\x02at\x122\n" +
-	"\bcommands\x18\x02 \x03(\v2\x16.iris.v1.Entry.CommandR\bcommands\x1a\xa0\x05\n" +
+	"\bcommands\x18\x02 \x03(\v2\x16.iris.v1.Entry.CommandR\bcommands\x1a\x97\b\n" +
 	"\aCommand\x129\n" +
 	"\n" +
 	"submit_job\x18\x01 \x01(\v2\x18.iris.v1.Entry.SubmitJobH\x00R\tsubmitJob\x129\n" +
@@ -1755,7 +3165,15 @@ const file_journal_proto_rawDesc = "" +
 	"\vforget_jobs\x18\n" +
 	" \x01(\v2\x19.iris.v1.Entry.ForgetJobsH\x00R\n" +
 	"forgetJobs\x12E\n" +
-	"\x0eforget_workers\x18\v \x01(\v2\x1c.iris.v1.Entry.ForgetWorkersH\x00R\rforgetWorkersB\x06\n" +
+	"\x0eforget_workers\x18\v \x01(\v2\x1c.iris.v1.Entry.ForgetWorkersH\x00R\rforgetWorkers\x129\n" +
+	"\n" +
+	"set_groups\x18\f \x01(\v2\x18.iris.v1.Entry.SetGroupsH\x00R\tsetGroups\x12B\n" +
+	"\rrequest_slice\x18\r \x01(\v2\x1b.iris.v1.Entry.RequestSliceH\x00R\frequestSlice\x12?\n" +
+	"\frefuse_slice\x18\x0e \x01(\v2\x1a.iris.v1.Entry.RefuseSliceH\x00R\vrefuseSlice\x12B\n" +
+	"\robserve_slice\x18\x0f \x01(\v2\x1b.iris.v1.Entry.ObserveSliceH\x00R\fobserveSlice\x129\n" +
+	"\n" +
+	"stop_slice\x18\x10 \x01(\v2\x18.iris.v1.Entry.StopSliceH\x00R\tstopSlice\x126\n" +
+	"\tend_slice\x18\x11 \x01(\v2\x17.iris.v1.Entry.EndSliceH\x00R\bendSliceB\x06\n" +
 	"\x04kind\x1aW\n" +
 	"\tSubmitJob\x12\x0e\n" +
 	"\x02id\x18\x01 \x01(\tR\x02id\x12$\n" +
@@ -1812,18 +3230,157 @@ const file_journal_proto_rawDesc = "" +
 	"ForgetJobs\x12\x10\n" +
 	"\x03ids\x18\x01 \x03(\tR\x03ids\x1a!\n" +
 	"\rForgetWorkers\x12\x10\n" +
-	"\x03ids\x18\x01 \x03(\tR\x03ids\"\xa5\x01\n" +
+	"\x03ids\x18\x01 \x03(\tR\x03ids\x1a8\n" +
+	"\tSetGroups\x12+\n" +
+	"\x06groups\x18\x01 \x03(\v2\x13.iris.v1.ScaleGroupR\x06groups\x1aP\n" +
+	"\fRequestSlice\x12\x14\n" +
+	"\x05group\x18\x01 \x01(\tR\x05group\x12\x12\n" +
+	"\x04zone\x18\x02 \x01(\tR\x04zone\x12\x16\n" +
+	"\x06reason\x18\x03 \x01(\tR\x06reason\x1a\xc0\x01\n" +
+	"\vRefuseSlice\x12\x0e\n" +
+	"\x02id\x18\x01 \x01(\tR\x02id\x120\n" +
+	"\x03why\x18\x02 \x01(\x0e2\x1e.iris.v1.Entry.RefuseSlice.WhyR\x03why\x12\x14\n" +
+	"\x05cause\x18\x03 \x01(\tR\x05cause\"Y\n" +
+	"\x03Why\x12\x13\n" +
+	"\x0fWHY_UNSPECIFIED\x10\x00\x12\r\n" +
+	"\tWHY_QUOTA\x10\x01\x12\r\n" +
+	"\tWHY_STOCK\x10\x02\x12\x0e\n" +
+	"\n" +
+	"WHY_FAILED\x10\x03\x12\x0f\n" +
+	"\vWHY_UNKNOWN\x10\x04\x1al\n" +
+	"\fObserveSlice\x12\x0e\n" +
+	"\x02id\x18\x01 \x01(\tR\x02id\x12\x14\n" +
+	"\x05group\x18\x02 \x01(\tR\x05group\x12\x12\n" +
+	"\x04zone\x18\x03 \x01(\tR\x04zone\x12\"\n" +
+	"\x03vms\x18\x04 \x03(\v2\x10.iris.v1.SliceVMR\x03vms\x1a\xe2\x01\n" +
+	"\tStopSlice\x12\x0e\n" +
+	"\x02id\x18\x01 \x01(\tR\x02id\x12.\n" +
+	"\x03why\x18\x02 \x01(\x0e2\x1c.iris.v1.Entry.StopSlice.WhyR\x03why\x12\x14\n" +
+	"\x05cause\x18\x03 \x01(\tR\x05cause\"\x7f\n" +
+	"\x03Why\x12\x13\n" +
+	"\x0fWHY_UNSPECIFIED\x10\x00\x12\f\n" +
+	"\bWHY_IDLE\x10\x01\x12\x0f\n" +
+	"\vWHY_SURPLUS\x10\x02\x12\x0e\n" +
+	"\n" +
+	"WHY_FAILED\x10\x03\x12\x11\n" +
+	"\rWHY_UNHEALTHY\x10\x04\x12\x11\n" +
+	"\rWHY_PREEMPTED\x10\x05\x12\x0e\n" +
+	"\n" +
+	"WHY_ORPHAN\x10\x06\x1a0\n" +
+	"\bEndSlice\x12\x0e\n" +
+	"\x02id\x18\x01 \x01(\tR\x02id\x12\x14\n" +
+	"\x05cause\x18\x02 \x01(\tR\x05cause\"\xa1\a\n" +
+	"\n" +
+	"ScaleGroup\x12\x12\n" +
+	"\x04name\x18\x01 \x01(\tR\x04name\x12\x18\n" +
+	"\avariant\x18\x02 \x01(\tR\avariant\x12\x10\n" +
+	"\x03vms\x18\x03 \x01(\x03R\x03vms\x12\x1d\n" +
+	"\n" +
+	"min_slices\x18\x04 \x01(\x03R\tminSlices\x12\x1d\n" +
+	"\n" +
+	"max_slices\x18\x05 \x01(\x03R\tmaxSlices\x12#\n" +
+	"\rbuffer_slices\x18\x06 \x01(\x03R\fbufferSlices\x12\x14\n" +
+	"\x05zones\x18\a \x03(\tR\x05zones\x12.\n" +
+	"\bcapacity\x18\b \x01(\v2\x12.iris.v1.ResourcesR\bcapacity\x12C\n" +
+	"\n" +
+	"attributes\x18\t \x03(\v2#.iris.v1.ScaleGroup.AttributesEntryR\n" +
+	"attributes\x12\x12\n" +
+	"\x04rank\x18\n" +
+	" \x01(\x03R\x04rank\x12,\n" +
+	"\x04pace\x18\v \x01(\v2\x18.iris.v1.ScaleGroup.PaceR\x04pace\x1a=\n" +
+	"\x0fAttributesEntry\x12\x10\n" +
+	"\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n" +
+	"\x05value\x18\x02 \x01(\tR\x05value:\x028\x01\x1a\xe3\x03\n" +
+	"\x04Pace\x12*\n" +
+	"\x11scale_up_cooldown\x18\x01 \x01(\x03R\x0fscaleUpCooldown\x12.\n" +
+	"\x13scale_down_cooldown\x18\x02 \x01(\x03R\x11scaleDownCooldown\x12&\n" +
+	"\x0fscale_down_rate\x18\x03 \x01(\x03R\rscaleDownRate\x12%\n" +
+	"\x0eidle_threshold\x18\x04 \x01(\x03R\ridleThreshold\x12'\n" +
+	"\x0fbackoff_initial\x18\x05 \x01(\x03R\x0ebackoffInitial\x12\x1f\n" +
+	"\vbackoff_max\x18\x06 \x01(\x03R\n" +
+	"backoffMax\x12#\n" +
+	"\rquota_timeout\x18\a \x01(\x03R\fquotaTimeout\x12-\n" +
+	"\x12requesting_timeout\x18\b \x01(\x03R\x11requestingTimeout\x12!\n" +
+	"\fboot_timeout\x18\t \x01(\x03R\vbootTimeout\x12!\n" +
+	"\finit_timeout\x18\n" +
+	" \x01(\x03R\vinitTimeout\x12+\n" +
+	"\x11unhealthy_timeout\x18\v \x01(\x03R\x10unhealthyTimeout\x12\x1f\n" +
+	"\vshort_lived\x18\f \x01(\x03R\n" +
+	"shortLived\"\xe8\x01\n" +
+	"\aSliceVM\x12\x0e\n" +
+	"\x02id\x18\x01 \x01(\tR\x02id\x12&\n" +
+	"\x05state\x18\x02 \x01(\x0e2\x10.iris.v1.VmStateR\x05state\x12\x18\n" +
+	"\aaddress\x18\x03 \x01(\tR\aaddress\x12\x1b\n" +
+	"\tworker_id\x18\x04 \x01(\tR\bworkerId\x12\x1d\n" +
+	"\n" +
+	"init_phase\x18\x05 \x01(\tR\tinitPhase\x12\x1d\n" +
+	"\n" +
+	"init_error\x18\x06 \x01(\tR\tinitError\x12\x18\n" +
+	"\achanged\x18\a \x01(\x10R\achanged\x12\x16\n" +
+	"\x06leaves\x18\b \x01(\x10R\x06leaves\"\xa5\x01\n" +
 	"\x06Policy\x12&\n" +
 	"\x0fno_worker_grace\x18\x01 \x01(\x03R\rnoWorkerGrace\x12'\n" +
 	"\x0fdispatch_rounds\x18\x02 \x01(\x03R\x0edispatchRounds\x12%\n" +
 	"\x0edispatch_pause\x18\x03 \x01(\x03R\rdispatchPause\x12#\n" +
-	"\rtimeout_slack\x18\x04 \x01(\x03R\ftimeoutSlack\"\x9c\x0e\n" +
+	"\rtimeout_slack\x18\x04 \x01(\x03R\ftimeoutSlack\"\xbc\x18\n" +
 	"\bSnapshot\x12'\n" +
 	"\x06policy\x18\x01 \x01(\v2\x0f.iris.v1.PolicyR\x06policy\x12\x1c\n" +
 	"\tsubmitted\x18\x02 \x01(\x04R\tsubmitted\x122\n" +
 	"\aworkers\x18\x03 \x03(\v2\x18.iris.v1.Snapshot.WorkerR\aworkers\x12/\n" +
 	"\x06places\x18\x04 \x03(\v2\x17.iris.v1.Snapshot.PlaceR\x06places\x12)\n" +
-	"\x04jobs\x18\x05 \x03(\v2\x15.iris.v1.Snapshot.JobR\x04jobs\x1a\xf8\x02\n" +
+	"\x04jobs\x18\x05 \x03(\v2\x15.iris.v1.Snapshot.JobR\x04jobs\x12/\n" +
+	"\x06groups\x18\x06 \x03(\v2\x17.iris.v1.Snapshot.GroupR\x06groups\x12/\n" +
+	"\x06slices\x18\a \x03(\v2\x17.iris.v1.Snapshot.SliceR\x06slices\x12<\n" +
+	"\vgone_slices\x18\b \x03(\v2\x1b.iris.v1.Snapshot.GoneSliceR\n" +
+	"goneSlices\x12?\n" +
+	"\fslice_events\x18\t \x03(\v2\x1c.iris.v1.Snapshot.SliceEventR\vsliceEvents\x1a\xfd\x03\n" +
+	"\x05Group\x12+\n" +
+	"\x06config\x18\x01 \x01(\v2\x13.iris.v1.ScaleGroupR\x06config\x12\x1a\n" +
+	"\bfailures\x18\x02 \x01(\x03R\bfailures\x12#\n" +
+	"\rbackoff_until\x18\x03 \x01(\x10R\fbackoffUntil\x12\x18\n" +
+	"\afailure\x18\x04 \x01(\tR\afailure\x12\x1b\n" +
+	"\tfailed_at\x18\x05 \x01(\x10R\bfailedAt\x12>\n" +
+	"\ablocked\x18\x06 \x03(\v2$.iris.v1.Snapshot.Group.BlockedEntryR\ablocked\x12\x17\n" +
+	"\alast_up\x18\a \x01(\x10R\x06lastUp\x12\x1b\n" +
+	"\tlast_down\x18\b \x01(\x10R\blastDown\x12\x1b\n" +
+	"\tnext_down\x18\t \x01(\x10R\bnextDown\x12\x12\n" +
+	"\x04made\x18\n" +
+	" \x01(\x03R\x04made\x12\x18\n" +
+	"\aremoved\x18\v \x01(\bR\aremoved\x1aY\n" +
+	"\fBlockedEntry\x12\x10\n" +
+	"\x03key\x18\x01 \x01(\tR\x03key\x123\n" +
+	"\x05value\x18\x02 \x01(\v2\x1d.iris.v1.Snapshot.Group.BlockR\x05value:\x028\x01\x1a3\n" +
+	"\x05Block\x12\x14\n" +
+	"\x05until\x18\x01 \x01(\x10R\x05until\x12\x14\n" +
+	"\x05cause\x18\x02 \x01(\tR\x05cause\x1a\xc3\x02\n" +
+	"\x05Slice\x12\x0e\n" +
+	"\x02id\x18\x01 \x01(\tR\x02id\x12\x14\n" +
+	"\x05group\x18\x02 \x01(\tR\x05group\x12\x12\n" +
+	"\x04zone\x18\x03 \x01(\tR\x04zone\x12&\n" +
+	"\x05state\x18\x04 \x01(\x0e2\x10.iris.v1.VmStateR\x05state\x12\x14\n" +
+	"\x05since\x18\x05 \x01(\x10R\x05since\x12\x1c\n" +
+	"\trequested\x18\x06 \x01(\x10R\trequested\x12\x19\n" +
+	"\bready_at\x18\a \x01(\x10R\areadyAt\x12\x1d\n" +
+	"\n" +
+	"idle_since\x18\b \x01(\x10R\tidleSince\x12\"\n" +
+	"\x03vms\x18\t \x03(\v2\x10.iris.v1.SliceVMR\x03vms\x12\x16\n" +
+	"\x06reason\x18\n" +
+	" \x01(\tR\x06reason\x12\x14\n" +
+	"\x05cause\x18\v \x01(\tR\x05cause\x12\x18\n" +
+	"\aleaving\x18\f \x01(\bR\aleaving\x1ak\n" +
+	"\tGoneSlice\x12\x0e\n" +
+	"\x02id\x18\x01 \x01(\tR\x02id\x12\x14\n" +
+	"\x05group\x18\x02 \x01(\tR\x05group\x12\x0e\n" +
+	"\x02at\x18\x03 \x01(\x10R\x02at\x12\x14\n" +
+	"\x05cause\x18\x04 \x01(\tR\x05cause\x12\x12\n" +
+	"\x04seen\x18\x05 \x01(\bR\x04seen\x1a\x89\x01\n" +
+	"\n" +
+	"SliceEvent\x12\x0e\n" +
+	"\x02at\x18\x01 \x01(\x10R\x02at\x12+\n" +
+	"\x04kind\x18\x02 \x01(\x0e2\x17.iris.v1.SliceEventKindR\x04kind\x12\x14\n" +
+	"\x05group\x18\x03 \x01(\tR\x05group\x12\x14\n" +
+	"\x05slice\x18\x04 \x01(\tR\x05slice\x12\x12\n" +
+	"\x04text\x18\x05 \x01(\tR\x04text\x1a\xf8\x02\n" +
 	"\x06Worker\x12\x0e\n" +
 	"\x02id\x18\x01 \x01(\tR\x02id\x12 \n" +
 	"\vincarnation\x18\x02 \x01(\tR\vincarnation\x12\x18\n" +
@@ -1903,80 +3460,124 @@ func file_journal_proto_rawDescGZIP() []byte {
 	return file_journal_proto_rawDescData
 }
 
-var file_journal_proto_enumTypes = make([]protoimpl.EnumInfo, 1)
-var file_journal_proto_msgTypes = make([]protoimpl.MessageInfo, 24)
+var file_journal_proto_enumTypes = make([]protoimpl.EnumInfo, 3)
+var file_journal_proto_msgTypes = make([]protoimpl.MessageInfo, 40)
 var file_journal_proto_goTypes = []any{
 	(Entry_Expire_Kind)(0),         // 0: iris.v1.Entry.Expire.Kind
-	(*Entry)(nil),                  // 1: iris.v1.Entry
-	(*Policy)(nil),                 // 2: iris.v1.Policy
-	(*Snapshot)(nil),               // 3: iris.v1.Snapshot
-	(*Entry_Command)(nil),          // 4: iris.v1.Entry.Command
-	(*Entry_SubmitJob)(nil),        // 5: iris.v1.Entry.SubmitJob
-	(*Entry_CancelJob)(nil),        // 6: iris.v1.Entry.CancelJob
-	(*Entry_RegisterWorker)(nil),   // 7: iris.v1.Entry.RegisterWorker
-	(*Entry_LoseWorker)(nil),       // 8: iris.v1.Entry.LoseWorker
-	(*Entry_Assign)(nil),           // 9: iris.v1.Entry.Assign
-	(*Entry_Observe)(nil),          // 10: iris.v1.Entry.Observe
-	(*Entry_FailDispatch)(nil),     // 11: iris.v1.Entry.FailDispatch
-	(*Entry_Expire)(nil),           // 12: iris.v1.Entry.Expire
-	(*Entry_ForgetJobs)(nil),       // 13: iris.v1.Entry.ForgetJobs
-	(*Entry_ForgetWorkers)(nil),    // 14: iris.v1.Entry.ForgetWorkers
-	nil,                            // 15: iris.v1.Entry.RegisterWorker.AttributesEntry
-	(*Entry_Assign_Placement)(nil), // 16: iris.v1.Entry.Assign.Placement
-	(*Snapshot_Worker)(nil),        // 17: iris.v1.Snapshot.Worker
-	(*Snapshot_Place)(nil),         // 18: iris.v1.Snapshot.Place
-	(*Snapshot_Job)(nil),           // 19: iris.v1.Snapshot.Job
-	(*Snapshot_Task)(nil),          // 20: iris.v1.Snapshot.Task
-	(*Snapshot_Attempt)(nil),       // 21: iris.v1.Snapshot.Attempt
-	(*Snapshot_Avoidance)(nil),     // 22: iris.v1.Snapshot.Avoidance
-	nil,                            // 23: iris.v1.Snapshot.Worker.AttributesEntry
-	nil,                            // 24: iris.v1.Snapshot.Attempt.PortsEntry
-	(*JobSpec)(nil),                // 25: iris.v1.JobSpec
-	(*Resources)(nil),              // 26: iris.v1.Resources
-	(*AttemptReport)(nil),          // 27: iris.v1.AttemptReport
-	(JobState)(0),                  // 28: iris.v1.JobState
-	(TaskState)(0),                 // 29: iris.v1.TaskState
+	(Entry_RefuseSlice_Why)(0),     // 1: iris.v1.Entry.RefuseSlice.Why
+	(Entry_StopSlice_Why)(0),       // 2: iris.v1.Entry.StopSlice.Why
+	(*Entry)(nil),                  // 3: iris.v1.Entry
+	(*ScaleGroup)(nil),             // 4: iris.v1.ScaleGroup
+	(*SliceVM)(nil),                // 5: iris.v1.SliceVM
+	(*Policy)(nil),                 // 6: iris.v1.Policy
+	(*Snapshot)(nil),               // 7: iris.v1.Snapshot
+	(*Entry_Command)(nil),          // 8: iris.v1.Entry.Command
+	(*Entry_SubmitJob)(nil),        // 9: iris.v1.Entry.SubmitJob
+	(*Entry_CancelJob)(nil),        // 10: iris.v1.Entry.CancelJob
+	(*Entry_RegisterWorker)(nil),   // 11: iris.v1.Entry.RegisterWorker
+	(*Entry_LoseWorker)(nil),       // 12: iris.v1.Entry.LoseWorker
+	(*Entry_Assign)(nil),           // 13: iris.v1.Entry.Assign
+	(*Entry_Observe)(nil),          // 14: iris.v1.Entry.Observe
+	(*Entry_FailDispatch)(nil),     // 15: iris.v1.Entry.FailDispatch
+	(*Entry_Expire)(nil),           // 16: iris.v1.Entry.Expire
+	(*Entry_ForgetJobs)(nil),       // 17: iris.v1.Entry.ForgetJobs
+	(*Entry_ForgetWorkers)(nil),    // 18: iris.v1.Entry.ForgetWorkers
+	(*Entry_SetGroups)(nil),        // 19: iris.v1.Entry.SetGroups
+	(*Entry_RequestSlice)(nil),     // 20: iris.v1.Entry.RequestSlice
+	(*Entry_RefuseSlice)(nil),      // 21: iris.v1.Entry.RefuseSlice
+	(*Entry_ObserveSlice)(nil),     // 22: iris.v1.Entry.ObserveSlice
+	(*Entry_StopSlice)(nil),        // 23: iris.v1.Entry.StopSlice
+	(*Entry_EndSlice)(nil),         // 24: iris.v1.Entry.EndSlice
+	nil,                            // 25: iris.v1.Entry.RegisterWorker.AttributesEntry
+	(*Entry_Assign_Placement)(nil), // 26: iris.v1.Entry.Assign.Placement
+	nil,                            // 27: iris.v1.ScaleGroup.AttributesEntry
+	(*ScaleGroup_Pace)(nil),        // 28: iris.v1.ScaleGroup.Pace
+	(*Snapshot_Group)(nil),         // 29: iris.v1.Snapshot.Group
+	(*Snapshot_Slice)(nil),         // 30: iris.v1.Snapshot.Slice
+	(*Snapshot_GoneSlice)(nil),     // 31: iris.v1.Snapshot.GoneSlice
+	(*Snapshot_SliceEvent)(nil),    // 32: iris.v1.Snapshot.SliceEvent
+	(*Snapshot_Worker)(nil),        // 33: iris.v1.Snapshot.Worker
+	(*Snapshot_Place)(nil),         // 34: iris.v1.Snapshot.Place
+	(*Snapshot_Job)(nil),           // 35: iris.v1.Snapshot.Job
+	(*Snapshot_Task)(nil),          // 36: iris.v1.Snapshot.Task
+	(*Snapshot_Attempt)(nil),       // 37: iris.v1.Snapshot.Attempt
+	(*Snapshot_Avoidance)(nil),     // 38: iris.v1.Snapshot.Avoidance
+	nil,                            // 39: iris.v1.Snapshot.Group.BlockedEntry
+	(*Snapshot_Group_Block)(nil),   // 40: iris.v1.Snapshot.Group.Block
+	nil,                            // 41: iris.v1.Snapshot.Worker.AttributesEntry
+	nil,                            // 42: iris.v1.Snapshot.Attempt.PortsEntry
+	(*Resources)(nil),              // 43: iris.v1.Resources
+	(VmState)(0),                   // 44: iris.v1.VmState
+	(*JobSpec)(nil),                // 45: iris.v1.JobSpec
+	(*AttemptReport)(nil),          // 46: iris.v1.AttemptReport
+	(SliceEventKind)(0),            // 47: iris.v1.SliceEventKind
+	(JobState)(0),                  // 48: iris.v1.JobState
+	(TaskState)(0),                 // 49: iris.v1.TaskState
 }
 var file_journal_proto_depIdxs = []int32{
-	4,  // 0: iris.v1.Entry.commands:type_name -> iris.v1.Entry.Command
-	2,  // 1: iris.v1.Snapshot.policy:type_name -> iris.v1.Policy
-	17, // 2: iris.v1.Snapshot.workers:type_name -> iris.v1.Snapshot.Worker
-	18, // 3: iris.v1.Snapshot.places:type_name -> iris.v1.Snapshot.Place
-	19, // 4: iris.v1.Snapshot.jobs:type_name -> iris.v1.Snapshot.Job
-	5,  // 5: iris.v1.Entry.Command.submit_job:type_name -> iris.v1.Entry.SubmitJob
-	6,  // 6: iris.v1.Entry.Command.cancel_job:type_name -> iris.v1.Entry.CancelJob
-	7,  // 7: iris.v1.Entry.Command.register_worker:type_name -> iris.v1.Entry.RegisterWorker
-	8,  // 8: iris.v1.Entry.Command.lose_worker:type_name -> iris.v1.Entry.LoseWorker
-	9,  // 9: iris.v1.Entry.Command.assign:type_name -> iris.v1.Entry.Assign
-	10, // 10: iris.v1.Entry.Command.observe:type_name -> iris.v1.Entry.Observe
-	11, // 11: iris.v1.Entry.Command.fail_dispatch:type_name -> iris.v1.Entry.FailDispatch
-	12, // 12: iris.v1.Entry.Command.expire:type_name -> iris.v1.Entry.Expire
-	2,  // 13: iris.v1.Entry.Command.set_policy:type_name -> iris.v1.Policy
-	13, // 14: iris.v1.Entry.Command.forget_jobs:type_name -> iris.v1.Entry.ForgetJobs
-	14, // 15: iris.v1.Entry.Command.forget_workers:type_name -> iris.v1.Entry.ForgetWorkers
-	25, // 16: iris.v1.Entry.SubmitJob.spec:type_name -> iris.v1.JobSpec
-	26, // 17: iris.v1.Entry.RegisterWorker.capacity:type_name -> iris.v1.Resources
-	15, // 18: iris.v1.Entry.RegisterWorker.attributes:type_name -> iris.v1.Entry.RegisterWorker.AttributesEntry
-	27, // 19: iris.v1.Entry.RegisterWorker.reports:type_name -> iris.v1.AttemptReport
-	16, // 20: iris.v1.Entry.Assign.placements:type_name -> iris.v1.Entry.Assign.Placement
-	27, // 21: iris.v1.Entry.Observe.reports:type_name -> iris.v1.AttemptReport
-	0,  // 22: iris.v1.Entry.Expire.kind:type_name -> iris.v1.Entry.Expire.Kind
-	26, // 23: iris.v1.Snapshot.Worker.capacity:type_name -> iris.v1.Resources
-	23, // 24: iris.v1.Snapshot.Worker.attributes:type_name -> iris.v1.Snapshot.Worker.AttributesEntry
-	25, // 25: iris.v1.Snapshot.Job.spec:type_name -> iris.v1.JobSpec
-	28, // 26: iris.v1.Snapshot.Job.state:type_name -> iris.v1.JobState
-	22, // 27: iris.v1.Snapshot.Job.avoidance:type_name -> iris.v1.Snapshot.Avoidance
-	20, // 28: iris.v1.Snapshot.Job.tasks:type_name -> iris.v1.Snapshot.Task
-	29, // 29: iris.v1.Snapshot.Task.state:type_name -> iris.v1.TaskState
-	21, // 30: iris.v1.Snapshot.Task.attempts:type_name -> iris.v1.Snapshot.Attempt
-	22, // 31: iris.v1.Snapshot.Task.avoidance:type_name -> iris.v1.Snapshot.Avoidance
-	29, // 32: iris.v1.Snapshot.Attempt.state:type_name -> iris.v1.TaskState
-	24, // 33: iris.v1.Snapshot.Attempt.ports:type_name -> iris.v1.Snapshot.Attempt.PortsEntry
-	34, // [34:34] is the sub-list for method output_type
-	34, // [34:34] is the sub-list for method input_type
-	34, // [34:34] is the sub-list for extension type_name
-	34, // [34:34] is the sub-list for extension extendee
-	0,  // [0:34] is the sub-list for field type_name
+	8,  // 0: iris.v1.Entry.commands:type_name -> iris.v1.Entry.Command
+	43, // 1: iris.v1.ScaleGroup.capacity:type_name -> iris.v1.Resources
+	27, // 2: iris.v1.ScaleGroup.attributes:type_name -> iris.v1.ScaleGroup.AttributesEntry
+	28, // 3: iris.v1.ScaleGroup.pace:type_name -> iris.v1.ScaleGroup.Pace
+	44, // 4: iris.v1.SliceVM.state:type_name -> iris.v1.VmState
+	6,  // 5: iris.v1.Snapshot.policy:type_name -> iris.v1.Policy
+	33, // 6: iris.v1.Snapshot.workers:type_name -> iris.v1.Snapshot.Worker
+	34, // 7: iris.v1.Snapshot.places:type_name -> iris.v1.Snapshot.Place
+	35, // 8: iris.v1.Snapshot.jobs:type_name -> iris.v1.Snapshot.Job
+	29, // 9: iris.v1.Snapshot.groups:type_name -> iris.v1.Snapshot.Group
+	30, // 10: iris.v1.Snapshot.slices:type_name -> iris.v1.Snapshot.Slice
+	31, // 11: iris.v1.Snapshot.gone_slices:type_name -> iris.v1.Snapshot.GoneSlice
+	32, // 12: iris.v1.Snapshot.slice_events:type_name -> iris.v1.Snapshot.SliceEvent
+	9,  // 13: iris.v1.Entry.Command.submit_job:type_name -> iris.v1.Entry.SubmitJob
+	10, // 14: iris.v1.Entry.Command.cancel_job:type_name -> iris.v1.Entry.CancelJob
+	11, // 15: iris.v1.Entry.Command.register_worker:type_name -> iris.v1.Entry.RegisterWorker
+	12, // 16: iris.v1.Entry.Command.lose_worker:type_name -> iris.v1.Entry.LoseWorker
+	13, // 17: iris.v1.Entry.Command.assign:type_name -> iris.v1.Entry.Assign
+	14, // 18: iris.v1.Entry.Command.observe:type_name -> iris.v1.Entry.Observe
+	15, // 19: iris.v1.Entry.Command.fail_dispatch:type_name -> iris.v1.Entry.FailDispatch
+	16, // 20: iris.v1.Entry.Command.expire:type_name -> iris.v1.Entry.Expire
+	6,  // 21: iris.v1.Entry.Command.set_policy:type_name -> iris.v1.Policy
+	17, // 22: iris.v1.Entry.Command.forget_jobs:type_name -> iris.v1.Entry.ForgetJobs
+	18, // 23: iris.v1.Entry.Command.forget_workers:type_name -> iris.v1.Entry.ForgetWorkers
+	19, // 24: iris.v1.Entry.Command.set_groups:type_name -> iris.v1.Entry.SetGroups
+	20, // 25: iris.v1.Entry.Command.request_slice:type_name -> iris.v1.Entry.RequestSlice
+	21, // 26: iris.v1.Entry.Command.refuse_slice:type_name -> iris.v1.Entry.RefuseSlice
+	22, // 27: iris.v1.Entry.Command.observe_slice:type_name -> iris.v1.Entry.ObserveSlice
+	23, // 28: iris.v1.Entry.Command.stop_slice:type_name -> iris.v1.Entry.StopSlice
+	24, // 29: iris.v1.Entry.Command.end_slice:type_name -> iris.v1.Entry.EndSlice
+	45, // 30: iris.v1.Entry.SubmitJob.spec:type_name -> iris.v1.JobSpec
+	43, // 31: iris.v1.Entry.RegisterWorker.capacity:type_name -> iris.v1.Resources
+	25, // 32: iris.v1.Entry.RegisterWorker.attributes:type_name -> iris.v1.Entry.RegisterWorker.AttributesEntry
+	46, // 33: iris.v1.Entry.RegisterWorker.reports:type_name -> iris.v1.AttemptReport
+	26, // 34: iris.v1.Entry.Assign.placements:type_name -> iris.v1.Entry.Assign.Placement
+	46, // 35: iris.v1.Entry.Observe.reports:type_name -> iris.v1.AttemptReport
+	0,  // 36: iris.v1.Entry.Expire.kind:type_name -> iris.v1.Entry.Expire.Kind
+	4,  // 37: iris.v1.Entry.SetGroups.groups:type_name -> iris.v1.ScaleGroup
+	1,  // 38: iris.v1.Entry.RefuseSlice.why:type_name -> iris.v1.Entry.RefuseSlice.Why
+	5,  // 39: iris.v1.Entry.ObserveSlice.vms:type_name -> iris.v1.SliceVM
+	2,  // 40: iris.v1.Entry.StopSlice.why:type_name -> iris.v1.Entry.StopSlice.Why
+	4,  // 41: iris.v1.Snapshot.Group.config:type_name -> iris.v1.ScaleGroup
+	39, // 42: iris.v1.Snapshot.Group.blocked:type_name -> iris.v1.Snapshot.Group.BlockedEntry
+	44, // 43: iris.v1.Snapshot.Slice.state:type_name -> iris.v1.VmState
+	5,  // 44: iris.v1.Snapshot.Slice.vms:type_name -> iris.v1.SliceVM
+	47, // 45: iris.v1.Snapshot.SliceEvent.kind:type_name -> iris.v1.SliceEventKind
+	43, // 46: iris.v1.Snapshot.Worker.capacity:type_name -> iris.v1.Resources
+	41, // 47: iris.v1.Snapshot.Worker.attributes:type_name -> iris.v1.Snapshot.Worker.AttributesEntry
+	45, // 48: iris.v1.Snapshot.Job.spec:type_name -> iris.v1.JobSpec
+	48, // 49: iris.v1.Snapshot.Job.state:type_name -> iris.v1.JobState
+	38, // 50: iris.v1.Snapshot.Job.avoidance:type_name -> iris.v1.Snapshot.Avoidance
+	36, // 51: iris.v1.Snapshot.Job.tasks:type_name -> iris.v1.Snapshot.Task
+	49, // 52: iris.v1.Snapshot.Task.state:type_name -> iris.v1.TaskState
+	37, // 53: iris.v1.Snapshot.Task.attempts:type_name -> iris.v1.Snapshot.Attempt
+	38, // 54: iris.v1.Snapshot.Task.avoidance:type_name -> iris.v1.Snapshot.Avoidance
+	49, // 55: iris.v1.Snapshot.Attempt.state:type_name -> iris.v1.TaskState
+	42, // 56: iris.v1.Snapshot.Attempt.ports:type_name -> iris.v1.Snapshot.Attempt.PortsEntry
+	40, // 57: iris.v1.Snapshot.Group.BlockedEntry.value:type_name -> iris.v1.Snapshot.Group.Block
+	58, // [58:58] is the sub-list for method output_type
+	58, // [58:58] is the sub-list for method input_type
+	58, // [58:58] is the sub-list for extension type_name
+	58, // [58:58] is the sub-list for extension extendee
+	0,  // [0:58] is the sub-list for field type_name
 }
 
 func init() { file_journal_proto_init() }
@@ -1985,7 +3586,7 @@ func file_journal_proto_init() {
 		return
 	}
 	file_iris_proto_init()
-	file_journal_proto_msgTypes[3].OneofWrappers = []any{
+	file_journal_proto_msgTypes[5].OneofWrappers = []any{
 		(*Entry_Command_SubmitJob)(nil),
 		(*Entry_Command_CancelJob)(nil),
 		(*Entry_Command_RegisterWorker)(nil),
@@ -1997,15 +3598,21 @@ func file_journal_proto_init() {
 		(*Entry_Command_SetPolicy)(nil),
 		(*Entry_Command_ForgetJobs)(nil),
 		(*Entry_Command_ForgetWorkers)(nil),
+		(*Entry_Command_SetGroups)(nil),
+		(*Entry_Command_RequestSlice)(nil),
+		(*Entry_Command_RefuseSlice)(nil),
+		(*Entry_Command_ObserveSlice)(nil),
+		(*Entry_Command_StopSlice)(nil),
+		(*Entry_Command_EndSlice)(nil),
 	}
-	file_journal_proto_msgTypes[20].OneofWrappers = []any{}
+	file_journal_proto_msgTypes[34].OneofWrappers = []any{}
 	type x struct{}
 	out := protoimpl.TypeBuilder{
 		File: protoimpl.DescBuilder{
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_journal_proto_rawDesc), len(file_journal_proto_rawDesc)),
-			NumEnums:      1,
-			NumMessages:   24,
+			NumEnums:      3,
+			NumMessages:   40,
 			NumExtensions: 0,
 			NumServices:   0,
 		},

@@ -31,7 +31,7 @@ func (c *Cluster) placeable(now time.Time, j *Job, placements []Placement) bool 
 	taken, placed := map[string]Resources{}, map[int32]bool{}
 	for _, p := range placements {
 		w := c.workers[p.Worker]
-		if w == nil || w.Lost || placed[p.Task] || !j.startable(now, p.Task) ||
+		if w == nil || w.Lost || w.Leaving() || placed[p.Task] || !j.startable(now, p.Task) ||
 			slices.Contains(j.Avoided(p.Task), p.Worker) || !Matches(j.Spec.Constraints, w.Attributes) {
 			return false
 		}

@@ -15,7 +15,8 @@ func (c *Cluster) checkBooks() error {
 		c.checkJob(j, committed, fail)
 	}
 	c.checkReferences(fail)
-	c.checkFleet(committed, fail)
+	c.checkWorkers(committed, fail)
+	c.checkSlices(fail)
 	c.checkCounts(fail)
 	return errors.Join(wrong...)
 }
@@ -149,8 +150,8 @@ func (c *Cluster) checkReferences(fail func(string, ...any)) {
 	}
 }
 
-// checkFleet is about workers, given what their unreleased attempts need.
-func (c *Cluster) checkFleet(committed map[string]Resources, fail func(string, ...any)) {
+// checkWorkers is about workers, given what their unreleased attempts need.
+func (c *Cluster) checkWorkers(committed map[string]Resources, fail func(string, ...any)) {
 	at, live := map[string]string{}, 0 // who is at an address
 	for _, w := range c.Workers() {
 		if w.Committed != committed[w.ID] {

@@ -21,6 +21,7 @@ type Cluster struct {
 	queue   []*Job             // jobs with waiting tasks, in scheduling order; may hold jobs that left, see Queue
 	over    []*Job             // those of families that are over, in the order in which they may be forgotten
 	times   deadlines
+	fleet   fleet
 	counts  Counts                     // but for the workers, see Counts
 	bundles map[string]int             // how many jobs have each workspace
 	sweepAt struct{ queue, times int } // lengths at which to sweep them
@@ -32,6 +33,7 @@ func New(policy Policy) *Cluster {
 	return &Cluster{
 		policy: policy, jobs: map[string]*Job{}, names: map[string]string{},
 		workers: map[string]*Worker{}, live: map[string]*Worker{}, bundles: map[string]int{},
+		fleet: newFleet(),
 	}
 }
 
@@ -63,6 +65,18 @@ func (c *Cluster) Apply(now time.Time, command Command) ([]Effect, error) {
 		c.forgetJobs(cmd)
 	case ForgetWorkers:
 		c.forgetWorkers(cmd)
+	case SetGroups:
+		c.setGroups(now, cmd)
+	case RequestSlice:
+		c.requestSlice(now, cmd)
+	case RefuseSlice:
+		c.refuseSlice(now, cmd)
+	case ObserveSlice:
+		c.observeSlice(now, cmd)
+	case StopSlice:
+		c.stopSlice(now, cmd)
+	case EndSlice:
+		c.endSlice(now, cmd)
 	default:
 		panic(fmt.Sprintf("state: unknown command %T", command))
 	}

@@ -72,6 +72,23 @@ func encodeCommand(command Command) *pb.Entry_Command {
 	case ForgetWorkers:
 		return &pb.Entry_Command{Kind: &pb.Entry_Command_ForgetWorkers{ForgetWorkers: &pb.Entry_ForgetWorkers{
 			Ids: c.IDs}}}
+	case SetGroups:
+		return &pb.Entry_Command{Kind: &pb.Entry_Command_SetGroups{SetGroups: encodeGroups(c.Groups)}}
+	case RequestSlice:
+		return &pb.Entry_Command{Kind: &pb.Entry_Command_RequestSlice{RequestSlice: &pb.Entry_RequestSlice{
+			Group: c.Group, Zone: c.Zone, Reason: valid(c.Reason)}}}
+	case RefuseSlice:
+		return &pb.Entry_Command{Kind: &pb.Entry_Command_RefuseSlice{RefuseSlice: &pb.Entry_RefuseSlice{
+			Id: c.ID, Why: pb.Entry_RefuseSlice_Why(c.Why), Cause: valid(c.Cause)}}}
+	case ObserveSlice:
+		return &pb.Entry_Command{Kind: &pb.Entry_Command_ObserveSlice{ObserveSlice: &pb.Entry_ObserveSlice{
+			Id: c.ID, Group: c.Group, Zone: c.Zone, Vms: encodeVMs(c.VMs)}}}
+	case StopSlice:
+		return &pb.Entry_Command{Kind: &pb.Entry_Command_StopSlice{StopSlice: &pb.Entry_StopSlice{
+			Id: c.ID, Why: pb.Entry_StopSlice_Why(c.Why), Cause: valid(c.Cause)}}}
+	case EndSlice:
+		return &pb.Entry_Command{Kind: &pb.Entry_Command_EndSlice{EndSlice: &pb.Entry_EndSlice{
+			Id: c.ID, Cause: valid(c.Cause)}}}
 	}
 	panic(fmt.Sprintf("state: unknown command %T", command))
 }
@@ -107,6 +124,20 @@ func decodeCommand(command *pb.Entry_Command) (Command, error) {
 		return ForgetJobs{IDs: kind.ForgetJobs.GetIds()}, nil
 	case *pb.Entry_Command_ForgetWorkers:
 		return ForgetWorkers{IDs: kind.ForgetWorkers.GetIds()}, nil
+	case *pb.Entry_Command_SetGroups:
+		return decodeGroups(kind.SetGroups)
+	case *pb.Entry_Command_RequestSlice:
+		c := kind.RequestSlice
+		return RequestSlice{Group: c.GetGroup(), Zone: c.GetZone(), Reason: c.GetReason()}, nil
+	case *pb.Entry_Command_RefuseSlice:
+		return decodeRefuseSlice(kind.RefuseSlice)
+	case *pb.Entry_Command_ObserveSlice:
+		return decodeObserveSlice(kind.ObserveSlice)
+	case *pb.Entry_Command_StopSlice:
+		return decodeStopSlice(kind.StopSlice)
+	case *pb.Entry_Command_EndSlice:
+		c := kind.EndSlice
+		return EndSlice{ID: c.GetId(), Cause: c.GetCause()}, nil
 	}
 	return nil, errUnknownCommand
 }

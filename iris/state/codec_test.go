@@ -13,6 +13,7 @@ import (
 	"pgregory.net/rapid"
 
 	pb "iris/iris/proto"
+	"iris/iris/vm"
 )
 
 // everyCommand has one of each, with every field set.
@@ -39,6 +40,21 @@ func everyCommand() []Command {
 		SetPolicy{Policy{NoWorkerGrace: 1, DispatchRounds: 2, DispatchPause: 3, TimeoutSlack: 4}},
 		ForgetJobs{IDs: []string{"j", "k"}},
 		ForgetWorkers{IDs: []string{"w-0", "w-1"}},
+		SetGroups{[]Group{{
+			GroupConfig: vm.GroupConfig{
+				Name: "g", AcceleratorVariant: "v4-16", MinSlices: 1, MaxSlices: 3, BufferSlices: 2, Zones: []string{"a", "b"}, VMsPerSlice: 2,
+			},
+			VMs: 2, Capacity: Resources{CPUMillis: 4000, MemoryBytes: 1 << 34}, Attributes: map[string]string{"pod": "p"}, Rank: 7,
+			Pace: Pace{1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12},
+		}}},
+		RequestSlice{Group: "g", Zone: "a", Reason: "a task waits"},
+		RefuseSlice{ID: "g-0", Why: RefusedUnknown, Cause: "no answer"},
+		ObserveSlice{ID: "g-0", Group: "g", Zone: "a", VMs: []vm.VM{{
+			ID: "g-0-vm-0", State: vm.Stopping, Address: "h:1", WorkerID: "w", InitPhase: "registration", InitError: "why",
+			ChangedAt: epoch.Add(1), LeavesAt: epoch.Add(2),
+		}}},
+		StopSlice{ID: "g-0", Why: StopOrphan, Cause: "nobody asked"},
+		EndSlice{ID: "g-0", Cause: "it is not there"},
 	}
 }
 

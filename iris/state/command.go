@@ -4,6 +4,7 @@ import (
 	"time"
 
 	pb "iris/iris/proto"
+	"iris/iris/vm"
 )
 
 // Command is one decision, as it stands in the log. Commands that no longer apply (a stale report, a second
@@ -96,6 +97,52 @@ type ForgetWorkers struct {
 	IDs []string
 }
 
+// SetGroups makes these the scale groups from now on. What is known of one that stays is kept; one that is left out is
+// removed, and goes with its last slice.
+type SetGroups struct {
+	Groups []Group
+}
+
+// RequestSlice has a group's next slice asked for. Ignored if the group is not there or has all the slices it may have.
+type RequestSlice struct {
+	Group, Zone string
+	Reason      string // "2 tasks of job train wait"
+}
+
+// RefuseSlice notes that a platform did not create a slice that was asked for. Ignored if it is not REQUESTING.
+type RefuseSlice struct {
+	ID    string
+	Why   Refusal
+	Cause string
+}
+
+// ObserveSlice is what a platform shows of a slice, if it is news (see [Cluster.SliceNews]). One that nobody asked for, or
+// that was given up, is adopted if its group may have it, and given back if not (FM-66, FM-71).
+type ObserveSlice struct {
+	ID, Group, Zone string
+	VMs             []vm.VM
+}
+
+// StopSlice has a slice given back: what still runs on it ends with it. Ignored if it is being given back already, or if
+// the reason is that it is not needed and it runs something (FM-64).
+type StopSlice struct {
+	ID    string
+	Why   StopWhy
+	Cause string // "idle for 5m0s"
+}
+
+// EndSlice notes that a slice is gone, and its workers with it.
+type EndSlice struct {
+	ID    string
+	Cause string
+}
+
+func (SetGroups) command()      {}
+func (RequestSlice) command()   {}
+func (RefuseSlice) command()    {}
+func (ObserveSlice) command()   {}
+func (StopSlice) command()      {}
+func (EndSlice) command()       {}
 func (SubmitJob) command()      {}
 func (CancelJob) command()      {}
 func (RegisterWorker) command() {}
@@ -117,8 +164,16 @@ type Run struct{ Attempt *Attempt }
 // Stop asks a worker to stop an attempt, known to it or not.
 type Stop struct{ Worker, UID string }
 
-func (Run) effect()  {}
-func (Stop) effect() {}
+// CreateSlice asks for a slice to be created.
+type CreateSlice struct{ ID, Group, Zone string }
+
+// TerminateSlice asks for a slice to be given back, until that is done.
+type TerminateSlice struct{ ID, Group, Zone string }
+
+func (Run) effect()            {}
+func (Stop) effect()           {}
+func (CreateSlice) effect()    {}
+func (TerminateSlice) effect() {}
 
 // Kind classifies why a command was refused.
 type Kind uint8

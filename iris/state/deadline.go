@@ -112,11 +112,12 @@ func TimeoutText(limit time.Duration) string { return fmt.Sprintf("timed out aft
 // review looks whether a job that lost a worker can still be run.
 func (c *Cluster) review(now time.Time, j *Job) {
 	if j.lost {
-		c.grace(now, j, c.feasible(j, nil))
+		c.grace(now, j, c.feasible(j, nil) || c.bringable(j))
 	}
 }
 
-// grace starts when tasks that lost their worker wait and no live worker could run them. It ends when one could again.
+// grace starts when tasks that lost their worker wait, no live worker could run them, and no scale group could bring one
+// that does. It ends when one could again.
 func (c *Cluster) grace(now time.Time, j *Job, feasible bool) {
 	lost := func(task int32) bool { return j.Tasks[task].lostWorker() }
 	hopeless := !feasible && slices.ContainsFunc(j.Waiting(), lost)
@@ -137,7 +138,7 @@ func (c *Cluster) reviewAll(now time.Time) {
 		if j.lost {
 			feasible, known := answers[j.ask()]
 			if !known {
-				feasible = c.feasible(j, nil)
+				feasible = c.feasible(j, nil) || c.bringable(j)
 				answers[j.ask()] = feasible
 			}
 			c.grace(now, j, feasible)

@@ -22,6 +22,14 @@ func (c *Cluster) Describe(since time.Time) string {
 		}
 		fmt.Fprintf(&b, "worker %s %s, %v committed of %v\n", w.ID, state, w.Committed, w.Capacity)
 	}
+	for _, g := range c.Groups() {
+		fmt.Fprintf(&b, "group %s %d of %d..%d slices, failures %d, backoff %s%s\n",
+			g.Name, c.fleet.count(g.Name), g.MinSlices, g.MaxSlices, g.Failures, at(g.BackoffUntil), quoted(g.Failure))
+	}
+	for _, s := range c.fleet.slices {
+		fmt.Fprintf(&b, "slice %s %v since %s, %d of %d workers, %d attempts%s\n",
+			s.ID, s.State, at(s.Since), s.Live(), len(s.VMs), s.held, quoted(s.Cause))
+	}
 	for _, j := range c.order {
 		fmt.Fprintf(&b, "job %s %q %v%s\n", j.ID, j.Spec.Name, j.State, quoted(j.Error))
 		for i := range j.Tasks {

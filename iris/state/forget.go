@@ -149,6 +149,7 @@ func (j *Job) forgettable() bool {
 func (c *Cluster) forgetWorkers(cmd ForgetWorkers) {
 	for _, id := range cmd.IDs {
 		if w := c.workers[id]; w != nil && w.forgettable() {
+			w.slice.drop(w)
 			delete(c.workers, id)
 		}
 	}

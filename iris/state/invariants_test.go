@@ -68,6 +68,14 @@ func (w *world) verifyOutstanding(fail func(string, ...any)) {
 			}
 		}
 	}
+	for _, s := range w.c.Slices() {
+		switch s.State.String() {
+		case "REQUESTING":
+			want = append(want, fmt.Sprintf("create %s of %s in %s", s.ID, s.Group, s.Zone))
+		case "STOPPING":
+			want = append(want, fmt.Sprintf("terminate %s of %s", s.ID, s.Group))
+		}
+	}
 	if got := effectTexts(w.c.Outstanding()); !slices.Equal(got, want) {
 		fail("outstanding are %v, not %v", got, want)
 	}

@@ -76,6 +76,10 @@ func (c *Cluster) register(now time.Time, cmd RegisterWorker) error {
 		return &Error{FailedPrecondition, fmt.Sprintf("worker %s registered as incarnation %s with another capacity or "+
 			"attributes; they change only when it is started again", cmd.ID, cmd.Incarnation)}
 	}
+	if gone, over := c.fleet.gone[cmd.Attributes[AttributeSlice]]; over && gone.Seen {
+		return &Error{FailedPrecondition, fmt.Sprintf("slice %s, which worker %s belongs to, was given back: %s; this process must end",
+			gone.ID, cmd.ID, gone.Cause)}
+	}
 	for _, other := range c.live {
 		if other != w && other.Address == cmd.Address {
 			c.loseWorker(now, other, fmt.Sprintf("its address %s now belongs to %s", cmd.Address, w.ID))
@@ -102,6 +106,7 @@ func (c *Cluster) register(now time.Time, cmd RegisterWorker) error {
 		c.loseAttempts(now, w, gone, fmt.Sprintf("worker %s was restarted", w.ID))
 	}
 	c.observe(now, Observe{Worker: cmd.ID, Incarnation: cmd.Incarnation, Reports: cmd.Reports})
+	c.enlist(now, w)
 	c.reviewAll(now)
 	return nil
 }
@@ -123,28 +128,36 @@ func (c *Cluster) loseWorker(now time.Time, w *Worker, cause string) {
 	w.TimesLost++
 	delete(c.live, w.ID)
 	c.loseAttempts(now, w, w.Held(), fmt.Sprintf("lost worker %s: %s", w.ID, cause))
+	c.settleSlice(now, w.slice)
 	c.reviewAll(now)
 }
 
-// loseAttempts ends attempts together with their worker. All of them end before any of the consequences, so that a
-// gang that loses several members at once is sent back once; spent budgets come first, so that it is not sent back by
-// a member that may be retried when another may not.
+// loseAttempts ends attempts together with their worker.
 func (c *Cluster) loseAttempts(now time.Time, w *Worker, attempts []*Attempt, cause string) {
-	var ended []*Attempt
+	var ending []*Attempt
 	for _, a := range attempts {
-		w.release(a)
+		w.release(now, a)
 		if !a.State.Terminal() {
-			c.endAttempt(now, a, WorkerFailed, cause)
-			a.lost, a.job.lost = true, true
-			ended = append(ended, a)
+			ending = append(ending, a)
 		}
 	}
-	slices.SortStableFunc(ended, func(a, b *Attempt) int {
+	c.endLost(now, ending, cause)
+}
+
+// endLost ends attempts whose workers are lost, or about to be. All of them end before any of the consequences, so that a
+// gang that loses several members at once is sent back once; spent budgets come first, so that it is not sent back by a
+// member that may be retried when another may not.
+func (c *Cluster) endLost(now time.Time, ending []*Attempt, cause string) {
+	for _, a := range ending {
+		c.endAttempt(now, a, WorkerFailed, cause)
+		a.lost, a.job.lost = true, true
+	}
+	slices.SortStableFunc(ending, func(a, b *Attempt) int {
 		overA, _ := a.verdict()
 		overB, _ := b.verdict()
 		return cmp.Compare(overB, overA)
 	})
-	for _, a := range ended {
+	for _, a := range ending {
 		c.settle(now, a)
 	}
 }
@@ -160,7 +173,7 @@ func (c *Cluster) observe(now time.Time, cmd Observe) {
 				a.Ports = r.Ports
 			}
 		default:
-			c.workers[a.Worker].release(a)
+			c.workers[a.Worker].release(now, a)
 			c.finish(now, a, r)
 		}
 	}

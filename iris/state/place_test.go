@@ -10,7 +10,7 @@ import (
 func place(c *Cluster, now time.Time) []Placement {
 	free := map[string]Resources{}
 	for _, w := range c.Workers() {
-		if !w.Lost {
+		if !w.Lost && !w.Leaving() {
 			free[w.ID] = w.Free()
 		}
 	}

@@ -63,6 +63,13 @@ func (w *world) actions() map[string]func(*rapid.T) {
 		"forget":        func(*rapid.T) { w.forget() },
 		"retain":        func(*rapid.T) { w.retain() },
 		"restore":       func(*rapid.T) { w.restore(0) },
+		"set groups":    func(*rapid.T) { w.setGroups() },
+		"request slice": func(*rapid.T) { w.requestSlice() },
+		"refuse slice":  func(*rapid.T) { w.refuseSlice() },
+		"observe slice": func(*rapid.T) { w.observeSlice() },
+		"slice worker":  func(*rapid.T) { w.observeSlice(); w.sliceWorker(); w.sliceWorker() },
+		"stop slice":    func(*rapid.T) { w.stopSlice() },
+		"end slice":     func(*rapid.T) { w.endSlice() },
 		"slow clock":    func(*rapid.T) { w.restore(w.seconds("slower by", 1, 3)) },
 	}
 }
@@ -105,6 +112,7 @@ func (w *world) apply(cmd Command) {
 	w.verifyOutstanding(fail)
 	w.verifyQueue(fail)
 	w.verifyFinal(fail)
+	w.verifyFleet(fail)
 	if at, ok := w.c.Next(); ok && !at.After(w.now) {
 		fail("the next deadline, at %v, is over", at.Sub(epoch))
 	}
@@ -144,6 +152,7 @@ func (w *world) tell(worker *Worker, reports ...Report) (ack, stop []string) {
 
 // drain stops all faults: what is placed succeeds, what must stop stops. Then every job ends, or cannot fit.
 func (w *world) drain() {
+	w.endFleet()
 	for range 300 {
 		before := w.lines
 		for _, worker := range w.c.Workers() {

@@ -28,6 +28,9 @@ func Restore(s *pb.Snapshot) (*Cluster, error) {
 			return nil, fmt.Errorf("worker %q in the snapshot %w", w.GetId(), err)
 		}
 	}
+	if err := r.fleet(s); err != nil {
+		return nil, err
+	}
 	r.c.order, r.c.jobs = make([]*Job, 0, len(s.Jobs)), make(map[string]*Job, len(s.Jobs))
 	for _, j := range s.Jobs {
 		if err := r.job(j); err != nil {

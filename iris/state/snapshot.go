@@ -22,6 +22,7 @@ func (c *Cluster) Snapshot() *pb.Snapshot {
 			Lost: w.Lost, LostCause: w.LostCause, LostAt: nanos(w.LostAt), TimesLost: int64(w.TimesLost),
 		})
 	}
+	c.snapshotFleet(s.out)
 	s.out.Jobs = make([]*pb.Snapshot_Job, len(c.order))
 	for i, j := range c.order {
 		s.out.Jobs[i] = s.job(j)

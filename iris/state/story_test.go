@@ -52,6 +52,10 @@ func effectTexts(effects []Effect) []string {
 			texts = append(texts, fmt.Sprintf("run %s on %s", e.Attempt.UID, e.Attempt.Worker))
 		case Stop:
 			texts = append(texts, fmt.Sprintf("stop %s on %s", e.UID, e.Worker))
+		case CreateSlice:
+			texts = append(texts, fmt.Sprintf("create %s of %s in %s", e.ID, e.Group, e.Zone))
+		case TerminateSlice:
+			texts = append(texts, fmt.Sprintf("terminate %s of %s", e.ID, e.Group))
 		}
 	}
 	return texts

@@ -24,8 +24,15 @@ type Worker struct {
 	// TimesLost counts how often it was marked lost.
 	TimesLost int
 
-	held map[string]*Attempt // unreleased attempts, by uid
+	held  map[string]*Attempt // unreleased attempts, by uid
+	slice *Slice              // that it belongs to; nil: none that is known
 }
+
+// Slice is the slice that it belongs to, or nil.
+func (w *Worker) Slice() *Slice { return w.slice }
+
+// Leaving reports whether its slice is about to go: nothing new is placed on it.
+func (w *Worker) Leaving() bool { return w.slice != nil && w.slice.Leaving }
 
 // Free is the capacity nothing has taken.
 func (w *Worker) Free() Resources { return w.Capacity.Sub(w.Committed) }
@@ -43,9 +50,10 @@ func (w *Worker) hold(a *Attempt) {
 	w.held[a.UID] = a
 	a.job.held++
 	w.Committed = w.Committed.Add(a.job.Need)
+	w.slice.hold(1)
 }
 
-func (w *Worker) release(a *Attempt) {
+func (w *Worker) release(now time.Time, a *Attempt) {
 	if a.Released {
 		return
 	}
@@ -53,6 +61,7 @@ func (w *Worker) release(a *Attempt) {
 	delete(w.held, a.UID)
 	a.job.held--
 	w.Committed = w.Committed.Sub(a.job.Need)
+	w.slice.release(now, 1)
 }
 
 // feasible reports whether the job could run on the live workers if they were empty, leaving out those to avoid.

@@ -153,7 +153,8 @@ func TestAValidGroupHasNothingToReport(t *testing.T) {
 
 func TestValidateReportsEveryMistakeAtOnce(t *testing.T) {
 	broken := vm.GroupConfig{
-		Name: "a b", AcceleratorVariant: "v4-9", MinSlices: -1, MaxSlices: -2, Zones: []string{"a", "", "a"},
+		Name: "a b", AcceleratorVariant: "v4-9", MinSlices: -1, MaxSlices: -2, BufferSlices: 1,
+		Zones: []string{"a", "", "a"},
 	}
 	err := broken.Validate()
 	if err == nil {
@@ -165,6 +166,7 @@ func TestValidateReportsEveryMistakeAtOnce(t *testing.T) {
 		`scale group "a b": min_slices is -1; it must not be negative`,
 		`scale group "a b": max_slices is -2; it must be at least 1 (remove the group to turn it off)`,
 		`scale group "a b": min_slices is -1, above max_slices -2; lower the one or raise the other`,
+		`scale group "a b": buffer_slices is 1, above max_slices -2; lower the one or raise the other`,
 		`scale group "a b": zones[1] is empty; name a zone or remove it`,
 		`scale group "a b": zones[2] repeats "a"; remove it`,
 		`scale group "a b": accelerator_variant: ` + unknown.Error() + `; correct it or set vms_per_slice`,
@@ -180,6 +182,8 @@ func TestValidateReportsASingleMistakeAlone(t *testing.T) {
 		"min_slices is -1; it must":    func(g *vm.GroupConfig) { g.MinSlices = -1 },
 		"max_slices is 0; it must":     func(g *vm.GroupConfig) { g.MaxSlices = 0 },
 		"min_slices is 4, above":       func(g *vm.GroupConfig) { g.MinSlices = 4 },
+		"buffer_slices is -1; it must": func(g *vm.GroupConfig) { g.BufferSlices = -1 },
+		"buffer_slices is 4, above":    func(g *vm.GroupConfig) { g.BufferSlices = 4 },
 		"zones is empty":               func(g *vm.GroupConfig) { g.Zones = nil },
 		"vms_per_slice is -1; it must": func(g *vm.GroupConfig) { g.VMsPerSlice = -1 },
 	} {
@@ -188,6 +192,42 @@ func TestValidateReportsASingleMistakeAlone(t *testing.T) {
 		err := g.Validate()
 		if err == nil || strings.Contains(err.Error(), "\n") || !strings.Contains(err.Error(), want) {
 			t.Errorf("got %v, want one line with %q", err, want)
+		}
+	}
+}
+
+// Whoever knows where a field was written finds each mistake by it.
+func TestEachMistakeNamesItsField(t *testing.T) {
+	broken := vm.GroupConfig{AcceleratorVariant: "v4-9", MinSlices: 2, BufferSlices: 3, MaxSlices: -1, Zones: []string{"a", "", "a"}}
+	var fields []string
+	for _, m := range broken.Mistakes() {
+		fields = append(fields, m.Field)
+		if !strings.HasPrefix(m.Text, m.Field) {
+			t.Errorf("the text about %s is %q", m.Field, m.Text)
+		}
+	}
+	want := []string{"name", "max_slices", "min_slices", "buffer_slices", "zones[1]", "zones[2]", "accelerator_variant"}
+	if diff := cmp.Diff(want, fields); diff != "" {
+		t.Error(diff)
+	}
+	for field, g := range map[string]vm.GroupConfig{
+		"zones":         {Name: "a", MaxSlices: 1},
+		"vms_per_slice": {Name: "a", MaxSlices: 1, Zones: []string{"z"}, AcceleratorVariant: "v4-9", VMsPerSlice: -1},
+	} {
+		if all := g.Mistakes(); len(all) != 1 || all[0].Field != field {
+			t.Errorf("the mistakes are %+v, want one about %s", all, field)
+		}
+	}
+}
+
+// The layout of a slice has as many chips as its size says, in all dimensions together.
+func TestATopologyHasTheChipsOfItsVariant(t *testing.T) {
+	for variant, want := range map[string]string{
+		"v4-8": "2x2x1", "v4-4096": "8x16x16", "v5p-12288": "16x16x24", "v5litepod-1": "1x1", "v5litepod-16": "4x4", "v6e-256": "16x16",
+		"": "", "v4-12288": "", "h100": "",
+	} {
+		if got := (vm.GroupConfig{AcceleratorVariant: variant}).Topology(); got != want {
+			t.Errorf("%s is laid out %q, want %q", variant, got, want)
 		}
 	}
 }

@@ -48,16 +48,19 @@ func (d *drain) tell(draining bool) {
 // runs here up to DrainTimeout, then stops what is left (KILLED, "worker w-0 was drained"), waits until every result is
 // acknowledged, and lets those who follow a log read it to its end. When ctx ends it waits for nothing more. In any case the worker has ended when Drain returns, as after
 // Stop; an error says what was cut short.
-func (w *Worker) Drain(ctx context.Context) error {
-	err := w.drainUntil(ctx)
+func (w *Worker) Drain(ctx context.Context) error { return w.DrainWithin(ctx, w.config.DrainTimeout) }
+
+// DrainWithin is Drain with another time than DrainTimeout: when the machine is about to be taken away.
+func (w *Worker) DrainWithin(ctx context.Context, timeout time.Duration) error {
+	err := w.drainUntil(ctx, timeout)
 	if stopped := w.Stop(); err == nil {
 		err = stopped
 	}
 	return err
 }
 
-func (w *Worker) drainUntil(ctx context.Context) error {
-	over := time.NewTimer(w.config.DrainTimeout)
+func (w *Worker) drainUntil(ctx context.Context, timeout time.Duration) error {
+	over := time.NewTimer(timeout)
 	defer over.Stop()
 	w.drain.begin()
 	if w.everRegistered() { // until the controller knows it may give orders, and to refuse one costs its task a try
@@ -69,7 +72,7 @@ func (w *Worker) drainUntil(ctx context.Context) error {
 	}
 	w.ledger.close()
 	running, _, _ := w.ledger.left()
-	w.config.Log.Info("worker drains", "attempts", running, "timeout", w.config.DrainTimeout)
+	w.config.Log.Info("worker drains", "attempts", running, "timeout", timeout)
 
 	if err := w.await(ctx, over.C, w.ledger.drain, func(running, _ int) int { return running }); err != nil {
 		return fmt.Errorf("worker %s: attempts are killed that it was to wait for: %w", w.config.ID, err)

@@ -1,0 +1,117 @@
+package controller
+
+import (
+	"context"
+	"errors"
+	"maps"
+	"slices"
+
+	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/status"
+
+	"iris/iris/autoscaler"
+	pb "iris/iris/proto"
+	"iris/iris/provision"
+	"iris/iris/state"
+	"iris/iris/vm"
+)
+
+// GetFleet describes scale groups and slices.
+func (s *clusterService) GetFleet(ctx context.Context, _ *pb.GetFleetRequest) (*pb.GetFleetResponse, error) {
+	return ask(ctx, s.controller.seat, nil, func(l *loop, _ []error) *pb.GetFleetResponse {
+		out := &pb.GetFleetResponse{EvaluatedAt: instant(l.scaling.at)}
+		for _, g := range l.cluster.Groups() {
+			out.Groups = append(out.Groups, l.groupProto(g))
+		}
+		for _, slice := range l.cluster.Slices() {
+			out.Slices = append(out.Slices, l.sliceProto(slice))
+		}
+		for _, e := range l.cluster.SliceEvents() {
+			out.Events = append(out.Events, &pb.SliceEvent{
+				At: instant(e.At), Kind: pb.SliceEventKind(e.Kind), Group: e.Group, SliceId: e.Slice, Text: e.Text,
+			})
+		}
+		return out
+	})
+}
+
+func (l *loop) groupProto(g *state.ScaleGroup) *pb.ScaleGroupStatus {
+	out := &pb.ScaleGroupStatus{
+		Name: g.Name, Variant: g.AcceleratorVariant, Machines: int32(g.VMs), MinSlices: int32(g.MinSlices),
+		MaxSlices: int32(g.MaxSlices), BufferSlices: int32(g.BufferSlices), Zones: g.Zones, Capacity: g.Capacity.Proto(),
+		Rank: int32(g.Rank), Failures: int32(g.Failures), Failure: g.Failure, BackoffUntil: instant(g.BackoffUntil),
+		LastScaleUpAt: instant(g.LastUp), LastScaleDownAt: instant(g.LastDown), Removed: g.Removed,
+	}
+	for _, zone := range slices.Sorted(maps.Keys(g.Blocked)) {
+		b := g.Blocked[zone]
+		if b.Until.After(l.scaling.at) {
+			out.Blocked = append(out.Blocked, &pb.ScaleGroupStatus_Block{Zone: zone, Until: instant(b.Until), Cause: b.Cause})
+		}
+	}
+	standings := l.scaling.last.Groups
+	if at := slices.IndexFunc(standings, func(s autoscaler.Standing) bool { return s.Group == g.Name }); at >= 0 {
+		out.Demand, out.Text = int32(standings[at].Demand), standings[at].Text
+		out.Availability = pb.ScaleGroupStatus_Availability(standings[at].Availability) + pb.ScaleGroupStatus_AVAILABILITY_AVAILABLE
+	}
+	return out
+}
+
+func (l *loop) sliceProto(s *state.Slice) *pb.SliceStatus {
+	out := &pb.SliceStatus{
+		SliceId: s.ID, Group: s.Group, Zone: s.Zone, State: pb.VmState(s.State), Since: instant(s.Since),
+		RequestedAt: instant(s.Requested), ReadyAt: instant(s.ReadyAt), IdleSince: instant(s.IdleSince), Reason: s.Reason,
+		Cause: s.Cause, Attempts: int32(s.Held()),
+	}
+	for _, v := range s.VMs {
+		w := l.cluster.Worker(v.WorkerID)
+		out.Machines = append(out.Machines, &pb.SliceStatus_Machine{
+			MachineId: v.ID, State: pb.VmState(v.State), Address: v.Address, WorkerId: v.WorkerID, InitPhase: v.InitPhase,
+			InitError: v.InitError, ChangedAt: instant(v.ChangedAt), LeavesAt: instant(v.LeavesAt), WorkerLive: w != nil && !w.Lost,
+		})
+	}
+	return out
+}
+
+const (
+	defaultMachineLines = 100
+	maxMachineLines     = 10_000
+)
+
+// FetchMachineLogs asks the platform of a machine.
+func (s *clusterService) FetchMachineLogs(ctx context.Context, in *pb.FetchMachineLogsRequest) (*pb.FetchMachineLogsResponse, error) {
+	lines := int(in.Lines)
+	switch {
+	case lines == 0:
+		lines = defaultMachineLines
+	case lines < 0 || lines > maxMachineLines:
+		return nil, status.Errorf(codes.InvalidArgument, "lines is %d; it must be 1 to %d", lines, maxMachineLines)
+	}
+	type place struct {
+		order provision.Order
+		fleet *provision.Provisioner
+	}
+	at, err := ask(ctx, s.controller.seat, nil, func(l *loop, _ []error) place {
+		for _, slice := range l.cluster.Slices() {
+			if slices.ContainsFunc(slice.VMs, func(v vm.VM) bool { return v.ID == in.MachineId }) {
+				return place{provision.Order{ID: slice.ID, Group: slice.Group, Zone: slice.Zone}, l.scaling.fleet}
+			}
+		}
+		return place{}
+	})
+	switch {
+	case err != nil:
+		return nil, err
+	case at.fleet == nil:
+		return nil, status.Errorf(codes.NotFound, "there is no machine %q", in.MachineId)
+	}
+	text, err := at.fleet.Logs(ctx, at.order, in.MachineId, lines)
+	switch {
+	case errors.Is(err, vm.ErrSliceGone):
+		return nil, status.Error(codes.NotFound, err.Error())
+	case ctx.Err() != nil:
+		return nil, status.FromContextError(ctx.Err()).Err()
+	case err != nil:
+		return nil, status.Error(codes.Unavailable, err.Error())
+	}
+	return &pb.FetchMachineLogsResponse{Lines: text}, nil
+}
