@@ -290,7 +290,8 @@ func TestAReboot(t *testing.T) {
 		t.Fatal(err)
 	}
 	_, rest, _ := strings.Cut(string(note), `"process"`)
-	if err := os.WriteFile(h.path("cpu-0", "vm-0", "process"), []byte(`{"boot":"another","process"`+rest), 0o600); err != nil {
+	note = []byte(`{"boot":"another","process"` + rest)
+	if err := os.WriteFile(h.path("cpu-0", "vm-0", "process"), note, 0o600); err != nil {
 		t.Fatal(err)
 	}
 	h.killAll()
