@@ -63,6 +63,7 @@ type SSH struct {
 type Host struct {
 	Address string `yaml:"address"` // of its SSH server: host:port
 	Zone    string `yaml:"zone"`    // one of the group's; may be empty if it has but one
+	Dir     string `yaml:"dir"`     // where workers, and all that is theirs, are kept on it; default .iris in the user's home
 }
 
 // Scales reports whether the group's slices come and go.

@@ -1,7 +1,7 @@
 package main
 
 import (
-	"context"
+	"cmp"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -19,7 +19,9 @@ import (
 	"iris/iris/config"
 	"iris/iris/controller"
 	"iris/iris/localvm"
+	"iris/iris/provision"
 	"iris/iris/settings"
+	"iris/iris/sshvm"
 	"iris/iris/state"
 	"iris/iris/vm"
 )
@@ -75,11 +77,14 @@ func (m *machines) open(dir, cluster string, chaos bool, log *slog.Logger) (cont
 
 // platform opens that of a group.
 func (m *machines) platform(g config.Group, dir string, log *slog.Logger) (vm.Manager, error) {
+	if g.Platform == config.OverSSH {
+		return m.hosts(g, log)
+	}
 	manager, err := localvm.Open(localvm.Config{
-		Group: g.VM(), Dir: dir, Grace: m.killGrace() + 5*time.Second, Log: log,
+		Group: g.VM(), Dir: dir, Grace: m.killGrace() + endTime, Log: log,
 		Command: func(on localvm.Machine) *exec.Cmd {
 			<-m.serves // which it does in no time
-			return m.worker(g, on)
+			return m.process(g, on)
 		},
 	})
 	if err != nil {
@@ -87,6 +92,45 @@ func (m *machines) platform(g config.Group, dir string, log *slog.Logger) (vm.Ma
 	}
 	m.close = append(m.close, manager.Close)
 	return manager, nil
+}
+
+// endTime is what a worker gets, besides its tasks' grace, to deliver results and end.
+const endTime = 5 * time.Second
+
+// hosts opens a pool of hosts.
+func (m *machines) hosts(g config.Group, log *slog.Logger) (vm.Manager, error) {
+	pace := m.group(g).Pace
+	worker := func() sshvm.Worker {
+		<-m.serves
+		return sshvm.Worker{
+			Binary: cmp.Or(g.SSH.Iris, "/usr/local/bin/iris"), Cluster: m.cluster,
+			Controllers: strings.Split(cmp.Or(g.SSH.Controller, m.addresses), ","), Drain: time.Second,
+			Grace: m.killGrace() + endTime, Args: append(m.settings(g), g.WorkerFlags...),
+			Attributes: func(on sshvm.Machine) map[string]string { return m.group(g).Worker(on.Slice, on.Zone, on.Index) },
+		}
+	}
+	c := sshvm.Config{
+		Group: g.VM(), User: g.SSH.User, Key: g.SSH.Key, KnownHosts: g.SSH.KnownHosts,
+		Labels:      map[string]string{provision.ClusterLabel: m.cluster, provision.GroupLabel: g.Name},
+		Bootstrap:   func(on sshvm.Machine) string { return worker().Bootstrap(on) },
+		Shutdown:    func(on sshvm.Machine) string { return worker().Shutdown(on) },
+		BootTimeout: pace.BootTimeout, InitTimeout: pace.InitTimeout, Log: log,
+	}
+	for _, h := range g.Hosts() {
+		c.Hosts = append(c.Hosts, sshvm.Host{Address: h.Address, Zone: h.Zone, Dir: h.Dir})
+	}
+	manager, err := sshvm.Open(c)
+	if err != nil {
+		return nil, err
+	}
+	m.close = append(m.close, manager.Close)
+	return manager, nil
+}
+
+// group is a scale group with its defaults.
+func (m *machines) group(g config.Group) *state.Group {
+	groups := m.description.ScaleGroups()
+	return &groups[slices.IndexFunc(groups, func(known state.Group) bool { return known.Name == g.Name })]
 }
 
 // serve says where the controllers are.
@@ -113,28 +157,31 @@ func (m *machines) killGrace() time.Duration {
 	return 5 * time.Second
 }
 
-// worker is the command of a worker on a machine of this host.
-func (m *machines) worker(g config.Group, on localvm.Machine) *exec.Cmd {
+// process is the command of a worker on this host. Its machine is taken away when it is told to end, so that it stops its tasks
+// at once.
+func (m *machines) process(g config.Group, on localvm.Machine) *exec.Cmd {
 	self, err := os.Executable()
 	if err != nil {
 		self = os.Args[0]
 	}
-	c := exec.CommandContext(context.Background(), self, m.arguments(g, on.Slice, on.Zone, on.Index, on.VM.WorkerID)...)
-	c.Args = append(c.Args, "--controller="+m.addresses, "--listen=127.0.0.1:0", "--data-dir="+filepath.Join(on.Dir, "data"))
-	c.Args = append(c.Args, g.WorkerFlags...)
+	args := []string{
+		"worker", "--cluster=" + m.cluster, "--id=" + on.VM.WorkerID, "--controller=" + m.addresses, "--listen=127.0.0.1:0",
+		"--data-dir=" + filepath.Join(on.Dir, "data"), "--drain-timeout=0s",
+	}
+	attributes := m.group(g).Worker(on.Slice, on.Zone, on.Index)
+	for _, key := range slices.Sorted(maps.Keys(attributes)) {
+		args = append(args, "--attribute="+key+"="+attributes[key])
+	}
+	c := exec.Command(self, slices.Concat(args, m.settings(g), g.WorkerFlags)...)
 	// The controller's own settings are not the worker's.
 	c.Env = slices.DeleteFunc(os.Environ(), func(v string) bool { return strings.HasPrefix(v, "IRIS_") })
 	return c
 }
 
-// arguments are those of a worker, wherever its machine is. Its machine is taken away when it drains, so that it does so at
-// once.
-func (m *machines) arguments(g config.Group, slice, zone string, index int, worker string) []string {
+// settings are the flags of a worker that follow from the description, wherever its machine is.
+func (m *machines) settings(g config.Group) []string {
 	w := m.description.Worker
-	args := []string{
-		"worker", "--cluster=" + m.cluster, "--id=" + worker, "--cpu=" + strconv.FormatFloat(g.CPU, 'f', -1, 64),
-		fmt.Sprintf("--memory=%d", g.Memory), "--drain-timeout=0s",
-	}
+	args := []string{"--cpu=" + strconv.FormatFloat(g.CPU, 'f', -1, 64), fmt.Sprintf("--memory=%d", g.Memory)}
 	for _, d := range []struct {
 		flag  string
 		value time.Duration
@@ -145,12 +192,6 @@ func (m *machines) arguments(g config.Group, slice, zone string, index int, work
 	}
 	if m.chaos {
 		args = append(args, "--chaos")
-	}
-	groups := m.description.ScaleGroups()
-	at := slices.IndexFunc(groups, func(known state.Group) bool { return known.Name == g.Name })
-	attributes := groups[at].Worker(slice, zone, index)
-	for _, key := range slices.Sorted(maps.Keys(attributes)) {
-		args = append(args, "--attribute="+key+"="+attributes[key])
 	}
 	return args
 }
