@@ -78,6 +78,16 @@ func becomes(t *testing.T, m *cluster.Manager, what string, wanted func(*pb.GetF
 	}
 }
 
+// atRest waits until nothing is asked for, and nothing was lately: only what a test does changes that.
+func atRest(t *testing.T, m *cluster.Manager) {
+	t.Helper()
+	becomes(t, m, "groups at rest", func(f *pb.GetFleetResponse) bool {
+		return !slices.ContainsFunc(f.Groups, func(g *pb.ScaleGroupStatus) bool {
+			return g.Availability != pb.ScaleGroupStatus_AVAILABILITY_AVAILABLE || g.Text != "nothing waits for it"
+		})
+	})
+}
+
 // still replaces the times of a table, and the blanks that depend on them.
 func still(text string) string {
 	text = regexp.MustCompile(`\b([0-9]+[hm])?[0-9.]+(ms|s|m)\b`).ReplaceAllString(text, "TIME")
@@ -88,11 +98,7 @@ func still(text string) string {
 func TestScaleGroupsAreListedInTheOrderInWhichTheyAreAsked(t *testing.T) {
 	t.Parallel()
 	s, m := scaled(t)
-	becomes(t, m, "a group that is not growing", func(f *pb.GetFleetResponse) bool {
-		return !slices.ContainsFunc(f.Groups, func(g *pb.ScaleGroupStatus) bool {
-			return g.Availability != pb.ScaleGroupStatus_AVAILABILITY_AVAILABLE
-		})
-	})
+	atRest(t, m)
 	want := `GROUP  KIND  SLICES  STATES  DEMAND  AVAILABILITY  WHY
 fast  4 CPU/16 GiB  1/1 of 1..3  1 READY  0  AVAILABLE  nothing waits for it
 slow  v5litepod-16, 4 machines  0/1 of 1..2  1 BOOTING  0  AVAILABLE  nothing waits for it
@@ -256,11 +262,7 @@ func TestManyNamesAreCounted(t *testing.T) {
 func TestCompletionKnowsTheFleet(t *testing.T) {
 	t.Parallel()
 	s, m := scaled(t)
-	becomes(t, m, "groups that are not growing", func(f *pb.GetFleetResponse) bool {
-		return !slices.ContainsFunc(f.Groups, func(g *pb.ScaleGroupStatus) bool {
-			return g.Availability != pb.ScaleGroupStatus_AVAILABILITY_AVAILABLE
-		})
-	})
+	atRest(t, m)
 	for _, c := range []struct {
 		line string
 		want []string
