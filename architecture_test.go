@@ -50,6 +50,7 @@ var floors = []struct {
 	{pkg: "iris/telemetry", floor: 2, is: "a part: shows what goes on in a process"},
 	{pkg: "iris/provision", floor: 2, is: "a part: creates, lists and terminates slices"},
 	{pkg: "iris/localvm", floor: 2, is: "a platform: workers on this host"},
+	{pkg: "iris/sshvm", floor: 2, is: "a platform: workers on hosts that are reached over SSH"},
 	{pkg: "iris/peers", floor: 2, is: "a part: connections between controllers"},
 	{pkg: "iris/auth", floor: 2, is: "a part: who may call what"},
 	{pkg: "fakevm", floor: 2, is: "stands where a cloud would: knows nothing but the contracts of iris/vm"},

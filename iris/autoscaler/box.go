@@ -11,11 +11,11 @@ import (
 // An ask is one request of the demand, and how many of its tasks are nowhere yet.
 type ask struct {
 	*schedule.Request
-	class     *class
-	left      int
-	elsewhere bool // it has room on workers that are there
-	boxes     int  // how many slices it has tasks on, and the first of them
-	first     *box
+	class       *class
+	left        int
+	elsewhere   bool // it has room on workers that are there
+	boxes       int  // how many slices it has tasks on
+	first, last *box
 }
 
 // A box is a slice that is under way, or one to be asked for, and what is to run on it.

@@ -261,8 +261,13 @@ func (p *pass) waits() []Wait {
 	for _, k := range p.boxed {
 		for _, b := range p.kinds[k].boxes {
 			for _, piece := range b.pieces {
-				if piece.ask.boxes++; piece.ask.first == nil {
-					piece.ask.first = b
+				a := piece.ask
+				if a.first == nil {
+					a.first = b
+				}
+				if a.last != b {
+					a.last = b
+					a.boxes++
 				}
 			}
 		}

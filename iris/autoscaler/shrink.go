@@ -41,7 +41,7 @@ func (p *pass) shrink() {
 				break
 			}
 			p.actions = append(p.actions, Stop{Slice: s.ID, Why: state.StopIdle, Cause: idleText(p.now.Sub(idleSince(s)))})
-			next = nextDown(g.Pace, p.now, next)
+			next = g.Pace.NextDown(p.now, next)
 			g.returned++
 			spare--
 		}
@@ -67,16 +67,6 @@ func idleSince(s *state.Slice) time.Time {
 		return s.ReadyAt
 	}
 	return s.IdleSince
-}
-
-// nextDown is when another idle slice may be given back after one was: ScaleDownRate of them at once, and then one at a
-// time.
-func nextDown(pace state.Pace, now, next time.Time) time.Time {
-	each := time.Minute / time.Duration(max(pace.ScaleDownRate, 1))
-	if least := now.Add(each - time.Minute); next.Before(least) {
-		next = least
-	}
-	return next.Add(each)
 }
 
 // useful reports whether something in the demand would fit on a READY slice if it were alone.

@@ -28,9 +28,10 @@ type sim struct {
 	fates  map[string]fate
 	story  []string
 
-	submitted int // jobs
-	asked     int // slices
-	idle      int // slices given back for being idle
+	submitted int            // jobs
+	fired     map[string]int // what has happened
+	asked     int            // slices
+	idle      int            // slices given back for being idle
 }
 
 // A fate is what becomes of a slice, one thing after the other. What takes no time never happens.
@@ -59,7 +60,7 @@ type simTask struct {
 }
 
 func newSim(t *rapid.T, draw func() fate, groups ...*state.ScaleGroup) *sim {
-	return &sim{t: t, now: epoch, groups: groups, draw: draw, fates: map[string]fate{}}
+	return &sim{t: t, now: epoch, groups: groups, draw: draw, fates: map[string]fate{}, fired: map[string]int{}}
 }
 
 func (s *sim) submit(r schedule.Request, takes time.Duration) {
@@ -173,8 +174,10 @@ func (s *sim) move(sl *state.Slice, f fate) {
 		case "quota":
 			g.Blocked[sl.Zone] = state.Block{Until: s.now.Add(g.Pace.QuotaTimeout), Cause: "quota exceeded"}
 			s.remove(sl)
+			s.fired["quota"]++
 			return
 		case "error":
+			s.fired["error"]++
 			s.fail(g)
 			s.remove(sl)
 			return
@@ -320,7 +323,7 @@ func (s *sim) apply(d Decision) {
 				if sl.State != vm.Ready || sl.IdleSince.IsZero() || s.now.Sub(sl.IdleSince) < g.Pace.IdleThreshold {
 					s.fatalf("%+v is decided of a slice that is %v, idle since %v", a, sl.State, sl.IdleSince)
 				}
-				g.LastDown, g.NextDown = s.now, nextDown(g.Pace, s.now, g.NextDown)
+				g.LastDown, g.NextDown = s.now, g.Pace.NextDown(s.now, g.NextDown)
 				s.idle++
 			case state.StopFailed, state.StopUnhealthy, state.StopPreempted:
 				if sl.ReadyAt.IsZero() || s.now.Sub(sl.ReadyAt) < g.Pace.ShortLived {
@@ -329,6 +332,7 @@ func (s *sim) apply(d Decision) {
 					g.Failures = 0
 				}
 			}
+			s.fired[fmt.Sprintf("stop %d of %v", a.Why, sl.State)]++
 			sl.State, sl.Since, sl.Leaving, sl.Cause = vm.Stopping, s.now, true, a.Cause
 			s.tell("%s is given back: %s", sl.ID, a.Cause)
 			s.evict(sl)
@@ -381,6 +385,7 @@ func (s *sim) check(v View, d Decision) {
 
 // Whatever becomes of the slices, and whoever comes and goes.
 func TestWhatHoldsAtAllTimes(t *testing.T) {
+	fired := map[string]int{}
 	rapid.Check(t, func(t *rapid.T) {
 		groups := anyGroups(t)
 		for _, g := range groups {
@@ -432,7 +437,20 @@ func TestWhatHoldsAtAllTimes(t *testing.T) {
 			}
 			s.run(seconds(1, 1200))
 		}
+		for what, n := range s.fired {
+			fired[what] += n
+		}
 	})
+	for _, what := range []string{
+		"quota", "error", fmt.Sprintf("stop %d of READY", state.StopIdle), fmt.Sprintf("stop %d of READY", state.StopSurplus),
+		fmt.Sprintf("stop %d of REQUESTING", state.StopFailed), fmt.Sprintf("stop %d of BOOTING", state.StopFailed),
+		fmt.Sprintf("stop %d of INITIALIZING", state.StopFailed), fmt.Sprintf("stop %d of FAILED", state.StopFailed),
+		fmt.Sprintf("stop %d of PREEMPTED", state.StopPreempted), fmt.Sprintf("stop %d of UNHEALTHY", state.StopUnhealthy),
+	} {
+		if fired[what] == 0 {
+			t.Errorf("%s has never happened: %v", what, fired)
+		}
+	}
 }
 
 // With constant demand nothing comes and goes any more once it is met.
@@ -456,6 +474,23 @@ func TestConstantDemandDoesNotFlap(t *testing.T) {
 		s.run(8 * time.Hour)
 		if s.asked > asked || s.idle > idle {
 			s.fatalf("%d slices were asked for and %d given back", s.asked-asked, s.idle-idle)
+		}
+	})
+}
+
+// Alike tasks get exactly the slices that they take, however slowly those come up.
+func TestAlikeTasksGetWhatTheyTake(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		s := newSim(t, func() fate {
+			f := good
+			f.boots = time.Duration(rapid.IntRange(1, 299).Draw(t, "boots")) * time.Second
+			return f
+		}, cpuGroup("cpu", 100))
+		n := rapid.IntRange(1, 80).Draw(t, "tasks")
+		s.submit(job("alike", n, cores(2, 4)), 0)
+		s.run(3 * time.Hour)
+		if want := (n + 1) / 2; s.asked != want || s.idle > 0 {
+			s.fatalf("%d slices were asked for and %d given back for %d tasks, two to a slice", s.asked, s.idle, n)
 		}
 	})
 }

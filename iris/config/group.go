@@ -31,6 +31,9 @@ type Group struct {
 	BootDelay time.Duration `yaml:"boot_delay"`
 	InitDelay time.Duration `yaml:"init_delay"`
 	SSH       *SSH          `yaml:"ssh"` // of platform ssh
+	// WorkerFlags are added to the command line of each worker that the controller starts, such as those of its credentials:
+	// --token-file=/etc/iris/worker. Not of platform fixed.
+	WorkerFlags []string `yaml:"worker_flags"`
 }
 
 // Platform is where a group's machines come from.
@@ -60,6 +63,7 @@ type SSH struct {
 type Host struct {
 	Address string `yaml:"address"` // of its SSH server: host:port
 	Zone    string `yaml:"zone"`    // one of the group's; may be empty if it has but one
+	Dir     string `yaml:"dir"`     // where workers, and all that is theirs, are kept on it; default .iris in the user's home
 }
 
 // Scales reports whether the group's slices come and go.

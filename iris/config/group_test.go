@@ -86,7 +86,7 @@ func TestAPoolOfHostsIsRead(t *testing.T) {
 	same(t, *c.Groups[0].SSH, config.SSH{
 		User: "iris", Key: "/etc/iris/id", KnownHosts: "/etc/iris/known_hosts", Iris: "/opt/iris",
 		Controller: "10.0.0.1:7070,10.0.0.2:7070",
-		Hosts:      []config.Host{{"a:22", "us-1"}, {"b:22", "us-1"}, {"c:22", "us-2"}, {"d:22", "us-2"}},
+		Hosts:      []config.Host{{"a:22", "us-1", ""}, {"b:22", "us-1", ""}, {"c:22", "us-2", ""}, {"d:22", "us-2", ""}},
 	})
 	order := c.ScaleGroups()
 	if order[0].Name != "other" || order[1].Name != "pool" || order[1].Rank != 1 || order[1].VMs != 2 {

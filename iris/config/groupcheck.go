@@ -102,6 +102,7 @@ func (r *review) checkFixed(g Group) {
 		{"pace", g.Pace != Pace{}},
 		{"boot_delay", g.BootDelay != 0},
 		{"init_delay", g.InitDelay != 0},
+		{"worker_flags", len(g.WorkerFlags) > 0},
 	} {
 		if k.given {
 			r.fail(k.key, "is for groups that grow and shrink, which one of platform fixed does not; remove it, or say "+

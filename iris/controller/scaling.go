@@ -184,7 +184,10 @@ func (l *loop) scale(now time.Time) []state.Command {
 		return nil
 	}
 	s.at, s.stirred = now, false
-	view := autoscaler.View{Groups: l.cluster.Groups(), Slices: l.cluster.Slices(), Demand: demand(now, l.cluster)}
+	view := autoscaler.View{
+		Groups: l.cluster.Groups(), Slices: l.cluster.Slices(), Demand: demand(now, l.cluster),
+		Workers: taking(l.cluster, l.standing(now)),
+	}
 	view.Groups = slices.DeleteFunc(view.Groups, func(g *state.ScaleGroup) bool { return !s.listed[g.Name] && !g.Removed })
 	s.last = autoscaler.Decide(now, view)
 	s.due = s.last.Next

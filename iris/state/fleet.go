@@ -151,7 +151,8 @@ func (c *Cluster) refuseSlice(now time.Time, cmd RefuseSlice) {
 	g, cause := c.fleet.groups[s.Group], valid(cmd.Cause)
 	switch cmd.Why {
 	case RefusedQuota, RefusedStock:
-		g.Blocked[s.Zone] = Block{Until: after(now, g.Pace.QuotaTimeout), Cause: cause}
+		short := map[Refusal]string{RefusedQuota: "quota exceeded", RefusedStock: "no machines in stock"}[cmd.Why]
+		g.Blocked[s.Zone] = Block{Until: after(now, g.Pace.QuotaTimeout), Cause: short}
 		c.note(now, s, EventRefused, cause)
 	case RefusedUnknown:
 		c.stopSlice(now, StopSlice{ID: s.ID, Why: StopFailed, Cause: cause}) // it may exist, or come yet
@@ -243,7 +244,7 @@ func (c *Cluster) stopSlice(now time.Time, cmd StopSlice) {
 	c.note(now, s, stopEvents[cmd.Why], cause)
 	switch cmd.Why {
 	case StopIdle:
-		g.LastDown, g.NextDown = now, g.Pace.nextDown(now, g.NextDown)
+		g.LastDown, g.NextDown = now, g.Pace.NextDown(now, g.NextDown)
 	case StopFailed, StopUnhealthy, StopPreempted:
 		if s.ReadyAt.IsZero() || now.Sub(s.ReadyAt) < g.Pace.ShortLived {
 			g.fail(now, cause)
@@ -255,9 +256,9 @@ func (c *Cluster) stopSlice(now time.Time, cmd StopSlice) {
 	c.evict(now, s, fmt.Sprintf("slice %s is given back: %s", s.ID, cause))
 }
 
-// nextDown is when another idle slice may be given back after one was, as far as the rate goes: up to a minute's worth at
+// NextDown is when another idle slice may be given back after one was, as far as the rate goes: up to a minute's worth at
 // once, and then one at a time.
-func (p Pace) nextDown(now, next time.Time) time.Time {
+func (p Pace) NextDown(now, next time.Time) time.Time {
 	each := time.Minute / time.Duration(max(p.ScaleDownRate, 1))
 	if least := now.Add(each - time.Minute); next.Before(least) {
 		next = least

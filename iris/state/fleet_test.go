@@ -316,7 +316,7 @@ func TestIdleSlicesAreGivenBackAtARate(t *testing.T) {
 	now, next, given := start, time.Time{}, 0
 	for ; now.Before(start.Add(10 * time.Minute)); now = now.Add(time.Second) {
 		for !next.After(now) {
-			next = p.nextDown(now, next)
+			next = p.NextDown(now, next)
 			given++
 		}
 	}
