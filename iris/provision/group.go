@@ -18,7 +18,8 @@ const (
 	pokePause = time.Second // between the end of a list and a poked one; less if ListInterval is less
 )
 
-var errClosed = errors.New("the provisioner is closed")
+// ErrClosed: Close was called. Whoever provisions now may know.
+var ErrClosed = errors.New("the provisioner is closed")
 
 // group is what is known and under way of one scale group.
 type group struct {
@@ -220,7 +221,7 @@ func (g *group) logs(ctx context.Context, o Order, vmID string, n int) ([]string
 	g.mu.Lock()
 	if g.over {
 		g.mu.Unlock()
-		return nil, errClosed
+		return nil, ErrClosed
 	}
 	g.running.Add(1)
 	g.mu.Unlock()

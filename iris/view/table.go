@@ -15,6 +15,9 @@ type column struct {
 	// be cut at all; 0: they may not.
 	good, least int
 	right       bool // aligned to the right
+	// below: in a terminal that is too narrow for all texts to be whole its own go below their rows, in as many lines as it
+	// takes.
+	below bool
 }
 
 // minor is the first drop of columns that go before the others are cut short.
@@ -48,9 +51,24 @@ func (t *table) write(w io.Writer, terminal Terminal) error {
 	t.line(&out, terminal, widths, head)
 	for _, row := range t.rows {
 		t.line(&out, terminal, widths, row)
+		t.rest(&out, terminal, widths, row)
 	}
 	_, err := io.WriteString(w, out.String())
 	return err
+}
+
+// rest writes what of a row goes below it, further in than the row.
+func (t *table) rest(out *strings.Builder, terminal Terminal, widths []int, row []cell) {
+	first := row[0].text
+	indent := len(first) - len(strings.TrimLeft(first, " ")) + 4
+	for i, c := range row {
+		if !t.columns[i].below || widths[i] > 0 || c.text == "" {
+			continue
+		}
+		for _, line := range wrap(c.text, max(terminal.Width-indent, 1)) {
+			out.WriteString(strings.Repeat(" ", indent) + terminal.paint(c.colour, line) + "\n")
+		}
+	}
 }
 
 func (t *table) line(out *strings.Builder, terminal Terminal, widths []int, row []cell) {
@@ -87,6 +105,12 @@ func (t *table) layout(width int) []int {
 	}
 	if width <= 0 {
 		return natural
+	}
+	whole := t.used(natural, func(column) int { return 0 })
+	for i, c := range t.columns {
+		if c.below && whole > width {
+			natural[i] = 0
+		}
 	}
 	good := func(c column) int { return c.good }
 	least := func(c column) int { return c.least }

@@ -20,7 +20,8 @@ import (
 )
 
 func newCluster(a *app) *cobra.Command {
-	return newGroup("cluster", "Run a whole cluster, or operate one", newClusterStart(a), newMembers(a), newClusterCheck(a))
+	return newGroup("cluster", "Run a whole cluster, or operate one",
+		newClusterStart(a), newMembers(a), newClusterGroups(a), newClusterEvents(a), newClusterVM(a), newClusterCheck(a))
 }
 
 // local describes the cluster that --local starts: the same as examples/demo.yaml.
