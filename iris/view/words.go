@@ -96,8 +96,8 @@ func clock(at *timestamppb.Timestamp, now time.Time) string {
 	return t.Format("01-02 15:04:05")
 }
 
-// counted is "1 task", "2 tasks".
-func counted(n int, what string) string {
+// Count is "1 task", "2 tasks".
+func Count(n int, what string) string {
 	if n == 1 {
 		return "1 " + what
 	}
