@@ -16,7 +16,7 @@ import (
 func Groups(w io.Writer, terminal Terminal, wide bool, now time.Time, fleet *pb.GetFleetResponse) error {
 	t := table{columns: []column{
 		{title: "GROUP", good: 16, least: 8}, {title: "KIND", drop: 6}, {title: "SLICES"}, {title: "STATES", drop: 5},
-		{title: "DEMAND", drop: 4, right: true}, {title: "AVAILABILITY", least: 14}, {title: "WHY", below: true},
+		{title: "DEMAND", drop: 4, right: true}, {title: "AVAILABILITY", least: 14}, {title: "WHY", whole: true},
 	}}
 	if wide {
 		terminal.Width = 0

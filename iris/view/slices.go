@@ -14,7 +14,7 @@ import (
 func Slices(w io.Writer, terminal Terminal, wide bool, now time.Time, slices []*pb.SliceStatus) error {
 	t := table{columns: []column{
 		{title: "SLICE", good: 24, least: 12}, {title: "STATE"}, {title: "FOR", drop: 4, right: true},
-		{title: "AGE", drop: 6, right: true}, {title: "WHERE", good: 24, least: 8, drop: 5}, {title: "WORK", least: 8, drop: 1}, {title: "WHY", below: true},
+		{title: "AGE", drop: 6, right: true}, {title: "WHERE", good: 24, least: 8, drop: 5}, {title: "WORK", least: 8, drop: 1}, {title: "WHY", whole: true},
 	}}
 	if wide {
 		terminal.Width = 0
@@ -115,7 +115,7 @@ func machineText(m *pb.SliceStatus_Machine, now time.Time) cell {
 // among them, and cuts nothing.
 func SliceEvents(w io.Writer, terminal Terminal, wide bool, now time.Time, events []*pb.SliceEvent) error {
 	t := table{columns: []column{
-		{title: "WHEN"}, {title: "SLICE", good: 24, least: 12}, {title: "WHAT"}, {title: "WHY", below: true},
+		{title: "WHEN"}, {title: "SLICE", good: 24, least: 12}, {title: "WHAT"}, {title: "WHY", whole: true},
 	}}
 	if wide {
 		terminal.Width = 0
