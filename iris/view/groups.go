@@ -16,7 +16,7 @@ import (
 func Groups(w io.Writer, terminal Terminal, wide bool, now time.Time, fleet *pb.GetFleetResponse) error {
 	t := table{columns: []column{
 		{title: "GROUP", good: 16, least: 8}, {title: "KIND", drop: 6}, {title: "SLICES"}, {title: "STATES", drop: 5},
-		{title: "DEMAND", drop: 4, right: true}, {title: "AVAILABILITY", least: 14}, {title: "WHY", below: true},
+		{title: "DEMAND", drop: 4, right: true}, {title: "AVAILABILITY", least: 14}, {title: "WHY", whole: true},
 	}}
 	if wide {
 		terminal.Width = 0
@@ -108,7 +108,9 @@ func availabilityOf(g *pb.ScaleGroupStatus, now time.Time) string {
 	case g.Availability == pb.ScaleGroupStatus_AVAILABILITY_QUOTA_EXCEEDED && blocked == 1:
 		word += fmt.Sprintf(" %s until %s", g.Blocked[0].Zone, clock(g.Blocked[0].Until, now))
 	case g.Availability == pb.ScaleGroupStatus_AVAILABILITY_QUOTA_EXCEEDED && blocked > 1:
-		first := slices.MinFunc(g.Blocked, func(a, b *pb.ScaleGroupStatus_Block) int { return a.Until.AsTime().Compare(b.Until.AsTime()) })
+		first := slices.MinFunc(g.Blocked, func(a, b *pb.ScaleGroupStatus_Block) int {
+			return a.Until.AsTime().Compare(b.Until.AsTime())
+		})
 		word += fmt.Sprintf(" %d zones until %s", blocked, clock(first.Until, now))
 	case blocked == 1:
 		word += ", but not in " + g.Blocked[0].Zone

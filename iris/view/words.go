@@ -44,7 +44,8 @@ var states = map[string]colour{
 
 	"AVAILABLE": green, "COOLDOWN": cyan, "BACKOFF": red, "QUOTA_EXCEEDED": yellow, "AT_MAX": yellow, "REMOVED": grey,
 
-	"REQUESTED": cyan, "CREATED": cyan, "ADOPTED": cyan, "REFUSED": red, "ORPHAN": yellow, "IDLE": grey, "SURPLUS": grey, "GONE": grey,
+	"REQUESTED": cyan, "CREATED": cyan, "ADOPTED": cyan, "REFUSED": red, "ORPHAN": yellow, "IDLE": grey,
+	"SURPLUS": grey, "GONE": grey,
 }
 
 func state(word string) cell { return cell{text: word, colour: states[word]} }
