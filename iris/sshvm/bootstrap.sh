@@ -11,7 +11,7 @@ echo "phase: worker_start"
 setsid "$@" >>worker.log 2>&1 </dev/null &
 pid=$!
 keep worker.pid "$pid"
-ticks=10 # one that cannot run at all says so within a second
+ticks=5 # one that cannot run at all ends within half a second
 while living worker.pid >/dev/null; do
 	if [ "$ticks" -le 0 ]; then
 		echo "the worker runs as process $pid"

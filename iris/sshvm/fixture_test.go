@@ -56,8 +56,28 @@ func (w *words) String() string {
 	return w.said.String()
 }
 
-// newPool starts n servers. When the test is over nothing of them is left, nor of managers.
+// What no test may leave: goroutines, which nobody could tell apart while tests run in parallel.
+func TestMain(m *testing.M) {
+	code := m.Run()
+	left := ""
+	for deadline := time.Now().Add(10 * time.Second); time.Now().Before(deadline); time.Sleep(10 * time.Millisecond) {
+		if left = goroutines("iris/sshvm.") + goroutines("crypto/ssh"); left == "" {
+			os.Exit(code)
+		}
+	}
+	fmt.Println("FAIL: goroutines are left:\n" + left)
+	os.Exit(1)
+}
+
+// newPool starts n servers for a test that runs in parallel to others. When it is over nothing of them is left.
 func newPool(t *testing.T, n int) *pool {
+	t.Helper()
+	t.Parallel()
+	return newPoolAlone(t, n)
+}
+
+// newPoolAlone is newPool for a test that runs while no other does.
+func newPoolAlone(t *testing.T, n int) *pool {
 	t.Helper()
 	if _, err := os.Stat(sshd); err != nil {
 		t.Fatalf("these tests log in to a real SSH server: install the package openssh-server, which has %s (%v)", sshd, err)
@@ -93,9 +113,8 @@ func newPool(t *testing.T, n int) *pool {
 			_ = syscall.Kill(pid, syscall.SIGKILL)
 		}
 		within(t, "nothing of the hosts runs", func() bool { return len(p.running("")) == 0 })
-		within(t, "no goroutine is left", func() bool { return leaked(t) == "" })
 		if t.Failed() {
-			t.Logf("goroutines that are left: %s\nthey said\n%s", leaked(t), p.log)
+			t.Logf("they said\n%s", p.log)
 		}
 	})
 	return p
@@ -396,9 +415,9 @@ func states(s vm.Slice) []vm.State {
 }
 
 // within waits for something that happens by itself.
-func within(t testing.TB, what string, true_ func() bool) {
+func within(t testing.TB, what string, happened func() bool) {
 	t.Helper()
-	for deadline := time.Now().Add(time.Minute); !true_(); time.Sleep(10 * time.Millisecond) {
+	for deadline := time.Now().Add(time.Minute); !happened(); time.Sleep(10 * time.Millisecond) {
 		if time.Now().After(deadline) {
 			t.Errorf("not within a minute: %s", what)
 			return
@@ -406,18 +425,15 @@ func within(t testing.TB, what string, true_ func() bool) {
 	}
 }
 
-// leaked is the goroutines that a manager or its connections have left.
-func leaked(t testing.TB) string {
-	t.Helper()
+// goroutines are those that have a text in their stacks.
+func goroutines(text string) string {
 	var stacks bytes.Buffer
-	if err := pprof.Lookup("goroutine").WriteTo(&stacks, 2); err != nil {
-		t.Fatal(err)
-	}
-	var left strings.Builder
+	_ = pprof.Lookup("goroutine").WriteTo(&stacks, 2) // to memory
+	var found strings.Builder
 	for stack := range strings.SplitSeq(stacks.String(), "\n\n") {
-		if strings.Contains(stack, "iris/sshvm.") || strings.Contains(stack, "crypto/ssh") {
-			left.WriteString(stack + "\n\n")
+		if strings.Contains(stack, text) && !strings.Contains(stack, "sshvm_test.goroutines") {
+			found.WriteString(stack + "\n\n")
 		}
 	}
-	return left.String()
+	return found.String()
 }

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -278,4 +279,57 @@ func TestAHostThatIsNoLongerInThePool(t *testing.T) {
 	if p.hosts[0].read("reservation") != "" {
 		t.Error("the other host is not given back")
 	}
+}
+
+// Close ends what is under way, whatever that waits for, and has waited for it when it returns.
+func TestCloseEndsEverything(t *testing.T) {
+	p := newPoolAlone(t, 4)
+	p.hosts[3].down()
+	c := p.config(1, p.worker())
+	c.Group.MaxSlices = 5
+	c.SSHPoll, c.RetryPause = time.Hour, time.Hour
+	start := c.Bootstrap
+	c.Bootstrap = func(m sshvm.Machine) string {
+		switch m.Slice {
+		case "hangs":
+			return "echo run >>runs; sleep 1000"
+		case "fails":
+			return "exit 1"
+		}
+		return start(m)
+	}
+	c.Shutdown = func(sshvm.Machine) string { return "echo run >>ends; sleep 1000" }
+	m := p.open(c)
+	ended := p.create(m, "ended")
+	p.await(ended, vm.Ready)
+	calls := make(chan error, 3)
+	go func() { calls <- ended.Terminate(t.Context()) }()
+	within(t, "it ends", func() bool { return p.hosts[0].read("slices/ended/ends") != "" })
+	p.create(m, "hangs")
+	within(t, "the script runs", func() bool { return p.hosts[1].read("slices/hangs/runs") != "" })
+	p.create(m, "fails")
+	within(t, "the next try is waited for", func() bool { return strings.Contains(p.log.String(), "exit status 1") })
+	booting := p.create(m, "boots")
+	p.await(booting, vm.Booting)
+	p.hosts[0].hang()
+	before := p.hosts[0].connections()
+	go func() {
+		_, err := m.ListSlices(t.Context())
+		calls <- err
+	}()
+	go func() {
+		_, err := m.CreateSlice(t.Context(), vm.Request{})
+		calls <- err
+	}()
+	within(t, "hosts are asked", func() bool { return p.hosts[0].connections() == before+2 })
+	p.close(m)
+	if left := goroutines("iris/sshvm.(*machine)") + goroutines("iris/sshvm.(*slice).terminate"); left != "" {
+		t.Errorf("after Close there is %s", left)
+	}
+	for range cap(calls) {
+		if err := <-calls; err == nil || !strings.Contains(err.Error(), "the manager is closed") {
+			t.Errorf("a call that was under way: %v", err)
+		}
+	}
+	within(t, "no goroutine is left", func() bool { return goroutines("iris/sshvm.")+goroutines("crypto/ssh") == "" })
 }
