@@ -99,7 +99,7 @@ func TestAPoolOfHostsIsRead(t *testing.T) {
 
 func TestAHostIsInTheOnlyZoneThereIs(t *testing.T) {
 	g := config.Group{Zones: []string{"z"}, SSH: &config.SSH{Hosts: []config.Host{{Address: "a:22"}}}}
-	same(t, g.Hosts(), []config.Host{{"a:22", "z"}})
+	same(t, g.Hosts(), []config.Host{{"a:22", "z", ""}})
 	same(t, g.SSH.Hosts, []config.Host{{Address: "a:22"}}) // it was not written
 	same(t, config.Group{}.Hosts(), []config.Host(nil))
 }

@@ -148,6 +148,23 @@ func (s *story) comeBack(worker, slice string) {
 	s.apply(cmd)
 }
 
+func TestTheWorkersOfASliceThatIsGoneAreForgottenSoon(t *testing.T) {
+	s := tell(t)
+	s.apply(SetGroups{[]Group{group("g", 1, 1)}})
+	s.workers("w-0")
+	s.slice("g-0")
+	s.lose("w-0")
+	s.apply(StopSlice{ID: "g-0", Why: StopIdle, Cause: "idle"})
+	s.apply(EndSlice{ID: "g-0"})
+	s.pass(MinAge)
+	for _, cmd := range s.c.Expired(s.now, Retention{}) { // everything else for ever
+		s.apply(cmd)
+	}
+	if s.c.Worker("g-0/0") != nil || s.c.Worker("w-0") == nil {
+		t.Errorf("the workers that are known are\n%s", s.c.Describe(s.start))
+	}
+}
+
 // A slice is idle from when its last attempt is confirmed over, whatever its state before (FM-64).
 func TestASliceIsIdleWhenNothingIsLeftOnIt(t *testing.T) {
 	s := tell(t)
