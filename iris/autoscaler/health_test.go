@@ -15,6 +15,8 @@ func TestSlicesThatFailOrTakeTooLongGo(t *testing.T) {
 	known.Cause = "its machines were terminated by somebody else"
 	initializing := withVMs(slice("cpu-0", "cpu", vm.Initializing), vm.Initializing, vm.Ready)
 	initializing.VMs[0].InitPhase = "registration"
+	noticed := withVMs(slice("cpu-0", "cpu", vm.Unhealthy), vm.Stopping)
+	noticed.VMs[0].LeavesAt = at(2 * time.Minute) // until then what runs on it has its grace
 	for _, c := range []struct {
 		name   string
 		slice  *state.Slice
@@ -33,6 +35,8 @@ func TestSlicesThatFailOrTakeTooLongGo(t *testing.T) {
 			"its workers did not come up within 10m0s of INITIALIZING: 0 of 2 registered; cpu-0-vm-0 is INITIALIZING (registration)"},
 		{"UNHEALTHY", withVMs(slice("cpu-0", "cpu", vm.Unhealthy), vm.Ready), 5 * time.Minute, state.StopUnhealthy,
 			"it was UNHEALTHY for 5m0s: 0 of 1 workers are live"},
+		{"UNHEALTHY because of a notice", noticed, 7 * time.Minute, state.StopUnhealthy,
+			"it was UNHEALTHY for 5m0s: 0 of 1 workers are live; cpu-0-vm-0 is STOPPING"},
 		{"READY", busy(slice("cpu-0", "cpu", vm.Ready)), -1, 0, ""},
 		{"STOPPING", slice("cpu-0", "cpu", vm.Stopping), -1, 0, ""},
 	} {

@@ -111,6 +111,13 @@ func (s *scaling) act(effects []state.Effect) {
 	}
 }
 
+// came has the platform of a worker that has registered tell about its machine: it is further than was known.
+func (s *scaling) came(w *state.Worker) {
+	if slice := w.Slice(); slice != nil && s.fleet != nil {
+		s.fleet.Poke(slice.Group)
+	}
+}
+
 // hear turns what a platform says into what is to be done about it.
 func (s *scaling) hear(c *state.Cluster, news provision.News) []state.Command {
 	switch n := news.(type) {

@@ -18,7 +18,7 @@ const (
 	pokePause = time.Second // between the end of a list and a poked one; less if ListInterval is less
 )
 
-// ErrClosed: Close was called. Whoever provisions now may know.
+// ErrClosed is the error of what is asked for after Close.
 var ErrClosed = errors.New("the provisioner is closed")
 
 // group is what is known and under way of one scale group.

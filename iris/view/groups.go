@@ -16,7 +16,7 @@ import (
 func Groups(w io.Writer, terminal Terminal, wide bool, now time.Time, fleet *pb.GetFleetResponse) error {
 	t := table{columns: []column{
 		{title: "GROUP", good: 16, least: 8}, {title: "KIND", drop: 6}, {title: "SLICES"}, {title: "STATES", drop: 5},
-		{title: "DEMAND", drop: 4, right: true}, {title: "AVAILABILITY", least: 14}, {title: "WHY", below: true},
+		{title: "DEMAND", drop: 4, right: true}, {title: "AVAILABILITY", least: 14}, {title: "WHY", whole: true},
 	}}
 	if wide {
 		terminal.Width = 0
@@ -42,7 +42,7 @@ func kindOf(g *pb.ScaleGroupStatus) string {
 	machine := model.CPUText(g.Capacity.GetCpuMillis()) + "/" + model.BytesText(g.Capacity.GetMemoryBytes())
 	switch {
 	case g.Variant != "":
-		return g.Variant + ", " + counted(int(g.Machines), "machine")
+		return g.Variant + ", " + Count(int(g.Machines), "machine")
 	case g.Machines > 1:
 		return fmt.Sprintf("%d machines of %s", g.Machines, machine)
 	}
@@ -104,16 +104,18 @@ func availabilityOf(g *pb.ScaleGroupStatus, now time.Time) string {
 	switch blocked := len(g.Blocked); {
 	case word == "" || word == "REMOVED":
 	case g.Availability == pb.ScaleGroupStatus_AVAILABILITY_BACKOFF && g.BackoffUntil != nil:
-		word += fmt.Sprintf(" until %s (%s)", clock(g.BackoffUntil, now), counted(int(g.Failures), "failure"))
+		word += fmt.Sprintf(" until %s (%s)", clock(g.BackoffUntil, now), Count(int(g.Failures), "failure"))
 	case g.Availability == pb.ScaleGroupStatus_AVAILABILITY_QUOTA_EXCEEDED && blocked == 1:
 		word += fmt.Sprintf(" %s until %s", g.Blocked[0].Zone, clock(g.Blocked[0].Until, now))
 	case g.Availability == pb.ScaleGroupStatus_AVAILABILITY_QUOTA_EXCEEDED && blocked > 1:
-		first := slices.MinFunc(g.Blocked, func(a, b *pb.ScaleGroupStatus_Block) int { return a.Until.AsTime().Compare(b.Until.AsTime()) })
+		first := slices.MinFunc(g.Blocked, func(a, b *pb.ScaleGroupStatus_Block) int {
+			return a.Until.AsTime().Compare(b.Until.AsTime())
+		})
 		word += fmt.Sprintf(" %d zones until %s", blocked, clock(first.Until, now))
 	case blocked == 1:
 		word += ", but not in " + g.Blocked[0].Zone
 	case blocked > 1:
-		word += fmt.Sprintf(", but not in %d of %s", blocked, counted(len(g.Zones), "zone"))
+		word += fmt.Sprintf(", but not in %d of %s", blocked, Count(len(g.Zones), "zone"))
 	}
 	return clean(word)
 }

@@ -13,8 +13,8 @@ import (
 // UTC.
 func Slices(w io.Writer, terminal Terminal, wide bool, now time.Time, slices []*pb.SliceStatus) error {
 	t := table{columns: []column{
-		{title: "SLICE", good: 24, least: 12}, {title: "STATE"}, {title: "FOR", drop: 4, right: true}, {title: "AGE", drop: 6, right: true},
-		{title: "WHERE", good: 24, least: 8, drop: 5}, {title: "WORK", least: 8, drop: 1}, {title: "WHY", below: true},
+		{title: "SLICE", good: 24, least: 12}, {title: "STATE"}, {title: "FOR", drop: 4, right: true},
+		{title: "AGE", drop: 6, right: true}, {title: "WHERE", good: 24, least: 8, drop: 5}, {title: "WORK", least: 8, drop: 1}, {title: "WHY", whole: true},
 	}}
 	if wide {
 		terminal.Width = 0
@@ -47,7 +47,7 @@ func Slices(w io.Writer, terminal Terminal, wide bool, now time.Time, slices []*
 func workOf(s *pb.SliceStatus, now time.Time) string {
 	switch {
 	case s.Attempts > 0:
-		return counted(int(s.Attempts), "attempt")
+		return Count(int(s.Attempts), "attempt")
 	case s.IdleSince != nil:
 		return "idle " + between(s.IdleSince, nil, now)
 	}
@@ -76,7 +76,7 @@ func lack(s *pb.SliceStatus) string {
 			live++
 		}
 	}
-	return fmt.Sprintf("%d of %s live", live, counted(len(s.Machines), "worker"))
+	return fmt.Sprintf("%d of %s live", live, Count(len(s.Machines), "worker"))
 }
 
 // sliceText is why a slice fails, goes or lacks something; of one that is still coming, why it was asked for.
@@ -102,7 +102,8 @@ func machineText(m *pb.SliceStatus_Machine, now time.Time) cell {
 		texts = append(texts, m.InitPhase)
 	}
 	if m.LeavesAt != nil {
-		texts, c = append(texts, fmt.Sprintf("leaves at %s, in %s", clock(m.LeavesAt, now), Duration(m.LeavesAt.AsTime().Sub(now)))), yellow
+		left := Duration(m.LeavesAt.AsTime().Sub(now))
+		texts, c = append(texts, fmt.Sprintf("leaves at %s, in %s", clock(m.LeavesAt, now), left)), yellow
 	}
 	if m.InitError != "" {
 		texts, c = append(texts, m.InitError), red
@@ -114,7 +115,7 @@ func machineText(m *pb.SliceStatus_Machine, now time.Time) cell {
 // among them, and cuts nothing.
 func SliceEvents(w io.Writer, terminal Terminal, wide bool, now time.Time, events []*pb.SliceEvent) error {
 	t := table{columns: []column{
-		{title: "WHEN"}, {title: "SLICE", good: 24, least: 12}, {title: "WHAT"}, {title: "WHY", below: true},
+		{title: "WHEN"}, {title: "SLICE", good: 24, least: 12}, {title: "WHAT"}, {title: "WHY", whole: true},
 	}}
 	if wide {
 		terminal.Width = 0

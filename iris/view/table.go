@@ -15,10 +15,13 @@ type column struct {
 	// be cut at all; 0: they may not.
 	good, least int
 	right       bool // aligned to the right
-	// below: in a terminal that is too narrow for all texts to be whole its own go below their rows, in as many lines as it
-	// takes.
-	below bool
+	// whole: its texts are never cut. They are broken into lines, or go below their rows if there is no room beside the other
+	// columns. Only the last one may be so.
+	whole bool
 }
+
+// enough is the room that whole texts want beside the other columns.
+const enough = 32
 
 // minor is the first drop of columns that go before the others are cut short.
 const minor = 3
@@ -57,15 +60,21 @@ func (t *table) write(w io.Writer, terminal Terminal) error {
 	return err
 }
 
-// rest writes what of a row goes below it, further in than the row.
+// rest writes what of a row is left: in its own column, or below the row, further in than that.
 func (t *table) rest(out *strings.Builder, terminal Terminal, widths []int, row []cell) {
-	first := row[0].text
-	indent := len(first) - len(strings.TrimLeft(first, " ")) + 4
-	for i, c := range row {
-		if !t.columns[i].below || widths[i] > 0 || c.text == "" {
-			continue
+	last := len(row) - 1
+	if c := row[last]; t.columns[last].whole && c.text != "" {
+		first := row[0].text
+		indent := len(first) - len(strings.TrimLeft(first, " ")) + 4
+		lines := wrap(c.text, max(terminal.Width-indent, 1))
+		if widths[last] > 0 {
+			indent = 0
+			for _, width := range widths[:last] { // none is dropped
+				indent += width + len(gap)
+			}
+			lines = wrap(c.text, widths[last])[1:]
 		}
-		for _, line := range wrap(c.text, max(terminal.Width-indent, 1)) {
+		for _, line := range lines {
 			out.WriteString(strings.Repeat(" ", indent) + terminal.paint(c.colour, line) + "\n")
 		}
 	}
@@ -79,6 +88,9 @@ func (t *table) line(out *strings.Builder, terminal Terminal, widths []int, row 
 			continue
 		}
 		shown := terminal.cut(c.text, widths[i])
+		if t.columns[i].whole {
+			shown = wrap(c.text, widths[i])[0]
+		}
 		blanks := strings.Repeat(" ", widths[i]-utf8.RuneCountInString(shown))
 		if t.columns[i].right {
 			shown, pending, blanks = terminal.paint(c.colour, shown), pending+blanks, ""
@@ -106,10 +118,12 @@ func (t *table) layout(width int) []int {
 	if width <= 0 {
 		return natural
 	}
-	whole := t.used(natural, func(column) int { return 0 })
-	for i, c := range t.columns {
-		if c.below && whole > width {
-			natural[i] = 0
+	if last := len(t.columns) - 1; t.columns[last].whole {
+		text := natural[last]
+		natural[last] = 0
+		room := width - t.used(natural, func(column) int { return 0 }) - len(gap)
+		if room >= min(text, enough) {
+			natural[last] = min(text, room)
 		}
 	}
 	good := func(c column) int { return c.good }

@@ -44,7 +44,8 @@ var states = map[string]colour{
 
 	"AVAILABLE": green, "COOLDOWN": cyan, "BACKOFF": red, "QUOTA_EXCEEDED": yellow, "AT_MAX": yellow, "REMOVED": grey,
 
-	"REQUESTED": cyan, "CREATED": cyan, "ADOPTED": cyan, "REFUSED": red, "ORPHAN": yellow, "IDLE": grey, "SURPLUS": grey, "GONE": grey,
+	"REQUESTED": cyan, "CREATED": cyan, "ADOPTED": cyan, "REFUSED": red, "ORPHAN": yellow, "IDLE": grey,
+	"SURPLUS": grey, "GONE": grey,
 }
 
 func state(word string) cell { return cell{text: word, colour: states[word]} }
@@ -96,8 +97,8 @@ func clock(at *timestamppb.Timestamp, now time.Time) string {
 	return t.Format("01-02 15:04:05")
 }
 
-// counted is "1 task", "2 tasks".
-func counted(n int, what string) string {
+// Count is "1 task", "2 tasks".
+func Count(n int, what string) string {
 	if n == 1 {
 		return "1 " + what
 	}

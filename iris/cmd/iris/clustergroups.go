@@ -6,7 +6,6 @@ import (
 	"github.com/spf13/cobra"
 
 	pb "iris/iris/proto"
-	"iris/iris/settings"
 	"iris/iris/view"
 )
 
@@ -26,7 +25,7 @@ configured, its slices, and what happened to them lately. Times of day are in UT
 		if groups, _, _ := names(fleet); !slices.Contains(groups, args[0]) {
 			return unknownOf("scale group", args[0], groups, c.CommandPath())
 		}
-		keep(fleet, ofGroup(args[0]))
+		keep(fleet, func(group, _ string) bool { return group == args[0] })
 		return nil
 	}, func(t view.Terminal, fleet *pb.GetFleetResponse, args []string) error {
 		if len(args) == 0 {
@@ -37,32 +36,18 @@ configured, its slices, and what happened to them lately. Times of day are in UT
 }
 
 func newClusterEvents(a *app) *cobra.Command {
-	v, group := &fleetVerb{app: a}, ""
+	v := &fleetVerb{app: a}
 	c := &cobra.Command{
-		Use: "events [SLICE]", Short: "List what happened to slices lately, and why", Args: arguments(0, 1, ""),
-		Long: "List the last hundred things that happened to slices, those included that are gone, and why they happened, the oldest " +
-			"first. Times are in UTC.",
+		Use: "events [GROUP | SLICE]", Short: "List what happened to slices lately, and why", Args: arguments(0, 1, ""),
+		Long: "List the last hundred things that happened to slices, or those of them that happened to slices of a scale group or to one " +
+			"slice, and why, the oldest first. What is gone counts as well. Times are in UTC.",
 	}
-	settings.Var(c.Flags(), &group, "group,g", "only what happened to slices of this scale group", settings.Text("name"))
-	if err := c.RegisterFlagCompletionFunc("group", a.completeFleet(&v.link, offerGroups)); err != nil {
-		panic(err) // the flag was declared in the line above
-	}
-	c.ValidArgsFunction = completeOne(a.completeFleet(&v.link, offerPastSlices))
+	c.ValidArgsFunction = completeOne(a.completeFleet(&v.link, offerGroups, offerPastSlices))
 	return v.command(c, func(fleet *pb.GetFleetResponse, args []string) error {
-		if groups, _ := pastNames(fleet); group != "" {
-			if !slices.Contains(groups, group) {
-				return unknownOf("scale group", group, groups, "iris cluster groups")
-			}
-			keep(fleet, ofGroup(group))
-		}
 		if len(args) == 0 {
 			return nil
 		}
-		if _, ids := pastNames(fleet); !slices.Contains(ids, args[0]) {
-			return unknownOf("slice", args[0], ids, "iris cluster vm status")
-		}
-		keep(fleet, func(_, slice string) bool { return slice == args[0] })
-		return nil
+		return keepNamed(fleet, args[0], pastNames(fleet), c.CommandPath())
 	}, func(t view.Terminal, fleet *pb.GetFleetResponse, _ []string) error {
 		return view.SliceEvents(v.out, t, v.output.wide(), v.now(), fleet.Events)
 	})

@@ -22,21 +22,16 @@ func newVMStatus(a *app) *cobra.Command {
 	v := &fleetVerb{app: a}
 	c := &cobra.Command{
 		Use: "status [GROUP | SLICE]", Short: "Show slices and their machines", Args: arguments(0, 1, ""),
-		Long: "Show slices, all, those of a scale group, or one, and their machines: in which state they are, for how long, what runs " +
-			"there, and what is wrong. Times of day are in UTC.",
+		Long: "Show slices, all, those of a scale group, or one, and their machines: in which state they are, for how long, what " +
+			"runs there, and what is wrong. Times of day are in UTC.",
 	}
 	c.ValidArgsFunction = completeOne(a.completeFleet(&v.link, offerGroups, offerSlices))
 	return v.command(c, func(fleet *pb.GetFleetResponse, args []string) error {
 		if len(args) == 0 {
 			return nil
 		}
-		name := args[0]
 		groups, ids, _ := names(fleet)
-		if known := slices.Concat(groups, ids); !slices.Contains(known, name) {
-			return unknownOf("scale group or slice", name, known, c.CommandPath())
-		}
-		keep(fleet, func(group, slice string) bool { return group == name || slice == name })
-		return nil
+		return keepNamed(fleet, args[0], slices.Concat(groups, ids), c.CommandPath())
 	}, func(t view.Terminal, fleet *pb.GetFleetResponse, _ []string) error {
 		groups, _, _ := names(fleet)
 		byGroup := slices.SortedStableFunc(slices.Values(fleet.Slices), func(a, b *pb.SliceStatus) int {
@@ -61,8 +56,8 @@ func newVMLogs(a *app) *cobra.Command {
 	v := &vmLogs{app: a, tail: 100}
 	c := &cobra.Command{
 		Use: "logs MACHINE", Short: "Show what a machine said while it came up", Args: arguments(1, 1, "a machine"),
-		Long: "Show what a machine of a slice said while it came up: its boot, and its worker. `iris cluster vm status` has the ids of " +
-			"machines. What the platform of a machine keeps, and for how long, differs.",
+		Long: "Show what a machine of a slice said while it came up: its boot, and its worker. `iris cluster vm status` has the " +
+			"ids of machines. What the platform of a machine keeps, and for how long, differs.",
 		RunE: func(c *cobra.Command, args []string) error { return v.run(c.Context(), args[0]) },
 	}
 	v.link.add(c.Flags())

@@ -119,8 +119,17 @@ func offerSlices(fleet *pb.GetFleetResponse) (offers []string) {
 
 // offerPastSlices offers those that are gone as well.
 func offerPastSlices(fleet *pb.GetFleetResponse) []string {
-	_, ids := pastNames(fleet)
-	return ids
+	offers, there := offerSlices(fleet), map[string]bool{}
+	for _, s := range fleet.Slices {
+		there[s.SliceId] = true
+	}
+	for _, e := range fleet.Events {
+		if !there[e.SliceId] {
+			there[e.SliceId] = true
+			offers = append(offers, e.SliceId)
+		}
+	}
+	return offers
 }
 
 func offerMachines(fleet *pb.GetFleetResponse) (offers []string) {

@@ -55,9 +55,13 @@ func keep(fleet *pb.GetFleetResponse, want func(group, slice string) bool) {
 	fleet.Groups = slices.DeleteFunc(fleet.Groups, func(g *pb.ScaleGroupStatus) bool { return !left[g.Name] && !want(g.Name, "") })
 }
 
-// ofGroup wants what belongs to a group.
-func ofGroup(name string) func(group, slice string) bool {
-	return func(group, _ string) bool { return group == name }
+// keepNamed keeps what belongs to a scale group or a slice, one of those that are known.
+func keepNamed(fleet *pb.GetFleetResponse, name string, known []string, list string) error {
+	if !slices.Contains(known, name) {
+		return unknownOf("scale group or slice", name, known, list)
+	}
+	keep(fleet, func(group, slice string) bool { return group == name || slice == name })
+	return nil
 }
 
 // names are those of the groups, the slices and the machines there are.
@@ -75,8 +79,8 @@ func names(fleet *pb.GetFleetResponse) (groups, ids, machines []string) {
 }
 
 // pastNames are those of groups and slices of which something is known, although they may be gone.
-func pastNames(fleet *pb.GetFleetResponse) (groups, ids []string) {
-	groups, ids, _ = names(fleet)
+func pastNames(fleet *pb.GetFleetResponse) []string {
+	groups, ids, _ := names(fleet)
 	for _, e := range fleet.Events {
 		if !slices.Contains(groups, e.Group) {
 			groups = append(groups, e.Group)
@@ -85,5 +89,5 @@ func pastNames(fleet *pb.GetFleetResponse) (groups, ids []string) {
 			ids = append(ids, e.SliceId)
 		}
 	}
-	return groups, ids
+	return slices.Concat(groups, ids)
 }

@@ -159,7 +159,7 @@ func TestARefusalIsShownWithItsCause(t *testing.T) {
 			t.Errorf("no %q in\n%s", want, got)
 		}
 	}
-	if got := still(s.run("cluster", "events", "-g", "fast").out); !strings.Contains(got, "CLOCK  fast-1  REFUSED  slice creation failed for fast") ||
+	if got := still(s.run("cluster", "events", "fast").out); !strings.Contains(got, "CLOCK  fast-1  REFUSED  slice creation failed for fast") ||
 		strings.Contains(got, "slow") || strings.Contains(got, "never") {
 		t.Errorf("events:\n%s", got)
 	}
@@ -222,10 +222,7 @@ func TestNamesThatAreNotThereAreAnsweredWithThoseThatAre(t *testing.T) {
 		want string
 	}{
 		{[]string{"groups", "gpu"}, exitError, "iris: there is no scale group \"gpu\"; there are fast, slow, never\n"},
-		{[]string{"events", "-g", "gpu"}, exitError, "iris: there is no scale group \"gpu\"; there are fast, slow, never\n"},
-		{[]string{"events", "fast-9"}, exitError, "iris: there is no slice \"fast-9\"; there are fast-0, slow-0\n"},
-		{[]string{"events", "-g", "fast", "slow-0"}, exitError, "iris: there is no slice \"slow-0\"; there is only fast-0\n"},
-		{[]string{"events", "-g", "never", "slow-0"}, exitError, "iris: there is no slice \"slow-0\", and no other\n"},
+		{[]string{"events", "fast-9"}, exitError, "iris: there is no scale group or slice \"fast-9\"; there are fast, slow, never, fast-0, slow-0\n"},
 		{[]string{"vm", "status", "fast-9"}, exitError, "iris: there is no scale group or slice \"fast-9\"; there are fast, slow, never, fast-0, slow-0\n"},
 		{[]string{"vm", "logs", "fast-0"}, exitError,
 			"iris: there is no machine \"fast-0\"; there are fast-0-vm-0, slow-0-vm-0, slow-0-vm-1, slow-0-vm-2, slow-0-vm-3\n"},
@@ -250,6 +247,9 @@ func TestAClusterWithoutScaleGroupsHasNone(t *testing.T) {
 
 func TestManyNamesAreCounted(t *testing.T) {
 	var known []string
+	if got, want := unknownOf("slice", "x", []string{"s-0"}, "…").Error(), `there is no slice "x"; there is only s-0`; got != want {
+		t.Errorf("got  %s\nwant %s", got, want)
+	}
 	for i := range 25 {
 		known = append(known, fmt.Sprintf("s-%d", i))
 	}
@@ -270,9 +270,7 @@ func TestCompletionKnowsTheFleet(t *testing.T) {
 		{"cluster groups ", []string{"fast\tscale group AVAILABLE", "slow\tscale group AVAILABLE", "never\tscale group AVAILABLE"}},
 		{"cluster groups s", []string{"slow\tscale group AVAILABLE"}},
 		{"cluster groups slow ", nil},
-		{"cluster events -g n", []string{"never\tscale group AVAILABLE"}},
-		{"cluster events ", []string{"fast-0", "slow-0"}},
-		{"cluster events fast-0 --group n", []string{"never\tscale group AVAILABLE"}},
+		{"cluster events ", []string{"fast\tscale group AVAILABLE", "slow\tscale group AVAILABLE", "never\tscale group AVAILABLE", "fast-0\tREADY", "slow-0\tBOOTING"}},
 		{"cluster vm status s", []string{"slow\tscale group AVAILABLE", "slow-0\tBOOTING"}},
 		{"cluster vm logs f", []string{"fast-0-vm-0\tREADY"}},
 		{"cluster vm logs fast-0-vm-0 ", nil},
