@@ -181,6 +181,13 @@ func (p *pass) standingText(g *group, claimed int) string {
 	return "nothing waits for it"
 }
 
+func maxText(g *group) string {
+	if g.MaxSlices == 0 {
+		return "it is closed: no slices are asked for"
+	}
+	return fmt.Sprintf("all %d of max_slices are in use", g.MaxSlices)
+}
+
 // closedText is why the group takes no demand.
 func (p *pass) closedText(g *group) string {
 	switch g.availability {
@@ -209,9 +216,9 @@ func (p *pass) closedText(g *group) string {
 	case g.Removed:
 		return fmt.Sprintf("not configured any more; %s to go when idle", many(g.staying, "slice"))
 	case len(g.fresh) > 0: // it is full only with what it is about to ask for
-		return fmt.Sprintf("all %d of max_slices are in use or wanted", g.MaxSlices)
+		return maxText(g) + " or wanted"
 	}
-	return fmt.Sprintf("all %d of max_slices are in use", g.MaxSlices)
+	return maxText(g)
 }
 
 func blockText(g *group, zone string) string {
@@ -376,7 +383,7 @@ func (p *pass) fullText(c *class, g *group) string {
 				c.groupBy, k.worker(0)[c.groupBy], c.tasks)
 		}
 		if k.open {
-			return fmt.Sprintf("all %d of max_slices are in use or wanted", g.MaxSlices)
+			return maxText(g) + " or wanted"
 		}
 		if _, configured := g.Blocked[k.zone]; configured {
 			closed = blockText(g, k.zone)

@@ -97,6 +97,18 @@ func TestAPoolOfHostsIsRead(t *testing.T) {
 	}
 }
 
+func TestAClosedGroupHasNoRoom(t *testing.T) {
+	c, err := config.Parse("c.yaml", []byte(`name: c
+groups: [{name: a, platform: local, cpu: 1, memory: 1GiB, min_slices: 1, max_slices: 3, buffer_slices: 2, zones: [z], closed: true}]`))
+	if err != nil {
+		t.Fatal(err)
+	}
+	g := c.ScaleGroups()[0]
+	if g.MinSlices != 0 || g.MaxSlices != 0 || g.BufferSlices != 0 || c.Groups[0].VM().MaxSlices != 3 {
+		t.Errorf("it may have %d..%d slices and %d to spare, and its platform %d", g.MinSlices, g.MaxSlices, g.BufferSlices, c.Groups[0].VM().MaxSlices)
+	}
+}
+
 func TestAHostIsInTheOnlyZoneThereIs(t *testing.T) {
 	g := config.Group{Zones: []string{"z"}, SSH: &config.SSH{Hosts: []config.Host{{Address: "a:22"}}}}
 	same(t, g.Hosts(), []config.Host{{"a:22", "z", ""}})

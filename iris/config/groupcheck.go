@@ -97,6 +97,7 @@ func (r *review) checkFixed(g Group) {
 		given bool
 	}{
 		{"buffer_slices", g.BufferSlices != 0},
+		{"closed", g.Closed},
 		{"priority", g.Priority != 0},
 		{"after", len(g.After) > 0},
 		{"pace", g.Pace != Pace{}},

@@ -50,7 +50,7 @@ const (
 func (c *Cluster) Groups() []*ScaleGroup {
 	var all []*ScaleGroup
 	for _, g := range c.fleet.groups {
-		if !g.Removed || c.fleet.count(g.Name) > 0 {
+		if !g.Removed || g.slices > 0 {
 			all = append(all, g)
 		}
 	}
@@ -109,20 +109,9 @@ func (c *Cluster) setGroups(now time.Time, cmd SetGroups) {
 	c.reviewAll(now)
 }
 
-// count is how many slices a group has, those included that are being given back: they still cost.
-func (f *fleet) count(group string) int {
-	n := 0
-	for _, s := range f.slices {
-		if s.Group == group {
-			n++
-		}
-	}
-	return n
-}
-
 func (c *Cluster) requestSlice(now time.Time, cmd RequestSlice) {
 	g := c.fleet.groups[cmd.Group]
-	if g == nil || g.Removed || c.fleet.count(g.Name) >= g.MaxSlices {
+	if g == nil || g.Removed || g.slices >= g.MaxSlices {
 		return
 	}
 	s := c.addSlice(&Slice{
@@ -140,6 +129,7 @@ func (c *Cluster) addSlice(s *Slice) *Slice {
 	at, _ := slices.BinarySearchFunc(c.fleet.slices, s, sliceOrder)
 	c.fleet.slices = slices.Insert(c.fleet.slices, at, s)
 	c.fleet.byID[s.ID] = s
+	c.fleet.groups[s.Group].slices++
 	return s
 }
 
@@ -213,7 +203,7 @@ func (c *Cluster) observeSlice(now time.Time, cmd ObserveSlice) {
 // it arrived after it was given up. What the group may not have is given back at once.
 func (c *Cluster) adopt(now time.Time, cmd ObserveSlice, g *ScaleGroup) *Slice {
 	gone, late := c.fleet.gone[cmd.ID]
-	full := g.Removed || c.fleet.count(g.Name) >= g.MaxSlices
+	full := g.Removed || g.slices >= g.MaxSlices
 	s := c.addSlice(&Slice{
 		ID: cmd.ID, Group: g.Name, Zone: cmd.Zone, State: vm.Booting, Since: now, Requested: now, Reason: "found on its platform",
 	})
@@ -302,8 +292,10 @@ func (c *Cluster) removeSlice(now time.Time, s *Slice, cause string, seen bool) 
 	for _, w := range s.workers {
 		w.slice = nil
 	}
-	c.fleet.slices = slices.DeleteFunc(c.fleet.slices, func(other *Slice) bool { return other == s })
+	at, _ := slices.BinarySearchFunc(c.fleet.slices, s, sliceOrder)
+	c.fleet.slices = slices.Delete(c.fleet.slices, at, at+1)
 	delete(c.fleet.byID, s.ID)
+	c.fleet.groups[s.Group].slices--
 	maps.DeleteFunc(c.fleet.gone, func(_ string, g Gone) bool { return now.Sub(g.At) > goneFor })
 	c.fleet.gone[s.ID] = Gone{ID: s.ID, Group: s.Group, At: now, Cause: cause, Seen: seen}
 }
