@@ -22,7 +22,7 @@ var _ = Scenario("machines that are processes", VM, Chaos, real,
 	ScaleGroups(
 		cpu("cpu", 2, instant, pace(state.Pace{UnhealthyTimeout: 5 * time.Second, IdleThreshold: 3 * time.Second, ScaleDownCooldown: time.Second})),
 	), func(c *Cluster) {
-		It("local_scale_from_zero: a job brings a worker's process, which goes when it has been idle", func(ctx SpecContext) {
+		It("vm_scale_from_zero: a job brings a worker's process, which goes when it has been idle", func(ctx SpecContext) {
 			Expect(c.Workers(ctx)).To(BeEmpty())
 			job := c.Submit(ctx, client.Spec{Name: "first", Entrypoint: c.Quick()})
 			Eventually(ctx, job.Status).Should(HaveState(SUCCEEDED))
@@ -32,7 +32,7 @@ var _ = Scenario("machines that are processes", VM, Chaos, real,
 			Expect(c.MachineRuns("cpu-0-vm-0")).To(BeFalse())
 		})
 
-		It("local_killed: a machine that is killed with what it runs is noticed at once, given back and replaced", func(ctx SpecContext) {
+		It("vm_killed: a machine that is killed with what it runs is noticed at once, given back and replaced", func(ctx SpecContext) {
 			job := c.Submit(ctx, client.Spec{Name: "long", Entrypoint: c.Sleeping(6 * time.Second)})
 			Eventually(ctx, job.Status).Should(HaveState(RUNNING))
 			c.KillMachine("cpu-0-vm-0")
@@ -43,7 +43,7 @@ var _ = Scenario("machines that are processes", VM, Chaos, real,
 			Expect(Took(ctx, job, Submitted, Finished)).To(BeNumerically("<", 25*time.Second), "no heartbeat had to be missed")
 		})
 
-		It("local_controller_killed: slices survive their controller, and the next one adopts them with what they run", func(ctx SpecContext) {
+		It("vm_restart: slices survive their controller, and the next one adopts them with what they run", func(ctx SpecContext) {
 			job := c.Submit(ctx, client.Spec{Name: "goes-on", Entrypoint: c.Sleeping(6 * time.Second)})
 			Eventually(ctx, job.Status).Should(HaveState(RUNNING))
 			c.Kill("c-0")
@@ -55,7 +55,7 @@ var _ = Scenario("machines that are processes", VM, Chaos, real,
 			Expect(c.MachineRuns("cpu-0-vm-0")).To(BeFalse())
 		})
 
-		It("local_quota: a job waits with the reason while its platform has no quota, and succeeds once it has", func(ctx SpecContext) {
+		It("vm_quota_wait: a job waits with the reason while its platform has no quota, and succeeds once it has", func(ctx SpecContext) {
 			rule := c.Enable("vm.create", chaos.Err(status.Error(codes.ResourceExhausted, "quota exceeded for cpu in us-1")), chaos.MaxFailures(1))
 			job := c.Submit(ctx, client.Spec{Name: "waits", Entrypoint: c.Quick()})
 			Eventually(ctx, job.Status).Should(HaveField("PendingReason.Text", ContainSubstring("quota exceeded")))
