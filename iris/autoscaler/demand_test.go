@@ -149,7 +149,7 @@ func TestAZoneIsAskedThatSuits(t *testing.T) {
 	}, d.Actions)
 	same(t, "waits", []Wait{
 		{"any", "cpu", "a slice of cpu is asked for"}, {"pinned", "cpu", "a slice of cpu is asked for"},
-		{"blocked", "cpu", "no machines in stock in us-1 until 09:01:00"},
+		{"blocked", "cpu", "cpu: no machines in stock in us-1 until 09:01:00"},
 	}, d.Waits)
 	same(t, "next look", at(time.Minute), d.Next)
 }

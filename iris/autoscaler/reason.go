@@ -340,9 +340,7 @@ func (p *pass) unmetWait(c *class) Wait {
 		}
 	}
 	switch {
-	case n == 1:
-		c.why.Text = strings.TrimPrefix(suits[0], c.why.Group+": ")
-	case n > 1:
+	case n > 0:
 		c.why.Text = list(suits, n)
 	case len(misfits) == 0:
 		c.why.Text = "there is no scale group"
