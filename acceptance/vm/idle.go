@@ -202,4 +202,15 @@ var _ = Scenario("slices that do not last", VM, Chaos, pretended, LongStory,
 			Expect(Task(job, 0)(ctx)).To(HaveAttempts(WORKERFAILED, WORKERFAILED, WORKERFAILED, SUCCEEDED))
 			Expect(job.Status(ctx)).To(HaveField("PreemptionCount", BeNumerically("==", 3)))
 		})
+
+		It("vm_list_fails: nothing is concluded while a platform does not say what it has (FM-66)", func(ctx SpecContext) {
+			job := c.Submit(ctx, client.Spec{Name: "undisturbed", Entrypoint: c.Sleeping(4 * time.Minute)})
+			Eventually(ctx, job.Status).Should(HaveState(RUNNING))
+			rule := c.Enable("vm.list", chaos.MaxFailures(180)) // three minutes
+			Eventually(ctx, job.Status).WithTimeout(10 * time.Minute).Should(HaveState(SUCCEEDED))
+			Expect(rule.Counts().Fired).To(Equal(180))
+			Expect(Task(job, 0)(ctx)).To(HaveAttempts(SUCCEEDED))
+			Expect(c.Slices("cpu")(ctx)).To(BeSlices(vm.Ready))
+			Expect(c.Cloud("cpu").Slices()).To(HaveLen(1))
+		})
 	})
