@@ -184,6 +184,26 @@ var _ = Scenario("a slice that lacks a worker", VM, Chaos, pretended,
 		})
 	})
 
+var _ = Scenario("a slice that its platform does not list", VM, Chaos, pretended, LongStory,
+	ScaleGroups(cpu("cpu", 2, pace(state.Pace{UnhealthyTimeout: time.Hour, IdleThreshold: time.Hour}))), func(c *Cluster) {
+		It("vm_forgotten: is forgotten when nothing is heard of it either, and given back when it is listed again (FM-66)", func(ctx SpecContext) {
+			job := c.Submit(ctx, client.Spec{Name: "elsewhere", Entrypoint: c.Sleeping(10 * time.Minute)})
+			Eventually(ctx, job.Status).Should(HaveState(RUNNING))
+			cloud := c.Cloud("cpu")
+			Expect(cloud.Hide("cpu-0", true)).To(Succeed())
+			time.Sleep(3 * time.Minute)
+			Expect(c.Slices("cpu")(ctx)).To(BeSlices(vm.Ready), "its worker is heard of")
+			c.Kill("worker-cpu-0-vm-0")
+			Eventually(ctx, c.Events("cpu")).Should(ContainElement("cpu-0 GONE: its platform does not have it any more"))
+			Expect(cloud.Hide("cpu-0", false)).To(Succeed())
+			Eventually(ctx, c.Events("cpu")).Should(ContainElement("cpu-0 ORPHAN: its platform has it again; it was given back before"))
+			Eventually(ctx, cloud.Live).Should(HaveLen(1))
+			Eventually(ctx, job.Status).WithTimeout(20 * time.Minute).Should(HaveState(SUCCEEDED))
+			Expect(Task(job, 0)(ctx)).To(HaveAttempts(WORKERFAILED, SUCCEEDED))
+			Expect(c.WorkerOf(ctx, job)).To(Equal("worker-cpu-1-vm-0"))
+		})
+	})
+
 var _ = Scenario("slices that do not last", VM, Chaos, pretended, LongStory,
 	ScaleGroups(cpu("cpu", 2, pace(state.Pace{ShortLived: 30 * time.Second, BackoffInitial: 4 * time.Second, IdleThreshold: time.Hour}))), func(c *Cluster) {
 		It("vm_short_lived: a slice that is taken away soon after it came has its group back off, further each time (FM-69)", func(ctx SpecContext) {

@@ -149,19 +149,23 @@ func (c *Cluster) refuseSlice(now time.Time, cmd RefuseSlice) {
 		return
 	default:
 		c.note(now, s, EventRefused, cause)
-		g.fail(now, cause)
+		c.failed(now, g, cause)
 	}
 	c.removeSlice(now, s, cause, false)
 }
 
-// fail notes that a slice of the group failed: it backs off. What fails while it does, of slices that were asked for
-// before, is part of the same failure. One that has been over for long, or that a good slice followed, counts no more.
-func (g *ScaleGroup) fail(now time.Time, cause string) {
+// failed notes that a slice of a group failed: the group backs off. What fails while it does, of slices that were asked for
+// before, is part of the same failure. Failures before a good slice, or a long peace, count no more.
+func (c *Cluster) failed(now time.Time, g *ScaleGroup, cause string) {
 	g.Failure = cause
 	if g.BackoffUntil.After(now) {
 		return
 	}
-	if now.Sub(g.FailedAt) > 2*g.Pace.BackoffMax+g.Pace.BootTimeout+g.Pace.InitTimeout {
+	good := func(s *Slice) bool {
+		return s.Group == g.Name && s.ReadyAt.After(g.FailedAt) && now.Sub(s.ReadyAt) >= g.Pace.ShortLived
+	}
+	peace := 2*g.Pace.BackoffMax + g.Pace.BootTimeout + g.Pace.InitTimeout
+	if now.Sub(g.FailedAt) > peace || slices.ContainsFunc(c.fleet.slices, good) {
 		g.Failures = 0
 	}
 	pause := g.Pace.BackoffMax
@@ -237,7 +241,7 @@ func (c *Cluster) stopSlice(now time.Time, cmd StopSlice) {
 		g.LastDown, g.NextDown = now, g.Pace.NextDown(now, g.NextDown)
 	case StopFailed, StopUnhealthy, StopPreempted:
 		if s.ReadyAt.IsZero() || now.Sub(s.ReadyAt) < g.Pace.ShortLived {
-			g.fail(now, cause)
+			c.failed(now, g, cause)
 		} else {
 			g.Failures = 0 // it was good for long
 		}

@@ -218,6 +218,40 @@ func TestAFailingGroupBacksOffFurtherEachTime(t *testing.T) {
 	}
 }
 
+func TestFailuresBeforeAGoodSliceCountNoMore(t *testing.T) {
+	for lives, want := range map[time.Duration]int{59 * time.Second: 2, time.Minute: 1} {
+		s := tell(t)
+		s.apply(SetGroups{[]Group{group("g", 1, 9)}})
+		s.apply(RequestSlice{Group: "g", Zone: "a"})
+		s.apply(RefuseSlice{ID: "g-0", Why: RefusedFailed, Cause: "boom"})
+		s.pass(10 * time.Second)
+		s.slice("g-1")
+		s.pass(lives)
+		s.apply(RequestSlice{Group: "g", Zone: "a"})
+		s.apply(RefuseSlice{ID: "g-2", Why: RefusedFailed, Cause: "boom"})
+		if got := s.c.Group("g").Failures; got != want {
+			t.Errorf("a slice is READY for %v: %d failures, not %d", lives, got, want)
+		}
+	}
+}
+
+// Dispatch to a machine that is just going away fails no job when another can come, and still comes to an end.
+func TestDispatchGoesOnWhileAGroupCouldBringAWorker(t *testing.T) {
+	s := tell(t)
+	s.apply(SetGroups{[]Group{group("g", 1, 1)}})
+	s.slice("g-0")
+	s.submit("j")
+	for n := range bringRounds {
+		s.is("j", Pending, "")
+		s.assign("j/0@g-0/0")
+		uid := fmt.Sprintf("j/0/%d", n)
+		s.failDispatch(uid)
+		s.report(uid, Killed) // it never arrived
+		s.pass(time.Hour)
+	}
+	s.is("j", Failed, "dispatch failed on every worker that can run it (g-0/0)")
+}
+
 // A slice that was good for long and then fails is no failure of its group; one that fails at once is (FM-69).
 func TestAShortLivedSliceCountsAsAFailure(t *testing.T) {
 	for lived, want := range map[time.Duration]int{59 * time.Second: 1, time.Minute: 0} {
