@@ -163,7 +163,8 @@ type server struct {
 	mu       sync.Mutex
 	listener net.Listener
 	hangs    bool
-	orders   int // connections so far
+	orders   int             // connections so far
+	before   func(order int) // is called before a connection is served; may be nil
 	running  map[*exec.Cmd]net.Conn
 	all      sync.WaitGroup
 }
@@ -175,7 +176,12 @@ func (p *pool) newServer(i int) *server {
 		p: p, dir: p.path(name), config: p.path(name + ".conf"), address: "127.0.0.1:0", key: p.writeKey(name+".key", ""),
 		running: map[*exec.Cmd]net.Conn{},
 	}
+	ecdsa, err := exec.Command("ssh-keygen", "-q", "-t", "ecdsa", "-N", "", "-f", p.path(name+".ecdsa")).CombinedOutput()
+	if err != nil { // as most hosts, it has a key that nobody has written down
+		p.Fatalf("%v: %s", err, ecdsa)
+	}
 	p.write(name+".conf", fmt.Sprintf(`HostKey %s
+HostKey %s
 AuthorizedKeysFile %s
 StrictModes no
 UsePAM no
@@ -183,7 +189,7 @@ PasswordAuthentication no
 KbdInteractiveAuthentication no
 PermitRootLogin prohibit-password
 PidFile none
-`, p.path(name+".key"), p.path("authorized_keys")))
+`, p.path(name+".ecdsa"), p.path(name+".key"), p.path("authorized_keys")))
 	h.up()
 	return h
 }
@@ -220,6 +226,9 @@ func (h *server) serve(conn net.Conn) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	h.orders++
+	if h.before != nil {
+		h.before(h.orders)
+	}
 	if h.hangs {
 		h.running[&exec.Cmd{}] = conn
 		return

@@ -101,6 +101,9 @@ func TestACreationThatWasCutShortGoesOnWhenItIsAskedForAgain(t *testing.T) {
 	if p.hosts[1].read("slices/rack-0/starts") == "" {
 		t.Error("the second VM is not on the host that the first knows of")
 	}
+	if p.hosts[2].read("reservation") != "" {
+		t.Error("it is another slice of the same id")
+	}
 }
 
 func TestACreationThatWasCutShortIsFoundOnceNobodyCanBeAtIt(t *testing.T) {
@@ -171,6 +174,31 @@ func TestTwoManagersNeverShareAHost(t *testing.T) {
 			}
 		}
 	}
+}
+
+// A host can be taken after everybody saw that it is free. Then the others are given back.
+func TestACreationThatDoesNotGetAllItsHostsGetsNone(t *testing.T) {
+	p := newPool(t, 2)
+	p.hosts[1].before = func(order int) {
+		if order == 2 { // the first was the look
+			if err := os.MkdirAll(p.hosts[1].dir, 0o700); err != nil {
+				t.Error(err)
+			}
+			p.write("host1/reservation", "other-0 {}\n")
+		}
+	}
+	m := p.open(p.config(2, p.worker()))
+	if _, err := m.CreateSlice(t.Context(), vm.Request{ID: "rack-0"}); !errors.Is(err, vm.ErrStockout) {
+		t.Errorf("got %v", err)
+	}
+	if got := p.hosts[0].connections(); got != 4 { // look, reserve, drop, look
+		t.Errorf("the first host was asked %d times", got)
+	}
+	if left := p.hosts[0].read("reservation"); left != "" {
+		t.Errorf("the first host is reserved for %s", left)
+	}
+	p.remove("host1/reservation")
+	p.await(p.create(m, "rack-0"), vm.Ready, vm.Ready) // an id that failed is not used up
 }
 
 // Many managers and slices of one VM: as many get one as there are hosts.

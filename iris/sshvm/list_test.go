@@ -2,10 +2,12 @@ package sshvm_test
 
 import (
 	"errors"
+	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -148,6 +150,42 @@ func TestAReservationThatCannotBeRead(t *testing.T) {
 	p.await(p.create(m, "rack-0"), vm.Ready)
 	if p.hosts[0].read("reservation") != "do not touch\n" || p.hosts[1].read("reservation") == "" {
 		t.Error("it is not on the host that is free")
+	}
+}
+
+// Orders of a host itself, without what is around them: of many at once, one makes the reservation.
+func TestOneOfManyReservesAHost(t *testing.T) {
+	t.Parallel()
+	for round := range 10 {
+		dir := t.TempDir()
+		said := make([]string, 12)
+		var all sync.WaitGroup
+		for i := range said {
+			all.Go(func() {
+				shell := exec.Command("/bin/sh", "-s")
+				shell.Dir, shell.Stdin = dir, strings.NewReader(sshvm.ReserveOrder("pool", fmt.Sprintf("rack-%d {}", i)))
+				text, err := shell.CombinedOutput()
+				if err != nil {
+					t.Errorf("%v: %s", err, text)
+				}
+				said[i] = strings.TrimSpace(string(text))
+			})
+		}
+		all.Wait()
+		text, err := os.ReadFile(filepath.Join(dir, "pool", "reservation"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		has := strings.TrimSpace(string(text))
+		for i, answer := range said {
+			want := "iris-host: taken " + has
+			if has == fmt.Sprintf("rack-%d {}", i) {
+				want = "iris-host: reserved"
+			}
+			if answer != want {
+				t.Errorf("round %d: rack-%d is told %q; want %q", round, i, answer, want)
+			}
+		}
 	}
 }
 

@@ -298,6 +298,29 @@ func TestAReservationThatSomebodyRemovesIsAPreemption(t *testing.T) {
 	p.await(s, vm.Preempted, vm.Preempted)
 }
 
+// Between two tries the host can be taken away, or another manager can begin to terminate the slice.
+func TestNothingIsStartedOnAHostThatIsNoLongerToHaveIt(t *testing.T) {
+	for name, c := range map[string]struct {
+		meanwhile string
+		want      vm.State
+	}{
+		"lost":        {"rm ../../reservation", vm.Preempted},
+		"another's":   {"echo rack-1 {} >../../reservation", vm.Preempted},
+		"terminating": {": >stopping", vm.Stopping},
+	} {
+		t.Run(name, func(t *testing.T) {
+			p := newPool(t, 1)
+			config := p.config(1, p.worker())
+			config.Bootstrap = func(sshvm.Machine) string { return "echo run >>../../runs; " + c.meanwhile + "; exit 1" }
+			s := p.create(p.open(config), "rack-0")
+			p.await(s, c.want)
+			if got := p.hosts[0].read("runs"); got != "run\n" {
+				t.Errorf("runs: %q", got)
+			}
+		})
+	}
+}
+
 // kill kills the worker of a slice on a host, as the kernel might.
 func (p *pool) kill(slice string, on int) {
 	p.Helper()

@@ -21,7 +21,8 @@ var startWorker string
 //go:embed shutdown.sh
 var stopWorker string
 
-// Worker is how `iris worker` is run on hosts. Its methods are what [Config] asks for.
+// Worker is how `iris worker` is run on hosts. Its methods are what [Config] asks for. A worker that others can reach does not
+// start without certificates or tokens: name their files in Args.
 type Worker struct {
 	Binary      string        // path of the program on the hosts, or its name in their PATH; default iris
 	Cluster     string        // default iris
@@ -29,7 +30,7 @@ type Worker struct {
 	Listen      string        // default ":0": a free port on all interfaces
 	Drain       time.Duration // how long tasks may go on after the worker was told to stop, in whole seconds; default 1 m
 	Grace       time.Duration // when the worker is killed after it was told to stop, in whole seconds; default Drain and 15 s
-	Args        []string      // further flags, such as --cpu=4
+	Args        []string      // further flags, such as --cpu=4 and --cert; files are of the hosts
 	// Attributes are the worker's. Nil: the slice alone. Neither names nor values may have commas, or spaces at their ends.
 	Attributes func(Machine) map[string]string
 }
