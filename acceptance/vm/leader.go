@@ -43,17 +43,25 @@ var _ = Scenario("machines whose controller is started again", VM, Chaos, preten
 			Expect(c.Slices("cpu")(ctx)).To(ConsistOf(HaveField("SliceId", "cpu-0")))
 			Expect(c.Cloud("cpu").Slices()).To(HaveLen(1))
 		})
+	})
 
-		It("vm_log_lost: a controller that lost its log adopts the machines that it had, and pays for no others", func(ctx SpecContext) {
-			job := c.Submit(ctx, client.Spec{Name: "first", Entrypoint: c.Quick()})
-			Eventually(ctx, job.Status).Should(HaveState(SUCCEEDED))
+var _ = Scenario("machines whose controller has lost its log", VM, Chaos, pretended, Controllers(1),
+	ScaleGroups(cpu("cpu", 2, least(1, 0))), func(c *Cluster) {
+		It("vm_log_lost: are adopted before others are asked for, and go on with their numbers", func(ctx SpecContext) {
+			Eventually(ctx, c.Slices("cpu")).Should(BeSlices(vm.Ready))
+			Expect(c.Cloud("cpu").Preempt("cpu-0")).To(Succeed())
+			Eventually(ctx, c.Slices("cpu")).Should(ConsistOf(SatisfyAll(
+				HaveField("SliceId", "cpu-1"), HaveField("State", BeEquivalentTo(vm.Ready)))))
 			c.Kill("c-0")
 			Expect(os.RemoveAll(c.Dir("c-0"))).To(Succeed())
 			c.Revive("c-0")
-			again := c.Submit(ctx, client.Spec{Name: "second", Entrypoint: c.Quick()})
-			Eventually(ctx, again.Status).Should(HaveState(SUCCEEDED))
-			Expect(c.WorkerOf(ctx, again)).To(Equal("worker-cpu-0-vm-0"))
-			Eventually(ctx, c.Events("cpu")).Should(ContainElement("cpu-0 ADOPTED: found on its platform"))
-			Expect(c.Cloud("cpu").Slices()).To(HaveLen(1))
+			job := c.Submit(ctx, client.Spec{Name: "next", Entrypoint: c.Quick()})
+			Eventually(ctx, job.Status).Should(HaveState(SUCCEEDED))
+			Expect(c.WorkerOf(ctx, job)).To(Equal("worker-cpu-1-vm-0"))
+			Expect(c.Events("cpu")(ctx)).To(HaveExactElements("cpu-1 ADOPTED: found on its platform", HavePrefix("cpu-1 READY: ")))
+			Expect(c.Cloud("cpu").Live()).To(HaveLen(1))
+			wide := c.Submit(ctx, client.Spec{Name: "wide", Entrypoint: c.Quick(), Replicas: 2, CPU: 4})
+			Eventually(ctx, wide.Status).Should(HaveState(SUCCEEDED))
+			Expect(c.Events("cpu")(ctx)).NotTo(ContainElement(HavePrefix("cpu-0 ")), "no id is used twice")
 		})
 	})
