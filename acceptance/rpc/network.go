@@ -69,7 +69,7 @@ var _ = Scenario("a worker that is cut from its controller", RPC, Chaos, inMemor
 		Expect(c.Workers(ctx)).To(HaveEach(BeLive(0)))
 	})
 
-	It("net_unanswered: a worker that gets no answer gives its connection up, cannot make another, and is lost", func(ctx SpecContext) {
+	It("net_unanswered: a worker without answers gives its connection up, can make no other, and is lost", func(ctx SpecContext) {
 		job := c.Submit(ctx, client.Spec{Name: "unanswered", Entrypoint: c.Sleeping(150 * time.Second)})
 		Eventually(ctx, job.Status).Should(HaveState(RUNNING))
 		Expect(c.WorkerOf(ctx, job)).To(Equal("w-0"))
@@ -85,6 +85,28 @@ var _ = Scenario("a worker that is cut from its controller", RPC, Chaos, inMemor
 		Eventually(ctx, job.Status).Should(HaveState(SUCCEEDED))
 		Expect(Task(job, 0)(ctx)).To(HaveAttempts(WORKERFAILED, SUCCEEDED))
 	})
+
+	for _, way := range []struct {
+		name string
+		cut  func()
+	}{
+		{"net_exclusive_unheard: when its beats do not arrive", func() { c.Network.Partition("w-0", "c-0") }},
+		{"net_exclusive_deaf: when no answer arrives", func() { c.Network.Partition("c-0", "w-0") }},
+		{"net_exclusive_cut: when neither does", func() { c.Network.Cut("w-0", "c-0") }},
+	} {
+		It(way.name+", a worker has ended its exclusive task before another begins it", func(ctx SpecContext) {
+			job := c.Submit(ctx, client.Spec{Name: "exclusive", Entrypoint: c.Sleeping(3 * time.Minute), Exclusive: true})
+			Eventually(ctx, job.Status).Should(HaveState(RUNNING))
+			Expect(c.WorkerOf(ctx, job)).To(Equal("w-0"))
+			way.cut()
+			Eventually(ctx, c.Alive).WithArguments(job).Should(BeZero())
+			Expect(Task(job, 0)(ctx)).To(HaveAttempts(RUNNING), "the controller still counts on the worker")
+			Eventually(ctx, Task(job, 0)).Should(HaveAttempts(WORKERFAILED, RUNNING))
+			Expect(Task(job, 0)(ctx)).To(HaveAttemptError(0, Equal("lost worker w-0: no heartbeat for 60s")))
+			Expect(c.Alive(job)).To(Equal(1))
+			Expect(c.Began(job)).To(Equal(2))
+		})
+	}
 
 	It("net_refused: a worker that nobody can call loses the new task to another, free of charge (FM-2)", func(ctx SpecContext) {
 		c.Network.Refuse("c-0", "w-0")
@@ -144,39 +166,54 @@ var _ = Scenario("a client that is cut from the controller", RPC, Chaos, inMemor
 })
 
 var _ = Scenario("a leader that is cut from the others", RPC, Chaos, Controllers(3), inMemory, func(c *Cluster) {
-	It("net_leader_cut: another leads, the job goes on, and what the old one could not commit never was", func(ctx SpecContext) {
-		job := c.Submit(ctx, client.Spec{Name: "goes-on", Entrypoint: c.Sleeping(time.Minute)})
-		Eventually(ctx, job.Status).Should(HaveState(RUNNING))
-		old := c.Leader()
-		direct := c.ConnectTo(old).RPC()
-		_, err := direct.ListJobs(ctx, &pb.ListJobsRequest{})
-		Expect(err).NotTo(HaveOccurred())
-		for _, other := range c.ControllerIDs() {
-			if other != old {
-				c.Network.Cut(old, other)
+	for _, way := range []struct {
+		name string
+		cut  func(leader, other string)
+		jobs int
+	}{
+		{"net_leader_cut: another leads, jobs go on, and what the old one did not commit never was",
+			func(l, o string) { c.Network.Cut(l, o) }, 2},
+		{"net_leader_unheard: another leads, jobs go on, and what the others never heard of never was",
+			func(l, o string) { c.Network.Partition(l, o) }, 2},
+		{"net_leader_deaf: another leads, jobs go on, and what the others did hear of is kept, and done once",
+			func(l, o string) { c.Network.Partition(o, l) }, 3},
+	} {
+		It(way.name, func(ctx SpecContext) {
+			job := c.Submit(ctx, client.Spec{Name: "goes-on", Entrypoint: c.Sleeping(time.Minute)})
+			Eventually(ctx, job.Status).Should(HaveState(RUNNING))
+			old := c.Leader()
+			direct := c.ConnectTo(old).RPC()
+			_, err := direct.ListJobs(ctx, &pb.ListJobsRequest{})
+			Expect(err).NotTo(HaveOccurred())
+			for _, other := range c.ControllerIDs() {
+				if other != old {
+					way.cut(old, other)
+				}
 			}
-		}
-		Expect(c.Leader()).To(Equal(old), "it does not know yet")
-		_, err = direct.LaunchJob(ctx, &pb.LaunchJobRequest{JobId: "unheard", Spec: &pb.JobSpec{
-			Name: "unheard", Entrypoint: c.Quick(), Resources: &pb.Resources{CpuMillis: 1000, MemoryBytes: client.GiB}}})
-		Expect(status.Code(err)).To(Equal(codes.Unavailable), "it is not in the log of a majority")
+			Expect(c.Leader()).To(Equal(old), "it does not know yet")
+			_, err = direct.LaunchJob(ctx, &pb.LaunchJobRequest{JobId: "unheard", Spec: &pb.JobSpec{
+				Name: "unheard", Entrypoint: c.Quick(), Resources: &pb.Resources{CpuMillis: 1000, MemoryBytes: client.GiB}}})
+			Expect(status.Code(err)).To(Equal(codes.Unavailable), "it cannot know that a majority has it in its log")
 
-		Eventually(ctx, c.Leader).Should(And(Not(BeEmpty()), Not(Equal(old))))
-		_, err = direct.ListJobs(ctx, &pb.ListJobsRequest{})
-		Expect(status.Code(err)).To(Equal(codes.Unavailable), "it has stepped down")
-		during := c.Submit(ctx, client.Spec{Name: "during", Entrypoint: c.Quick()})
-		Eventually(ctx, during.Status).Should(HaveState(SUCCEEDED))
-		time.Sleep(10 * time.Second)
+			Eventually(ctx, c.Leader).Should(And(Not(BeEmpty()), Not(Equal(old))))
+			_, err = direct.ListJobs(ctx, &pb.ListJobsRequest{})
+			Expect(status.Code(err)).To(Equal(codes.Unavailable), "it has stepped down")
+			during := c.Submit(ctx, client.Spec{Name: "during", Entrypoint: c.Quick()})
+			Eventually(ctx, during.Status).Should(HaveState(SUCCEEDED))
+			time.Sleep(10 * time.Second)
 
-		c.Heal()
-		Eventually(ctx, job.Status).Should(HaveState(SUCCEEDED))
-		for _, j := range []*client.Job{job, during} {
-			Expect(Task(j, 0)(ctx)).To(HaveAttempts(SUCCEEDED))
-			Expect(c.Began(j)).To(Equal(1))
-		}
-		Expect(c.Jobs(ctx, "")).To(HaveLen(2))
-		Expect(c.Workers(ctx)).To(HaveEach(BeLive(0)))
-	})
+			c.Heal()
+			Eventually(ctx, job.Status).Should(HaveState(SUCCEEDED))
+			jobs, err := c.Jobs(ctx, "")
+			Expect(err).NotTo(HaveOccurred())
+			Expect(jobs).To(HaveLen(way.jobs))
+			for _, j := range jobs {
+				Expect(Task(c.Job(j.JobId), 0)(ctx)).To(HaveAttempts(SUCCEEDED))
+				Expect(c.Began(c.Job(j.JobId))).To(Equal(1))
+			}
+			Expect(c.Workers(ctx)).To(HaveEach(BeLive(0)))
+		})
+	}
 })
 
 var _ = Scenario("a network that is bad for everybody", RPC, Chaos, inMemory, func(c *Cluster) {
@@ -192,7 +229,7 @@ var _ = Scenario("a network that is bad for everybody", RPC, Chaos, inMemory, fu
 		Expect(c.Workers(ctx)).To(HaveEach(BeLive(0)))
 	}
 
-	It("net_reset: all connections break again and again, in the middle of calls, and nothing is lost (FM-82)", func(ctx SpecContext) {
+	It("net_reset: all connections break again and again, and nothing is lost (FM-82)", func(ctx SpecContext) {
 		reset := func() {
 			GinkgoHelper()
 			Expect(c.Network.Reset(everybody, everybody).Effects().Connections).To(BeNumerically(">=", 2), "both workers'")
@@ -219,7 +256,7 @@ var _ = Scenario("a network that is bad for everybody", RPC, Chaos, inMemory, fu
 	})
 
 	c.Seeds(20, func(seed uint64) {
-		It("net_lossy: a third of all packets is lost and sent again, and nothing changes but times "+SeedName(seed), func(ctx SpecContext) {
+		It("net_lossy: a third of all packets is lost, and nothing changes but times "+SeedName(seed), func(ctx SpecContext) {
 			c.Network.Seed(seed)
 			c.Network.Lossy(everybody, everybody, 0.3)
 			unharmed(ctx, many(ctx, 20*time.Second))
