@@ -22,6 +22,10 @@ const MaxStreams = 1000
 const (
 	maxHeaders       = 64 << 10         // bytes of a call's metadata
 	handshakeTimeout = 10 * time.Second // from a connection to its first settings: nobody holds one by saying nothing
+
+	// From dialling to the server's first settings, which takes three times there and back with TLS. It must be more than
+	// that for whoever is far away: a client that gives up earlier never connects, however often it tries.
+	connectTimeout = 20 * time.Second
 )
 
 // Each side asks the other for a sign of life when it has heard nothing for a while, and closes the connection if none
@@ -47,7 +51,7 @@ func Client(n Network, address string, options ...grpc.DialOption) (*grpc.Client
 		grpc.WithTransportCredentials(insecure.NewCredentials()),
 		grpc.WithConnectParams(grpc.ConnectParams{
 			Backoff:           backoff.Config{BaseDelay: 100 * time.Millisecond, Multiplier: 1.6, Jitter: 0.2, MaxDelay: 5 * time.Second},
-			MinConnectTimeout: 5 * time.Second,
+			MinConnectTimeout: connectTimeout,
 		}),
 		grpc.WithKeepaliveParams(clientKeepalive),
 		grpc.WithDefaultCallOptions(grpc.MaxCallRecvMsgSize(MaxMessage), grpc.MaxCallSendMsgSize(MaxMessage)),
