@@ -256,9 +256,9 @@ var _ = Scenario("a network that is bad for everybody", RPC, Chaos, inMemory, fu
 	})
 
 	c.Seeds(20, func(seed uint64) {
-		It("net_lossy: a third of all packets is lost, and nothing changes but times "+SeedName(seed), func(ctx SpecContext) {
+		It("net_lossy: a fifth of all packets is lost, and nothing changes but times "+SeedName(seed), func(ctx SpecContext) {
 			c.Network.Seed(seed)
-			c.Network.Lossy(everybody, everybody, 0.3)
+			c.Network.Lossy(everybody, everybody, 0.2)
 			unharmed(ctx, many(ctx, 20*time.Second))
 		})
 	})

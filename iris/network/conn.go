@@ -217,7 +217,7 @@ func (s *stream) send(now time.Time, b []byte) {
 
 func (s *stream) end(now time.Time) { s.launch(now, flight{end: true}) }
 
-// launch gives a flight its instant: as late as the faults want, and after the one before.
+// launch gives a flight its instant: as late as the faults want.
 func (s *stream) launch(now time.Time, f flight) {
 	f.due = now
 	for _, fault := range s.faults {
@@ -227,9 +227,6 @@ func (s *stream) launch(now time.Time, f flight) {
 		}
 		f.due = late
 	}
-	if n := len(s.flights); n > 0 && s.flights[n-1].due.After(f.due) {
-		f.due = s.flights[n-1].due
-	}
 	s.flights = append(s.flights, f)
 }
 
@@ -238,7 +235,7 @@ func (s *stream) held() bool {
 	return len(partitions(s.faults)) > 0
 }
 
-// arrive makes ready what is due.
+// arrive makes ready what is due, and is not behind something that is not.
 func (s *stream) arrive(now time.Time) {
 	if s.held() {
 		return

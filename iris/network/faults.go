@@ -58,7 +58,8 @@ func (fs Faults) Slow(a, b string, bytesPerSecond int) *Fault {
 }
 
 // Lossy loses a share of the packets from a to b, from 0 to 1, and each that is sent again with the same likelihood. TCP
-// sends again after 200 ms, then 400 ms and so on, and what was written later waits.
+// sends again after 200 ms, then 400 ms and so on, and what was written later waits. Not more than five are lost in a row,
+// so that nothing is later than 6.2 s.
 func (fs Faults) Lossy(a, b string, share float64) *Fault {
 	must(share > 0 && share < 1, "Lossy(%v): want a share above 0 and below 1; Partition loses all", share)
 	return fs.add(&Fault{kind: lossy, a: a, b: b, share: share})
@@ -245,7 +246,7 @@ func (f *Fault) late(due time.Time, from, to string, bytes int) time.Time {
 // The pauses before a packet is sent again.
 const (
 	retransmission     = 200 * time.Millisecond
-	lastRetransmission = retransmission << 9 // 102 s, of 205 s in all
+	lastRetransmission = retransmission << 4
 )
 
 // draw is the source of the next decision. The caller holds f.mu.

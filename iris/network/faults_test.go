@@ -122,6 +122,20 @@ func TestWhatIsPartitionedWaitsAndTheOtherDirectionWorks(t *testing.T) {
 	})
 }
 
+// What is under way when the way is cut waits as well, and counts once, whatever else changes meanwhile.
+func TestWhatIsUnderWayIsPartitionedToo(t *testing.T) {
+	onALine(t, func(l *line) {
+		l.net.Faults().Delay("a", "b", time.Second, 0)
+		l.write(l.a, "under way")
+		cut := l.net.Faults().Partition("a", "b")
+		l.net.Faults().Refuse("a", "b").End()
+		l.silent(l.b, time.Minute)
+		l.effects(cut, network.Effects{Bytes: 9})
+		cut.End()
+		l.reads(l.b, "under way", time.Minute)
+	})
+}
+
 func TestAWaitingReaderWakesWhenThePartitionHeals(t *testing.T) {
 	onALine(t, func(l *line) {
 		l.net.Faults().Cut("a", "b")
@@ -187,6 +201,7 @@ func TestDialsHangInAPartition(t *testing.T) {
 				}
 				l.at(5 * time.Second)
 				l.effects(fault, network.Effects{Dials: 1})
+				time.AfterFunc(time.Second/2, func() { l.net.Faults().Refuse("c", "b") }) // nobody's business
 				time.AfterFunc(time.Second, fault.End)
 				a, b := l.dial(l.Context())
 				l.at(6 * time.Second)

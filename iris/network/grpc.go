@@ -23,9 +23,10 @@ const (
 	maxHeaders       = 64 << 10         // bytes of a call's metadata
 	handshakeTimeout = 10 * time.Second // from a connection to its first settings: nobody holds one by saying nothing
 
-	// From dialling to the server's first settings, which takes three times there and back with TLS. It must be more than
-	// that for whoever is far away: a client that gives up earlier never connects, however often it tries.
-	connectTimeout = 20 * time.Second
+	// From dialling to the server's first settings, which takes three times there and back with TLS. A client that gives up
+	// earlier never connects to who is far away, however often it tries; one that gives up later waits long for a packet
+	// that is lost.
+	connectTimeout = 10 * time.Second
 )
 
 // Each side asks the other for a sign of life when it has heard nothing for a while, and closes the connection if none
