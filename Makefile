@@ -37,7 +37,7 @@ waiting := --procs=6
 
 # The scenarios that a pipeline also runs on the wall clock: each takes seconds. $(call short,<report>,<label>)
 SHORT := smoke report_task_state_failure worker_crash_mid_task worker_sequential_jobs \
-	task_fails_once_then_succeeds task_timeout retry_budget_exact capacity_wait
+	task_fails_once_then_succeeds task_timeout retry_budget_exact capacity_wait vm_scale_from_zero vm_quota_wait
 SHORT_FOCUS := \b($(subst $(space),|,$(strip $(SHORT)))):
 short = $(call specs,$(1),$(2),$(waiting) --focus='$(SHORT_FOCUS)') && \
 	for name in $(SHORT); do \

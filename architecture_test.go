@@ -38,7 +38,6 @@ var floors = []struct {
 	{pkg: "iris/client", floor: 3, is: "a participant: talks to the others over the wire alone"},
 	{pkg: "iris/autoscaler", floor: 2, is: "decides which machines to ask for and to give back", pure: true},
 	{pkg: "iris/schedule", floor: 2, is: "decides who runs what", pure: true},
-	{pkg: "iris/autoscaler", floor: 2, is: "decides which slices come and go", pure: true},
 	{pkg: "iris/runtime", floor: 2, is: "a part: runs the code of tasks"},
 	{pkg: "iris/view", floor: 2, is: "a part: writes what a controller says"},
 	{pkg: "iris/keeper", floor: 2, is: "a part: a process that runs commands beside a worker, and its client"},

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"slices"
+	"time"
 
 	"github.com/onsi/ginkgo/v2"
 	"github.com/onsi/gomega"
@@ -28,6 +29,21 @@ func ScaleGroups(groups ...config.Group) Wish {
 
 // Cloud is the pretended platform of a scale group of a cluster that lives in the process of the specs.
 func (c *Cluster) Cloud(group string) *fakevm.Manager { return c.system.(*inProcess).Cloud(group) }
+
+// MachineRuns reports whether the process of a worker runs that a controller started. Only with real daemons.
+func (c *Cluster) MachineRuns(worker string) bool {
+	_, runs := c.system.(*daemons).fleet.Machine(worker)
+	return runs
+}
+
+// KillMachine ends such a process as kill -9 does.
+func (c *Cluster) KillMachine(worker string) {
+	ginkgo.GinkgoHelper()
+	machine, runs := c.system.(*daemons).fleet.Machine(worker)
+	gomega.Expect(runs).To(gomega.BeTrue(), "%s must run", worker)
+	gomega.Expect(machine.Kill()).To(gomega.Succeed())
+	c.kills++
+}
 
 // Groups are the scale groups by name, as the controller sees them.
 func (c *Cluster) Groups(ctx context.Context) (map[string]*pb.ScaleGroupStatus, error) {
@@ -125,4 +141,9 @@ func (c *Cluster) accounted(ctx context.Context) {
 	for _, g := range fleet.Groups {
 		gomega.Expect(counts[g.Name]).To(gomega.BeNumerically("<=", g.MaxSlices), "slices of group %s", g.Name)
 	}
+}
+
+// SlowPolls wishes for workers that look at their attempts so seldom: for stories of many hours.
+func SlowPolls(interval time.Duration) Wish {
+	return func(p *plan) { p.Worker.PollInterval = interval }
 }

@@ -60,6 +60,9 @@ func (c *Cluster) Counting(n int) *pb.Entrypoint {
 // Alive is how many payloads of a job run: functions by what they say themselves, processes by asking the kernel.
 func (c *Cluster) Alive(job *client.Job) int { return c.system.Alive(job.ID) }
 
+// AllAlive is Alive of all jobs together, those that nobody knows of too.
+func (c *Cluster) AllAlive() int { return c.system.Alive("") }
+
 // tasks counts the processes of a job, or of all jobs for "", of the cluster with the controller at this address. What a
 // process belongs to is in its environment.
 func tasks(controller, job string) int {

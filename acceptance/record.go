@@ -19,7 +19,7 @@ const recordName = "scenario"
 type Record struct {
 	Mode     string         // its label
 	Elapsed  time.Duration  // by the spec's own clock, from the boot on
-	Fired    map[string]int // by site; and "kill", which is the spec's own doing
+	Fired    map[string]int // by site; and "kill" and "network", faults that have none
 	Attempts int            // over all jobs
 }
 
@@ -28,6 +28,9 @@ func (c *Cluster) record(ctx context.Context) {
 	r := Record{Mode: c.Label, Elapsed: time.Since(c.booted), Fired: fired(c.Chaos.Firings())}
 	if c.kills > 0 {
 		r.Fired["kill"] = c.kills
+	}
+	if n := len(c.Network.All()); n > 0 {
+		r.Fired["network"] = n
 	}
 	if c.Client != nil && !ginkgo.CurrentSpecReport().Failed() {
 		jobs, err := c.Jobs(ctx, "")
@@ -79,6 +82,9 @@ func (c *Cluster) explain(ctx context.Context) {
 	}
 	for _, f := range c.Chaos.Firings() {
 		fmt.Fprintf(&b, "fault at %gs: %s %v, hit %d: %s\n", f.At.Sub(c.booted).Seconds(), f.Site, f.Labels, f.Nth, f.Action)
+	}
+	for _, f := range c.Network.All() {
+		fmt.Fprintf(&b, "network %v: %+v\n", f, f.Effects())
 	}
 	report := ginkgo.CurrentSpecReport()
 	fmt.Fprintf(&b, "repeat it: go tool ginkgo --seed=%d --label-filter=%s --focus=%q\n",

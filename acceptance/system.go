@@ -100,7 +100,9 @@ type inProcess struct {
 // newVirtual is a cluster inside a bubble.
 func newVirtual(p plan) system {
 	payloads := newPayloads()
-	s := newInProcess(p, cluster.Options{Network: &network.Memory{}, Functions: payloads.functions()})
+	n := &network.Memory{}
+	n.Faults().Seed(p.seed)
+	s := newInProcess(p, cluster.Options{Network: n, Functions: payloads.functions()})
 	s.payloads = payloads
 	return s
 }

@@ -337,7 +337,7 @@ func TestNewReportsEveryMistakeAtOnce(t *testing.T) {
 		t.Fatal("a broken config is accepted")
 	}
 	want := []string{
-		`scale group "test": max_slices is 0; it must be at least 1 (remove the group to turn it off)`,
+		`scale group "test": max_slices is 0; it must be at least 1`,
 		`scale group "test": zones is empty; name at least one, such as us-central1-a`,
 		`boot delay is -1ns; it must not be negative`,
 		`init delay is -2ns; it must not be negative`,

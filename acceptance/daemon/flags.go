@@ -20,6 +20,9 @@ func (f *Fleet) controllerFlags(n int) []string {
 		"controller", "--cluster=" + f.config.Cluster.Name, "--id=" + name, "--listen=" + f.addresses[n],
 		"--data-dir=" + filepath.Join(f.dir, name), "--log-level=debug", "--chaos",
 	}
+	if f.groups != "" {
+		args = append(args, "--groups="+f.groups)
+	}
 	if n > 0 {
 		args = append(args, "--join="+f.addresses[0])
 	}

@@ -11,6 +11,8 @@ import (
 	"strings"
 	"time"
 
+	"github.com/goccy/go-yaml"
+
 	"iris/iris/client"
 	"iris/iris/config"
 )
@@ -35,6 +37,7 @@ type Fleet struct {
 	Workers     []*Daemon // w-0 and so on
 	dir         string
 	addresses   []string // of the controllers, which keep them
+	groups      string   // the file that describes groups that scale; empty: there are none
 	config      Config
 }
 
@@ -63,10 +66,16 @@ func (f *Fleet) prepare() error {
 		}
 		f.addresses = append(f.addresses, address)
 	}
+	if err := f.describeGroups(); err != nil {
+		return err
+	}
 	for n := range f.config.Controllers {
 		f.Controllers = append(f.Controllers, f.daemon(controllerName(n), f.controllerFlags(n)))
 	}
 	for _, g := range f.config.Cluster.Groups {
+		if g.Scales() {
+			continue
+		}
 		vms, err := g.VM().VMCount()
 		if err != nil {
 			return err
@@ -79,6 +88,19 @@ func (f *Fleet) prepare() error {
 		}
 	}
 	return nil
+}
+
+// describeGroups writes the description of the groups that scale, if there are some, for the controllers.
+func (f *Fleet) describeGroups() error {
+	if !slices.ContainsFunc(f.config.Cluster.Groups, config.Group.Scales) {
+		return nil
+	}
+	f.groups = filepath.Join(f.dir, "groups.yaml")
+	text, err := yaml.MarshalWithOptions(f.config.Cluster, yaml.OmitZero())
+	if err != nil {
+		return err
+	}
+	return os.WriteFile(f.groups, text, 0o600)
 }
 
 // temporary is the directory that all of the fleet, and nobody else, has for temporary files: it tells its processes.
@@ -178,6 +200,11 @@ func (f *Fleet) Stop() error {
 	for _, d := range slices.Backward(f.All()) {
 		errs = append(errs, d.Terminate(endPatience))
 	}
+	for end := time.Now().Add(endPatience); len(f.machines()) > 0 && time.Now().Before(end); time.Sleep(10 * time.Millisecond) {
+		for _, p := range f.machines() { // which outlive their controllers: that is their point
+			_ = p.Kill() // it may have ended since
+		}
+	}
 	for _, r := range f.Remains() {
 		errs = append(errs, fmt.Errorf("process %v outlives its fleet", r), r.Kill())
 	}
@@ -188,7 +215,28 @@ func (f *Fleet) Stop() error {
 }
 
 // Remains are the processes of the fleet that run: daemons and what they started.
-func (f *Fleet) Remains() []Process { return remains("TMPDIR=" + f.temporary()) }
+func (f *Fleet) Remains() []Process { return remains(f.dir) }
+
+// machines are the processes of the slices that the controllers made, and what those started.
+func (f *Fleet) machines() []Process {
+	var all []Process
+	for _, c := range f.Controllers {
+		all = append(all, remains(filepath.Join(f.dir, c.Name, "machines"))...)
+	}
+	return all
+}
+
+// Machine is the process of a worker on a machine that a controller made, if it runs.
+func (f *Fleet) Machine(worker string) (Process, bool) {
+	all := f.machines()
+	i := slices.IndexFunc(all, func(p Process) bool {
+		return strings.Contains(p.Command, " worker ") && strings.Contains(p.Command, "--id="+worker+" ")
+	})
+	if i < 0 {
+		return Process{}, false
+	}
+	return all[i], true
+}
 
 // Keeper is the process that runs the commands of a worker, if there is one (see package keeper).
 func (f *Fleet) Keeper(worker string) (Process, bool) {

@@ -10,8 +10,10 @@ import (
 	"syscall"
 )
 
-// remains are the processes whose environment has a variable of this value. Daemons hand TMPDIR on to all they start.
-func remains(variable string) []Process {
+// remains are the processes whose TMPDIR is below this directory. Daemons hand it on to all they start, or one below it.
+func remains(dir string) []Process {
+	below := "TMPDIR=" + dir + string(filepath.Separator)
+	ours := func(variable string) bool { return strings.HasPrefix(variable, below) }
 	environments, err := filepath.Glob("/proc/[0-9]*/environ")
 	if err != nil {
 		panic(err) // the pattern is wrong
@@ -19,7 +21,7 @@ func remains(variable string) []Process {
 	var all []Process
 	for _, path := range environments {
 		text, err := os.ReadFile(path)
-		if err != nil || !slices.Contains(strings.Split(string(text), "\x00"), variable) {
+		if err != nil || !slices.ContainsFunc(strings.Split(string(text), "\x00"), ours) {
 			continue // it has ended since, or is somebody else's
 		}
 		dir := filepath.Dir(path)

@@ -10,6 +10,7 @@ import (
 	. "iris/acceptance"
 	"iris/chaos"
 	"iris/iris/client"
+	"iris/iris/config"
 	"iris/iris/state"
 	"iris/iris/vm"
 )
@@ -184,6 +185,44 @@ var _ = Scenario("a slice that lacks a worker", VM, Chaos, pretended,
 		})
 	})
 
+var _ = Scenario("a platform whose lists are out of date", VM, Chaos, pretended, LongStory,
+	ScaleGroups(cpu("cpu", 2, pace(brisk), func(g *config.Group) { g.BootDelay = 10 * time.Second })), func(c *Cluster) {
+		It("vm_stale_list: what is new is not taken for gone, nor what is gone for new (FM-66)", func(ctx SpecContext) {
+			c.Cloud("cpu").SetListLag(40 * time.Second)
+			job := c.Submit(ctx, client.Spec{Name: "patient", Entrypoint: c.Quick()})
+			Eventually(ctx, job.Status).Should(HaveState(SUCCEEDED))
+			Expect(Took(ctx, job, Submitted, Finished)).To(BeNumerically("<", 15*time.Second))
+			Eventually(ctx, c.Slices("cpu")).Should(BeEmpty())
+			time.Sleep(2 * time.Minute) // lists show it for a while yet
+			Expect(c.Events("cpu")(ctx)).To(HaveExactElements(
+				HavePrefix("cpu-0 REQUESTED: "), HavePrefix("cpu-0 CREATED: "), HavePrefix("cpu-0 READY: "),
+				"cpu-0 IDLE: idle for 5s", "cpu-0 GONE: idle for 5s",
+			))
+			Expect(c.Cloud("cpu").Slices()).To(HaveLen(1))
+		})
+	})
+
+var _ = Scenario("a slice that its platform does not list", VM, Chaos, pretended, LongStory,
+	ScaleGroups(cpu("cpu", 2, pace(state.Pace{UnhealthyTimeout: time.Hour, IdleThreshold: time.Hour}))), func(c *Cluster) {
+		It("vm_forgotten: is forgotten when nothing is heard of it either, and given back when it is listed again (FM-66)", func(ctx SpecContext) {
+			job := c.Submit(ctx, client.Spec{Name: "elsewhere", Entrypoint: c.Sleeping(10 * time.Minute)})
+			Eventually(ctx, job.Status).Should(HaveState(RUNNING))
+			cloud := c.Cloud("cpu")
+			Expect(cloud.Hide("cpu-0", true)).To(Succeed())
+			time.Sleep(3 * time.Minute)
+			Expect(c.Slices("cpu")(ctx)).To(ConsistOf(HaveField("SliceId", "cpu-0")), "its worker is heard of")
+			Expect(Task(job, 0)(ctx)).To(HaveAttempts(RUNNING))
+			c.Kill("worker-cpu-0-vm-0")
+			Eventually(ctx, c.Events("cpu")).Should(ContainElement("cpu-0 GONE: its platform does not have it any more"))
+			Expect(cloud.Hide("cpu-0", false)).To(Succeed())
+			Eventually(ctx, c.Events("cpu")).Should(ContainElement("cpu-0 ORPHAN: its platform has it again; it was given back before"))
+			Eventually(ctx, cloud.Live).Should(HaveLen(1))
+			Eventually(ctx, job.Status).WithTimeout(20 * time.Minute).Should(HaveState(SUCCEEDED))
+			Expect(Task(job, 0)(ctx)).To(HaveAttempts(WORKERFAILED, SUCCEEDED))
+			Expect(c.WorkerOf(ctx, job)).To(Equal("worker-cpu-1-vm-0"))
+		})
+	})
+
 var _ = Scenario("slices that do not last", VM, Chaos, pretended, LongStory,
 	ScaleGroups(cpu("cpu", 2, pace(state.Pace{ShortLived: 30 * time.Second, BackoffInitial: 4 * time.Second, IdleThreshold: time.Hour}))), func(c *Cluster) {
 		It("vm_short_lived: a slice that is taken away soon after it came has its group back off, further each time (FM-69)", func(ctx SpecContext) {
@@ -201,5 +240,16 @@ var _ = Scenario("slices that do not last", VM, Chaos, pretended, LongStory,
 			Eventually(ctx, job.Status).Should(HaveState(SUCCEEDED))
 			Expect(Task(job, 0)(ctx)).To(HaveAttempts(WORKERFAILED, WORKERFAILED, WORKERFAILED, SUCCEEDED))
 			Expect(job.Status(ctx)).To(HaveField("PreemptionCount", BeNumerically("==", 3)))
+		})
+
+		It("vm_list_fails: nothing is concluded while a platform does not say what it has (FM-66)", func(ctx SpecContext) {
+			job := c.Submit(ctx, client.Spec{Name: "undisturbed", Entrypoint: c.Sleeping(4 * time.Minute)})
+			Eventually(ctx, job.Status).Should(HaveState(RUNNING))
+			rule := c.Enable("vm.list", chaos.MaxFailures(180)) // three minutes
+			Eventually(ctx, job.Status).WithTimeout(10 * time.Minute).Should(HaveState(SUCCEEDED))
+			Expect(rule.Counts().Fired).To(Equal(180))
+			Expect(Task(job, 0)(ctx)).To(HaveAttempts(SUCCEEDED))
+			Expect(c.Slices("cpu")(ctx)).To(BeSlices(vm.Ready))
+			Expect(c.Cloud("cpu").Slices()).To(HaveLen(1))
 		})
 	})

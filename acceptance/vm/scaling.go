@@ -45,7 +45,7 @@ func large(cores float64, memory int64) func(*config.Group) {
 var pretended = Without{Mode: Process, Why: "the cloud is a fake that the specs change while it runs"}
 
 var _ = Scenario("a cluster that grows and shrinks", VM, Chaos, pretended,
-	ScaleGroups(cpu("cpu", 3), tpu("tpu", 2)), func(c *Cluster) {
+	ScaleGroups(cpu("cpu", 3, pace(brisk)), tpu("tpu", 2, pace(brisk))), func(c *Cluster) {
 		It("vm_scale_from_zero: a job brings the machine it runs on, which goes when it has been idle", func(ctx SpecContext) {
 			Expect(c.Workers(ctx)).To(BeEmpty())
 			job := c.Submit(ctx, client.Spec{Name: "first", Entrypoint: c.Quick()})
@@ -53,6 +53,9 @@ var _ = Scenario("a cluster that grows and shrinks", VM, Chaos, pretended,
 			Expect(Task(job, 0)(ctx)).To(HaveAttempts(SUCCEEDED))
 			Expect(c.Slices("cpu")(ctx)).To(BeSlices(vm.Ready))
 			Expect(c.Slices("tpu")(ctx)).To(BeEmpty())
+			Eventually(ctx, c.Slices("cpu")).Should(BeEmpty())
+			Expect(c.Events("cpu")(ctx)).To(ContainElement("cpu-0 IDLE: idle for 5s"))
+			Expect(c.Cloud("cpu").Live()).To(BeEmpty())
 		})
 
 		It("vm_tpu_slice: a coscheduled job lands on exactly one slice, task by task on its machines", func(ctx SpecContext) {

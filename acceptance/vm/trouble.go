@@ -23,8 +23,11 @@ var _ = Scenario("machines that do not come", VM, Chaos, pretended,
 			first.SetFailureMode(fakevm.QuotaExceeded)
 			second.SetFailureMode(fakevm.QuotaExceeded)
 			job := c.Submit(ctx, client.Spec{Name: "waits", Entrypoint: c.Quick()})
-			Eventually(ctx, job.Status).Should(HaveField("PendingReason.Text", ContainSubstring("quota exceeded")))
 			Eventually(ctx, c.Groups).Should(HaveKeyWithValue("first", HaveField("Availability", pb.ScaleGroupStatus_AVAILABILITY_QUOTA_EXCEEDED)))
+			Eventually(ctx, c.Groups).Should(HaveKeyWithValue("second", HaveField("Availability", pb.ScaleGroupStatus_AVAILABILITY_QUOTA_EXCEEDED)))
+			Expect(job.Status(ctx)).To(HaveField("PendingReason.Text", MatchRegexp(
+				`^no live worker; first: quota exceeded in us-1 until [0-9:]{8}; quota exceeded in us-2 until [0-9:]{8}; `+
+					`second: quota exceeded in us-1 until [0-9:]{8}$`)))
 			Expect(c.Groups(ctx)).To(HaveKeyWithValue("first", HaveField("Failures", BeZero())), "no quota is no failure")
 			Expect(first.Slices()).To(BeEmpty())
 
@@ -44,8 +47,7 @@ var _ = Scenario("machines that do not come", VM, Chaos, pretended,
 			Expect(c.Groups(ctx)).To(HaveKeyWithValue("first", HaveField("Failures", BeZero())))
 		})
 
-		It("vm_init_timeout: a slice whose workers never come FAILS after init_timeout, is cleaned up, its group backs off, "+
-			"and another group takes the demand (FM-73)", func(ctx SpecContext) {
+		It("vm_init_timeout: a slice whose workers never come FAILS in time, and another group takes the demand (FM-73)", func(ctx SpecContext) {
 			first := c.Cloud("first")
 			first.SetFailureMode(fakevm.InitStuck)
 			job := c.Submit(ctx, client.Spec{Name: "patient", Entrypoint: c.Quick()})
@@ -112,15 +114,19 @@ var _ = Scenario("machines that fail under what they run", VM, Chaos, pretended,
 			Expect(c.Alive(job)).To(BeZero(), "the machines are gone, and what ran on them")
 			Eventually(ctx, job.Status).Should(HaveState(SUCCEEDED))
 
+			Expect(Task(job, 0)(ctx)).To(SatisfyAll(
+				HaveAttempts(WORKERFAILED, SUCCEEDED),
+				HaveAttemptError(0, Equal("lost worker worker-tpu-0-vm-0: its machine is PREEMPTED")),
+			))
+			for i := 1; i < 4; i++ {
+				Expect(Task(job, i)(ctx)).To(HaveAttempts(COSCHEDFAILED, SUCCEEDED))
+			}
+			Expect(job.Status(ctx)).To(HaveField("PreemptionCount", BeNumerically("==", 1)), "one machine is charged, the gang is sent back by it")
 			tasks, err := job.Tasks(ctx)
 			Expect(err).NotTo(HaveOccurred())
-			preempted := int32(0)
 			for _, t := range tasks {
-				Expect(t).To(HaveAttempts(pb.JobState(t.Attempts[0].State), SUCCEEDED))
 				Expect(c.Worker(ctx, t.Attempts[1].WorkerId).Attributes).To(HaveKeyWithValue("slice", "tpu-1"))
-				preempted += t.PreemptionCount
 			}
-			Expect(preempted).To(BeNumerically("==", 1), "one machine is charged, the gang is sent back by it")
 			Expect(job.Status(ctx)).To(HaveField("FailureCount", BeZero()))
 			Expect(c.Events("tpu")(ctx)).To(ContainElement(HavePrefix("tpu-0 PREEMPTED: ")))
 			Expect(c.Slices("tpu")(ctx)).To(ConsistOf(HaveField("SliceId", "tpu-1")))
@@ -134,10 +140,21 @@ var _ = Scenario("machines that fail under what they run", VM, Chaos, pretended,
 			Eventually(ctx, job.Status).Should(HaveState(SUCCEEDED))
 			tasks, err := job.Tasks(ctx)
 			Expect(err).NotTo(HaveOccurred())
+			drained := 0
 			for _, t := range tasks {
 				Expect(t.Attempts).To(HaveLen(2))
 				Expect(c.Worker(ctx, t.Attempts[1].WorkerId).Attributes).To(HaveKeyWithValue("slice", "tpu-1"))
+				first := t.Attempts[0]
+				if first.Error == "worker "+first.WorkerId+" was drained" {
+					drained++
+					Expect(t).To(HaveAttempts(WORKERFAILED, SUCCEEDED))
+				} else {
+					Expect(t).To(HaveAttempts(COSCHEDFAILED, SUCCEEDED))
+				}
+				ran := first.FinishedAt.AsTime().Sub(first.StartedAt.AsTime())
+				Expect(ran).To(BeBetween(14*time.Second, 18*time.Second), "what leaves time for the grace, and is not cut short by the end")
 			}
+			Expect(drained).To(Equal(1), "the first that stops sends the gang back")
 		})
 
 		It("vm_zombie: a slice that is READY for its platform and lacks a worker is given back whole, and replaced (FM-65)", func(ctx SpecContext) {

@@ -48,7 +48,7 @@ type Decision struct {
 	Groups []Standing
 	// Waits say of each request in the demand what its tasks wait for, in the order of the view.
 	Waits []Wait
-	// Next is when another look is worth it though nothing else changes; zero: never.
+	// Next is when another look is worth it though nothing changes; zero: never. Carrying out an action is a change.
 	Next time.Time
 }
 

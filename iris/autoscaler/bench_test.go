@@ -2,6 +2,8 @@ package autoscaler
 
 import (
 	"fmt"
+	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -14,7 +16,8 @@ import (
 // BenchmarkDecide is 1 000 groups of 100 slices of four VMs each, of which one in twenty is under way and one in ten idle,
 // and 10 000 tasks in 1 000 jobs that wait. Wanted: 50 ms.
 func BenchmarkDecide(b *testing.B) {
-	groups, slices := fleet(1_000, 100)
+	groups, all := fleet(1_000, 100)
+	live := workers(groups, all)
 	for _, demand := range []struct {
 		name     string
 		requests []schedule.Request
@@ -29,7 +32,7 @@ func BenchmarkDecide(b *testing.B) {
 	} {
 		for _, full := range []bool{false, true} {
 			name := demand.name + "/room"
-			v := View{Groups: groups, Slices: slices, Demand: demand.requests}
+			v := View{Groups: groups, Slices: all, Demand: demand.requests, Workers: live}
 			if full {
 				name = demand.name + "/full"
 				v.Groups = nil
@@ -51,8 +54,8 @@ func BenchmarkDecide(b *testing.B) {
 
 // BenchmarkDecideManyTasks is 100 000 tasks of one job.
 func BenchmarkDecideManyTasks(b *testing.B) {
-	groups, slices := fleet(10, 100)
-	v := View{Groups: groups, Slices: slices, Demand: []schedule.Request{job("wide", 100_000, cores(1, 1))}}
+	groups, all := fleet(10, 100)
+	v := View{Groups: groups, Slices: all, Demand: []schedule.Request{job("wide", 100_000, cores(1, 1))}}
 	b.ReportAllocs()
 	for b.Loop() {
 		Decide(epoch, v)
@@ -100,4 +103,72 @@ func waiting(need func(i int) state.Resources) []schedule.Request {
 		}
 	}
 	return all
+}
+
+// workers is those of the READY slices, without room.
+func workers(groups []*state.ScaleGroup, all []*state.Slice) []schedule.Worker {
+	byName := map[string]*state.ScaleGroup{}
+	for _, g := range groups {
+		byName[g.Name] = g
+	}
+	var live []schedule.Worker
+	for _, s := range all {
+		g := byName[s.Group]
+		for i := range g.VMs {
+			if s.State == vm.Ready {
+				live = append(live, schedule.Worker{ID: workerID(s, i), Capacity: g.Capacity})
+			}
+		}
+	}
+	slices.SortFunc(live, func(a, b schedule.Worker) int { return strings.Compare(a.ID, b.ID) })
+	return live
+}
+
+// BenchmarkDecideOdd is demands that have to be looked at one by one.
+func BenchmarkDecideOdd(b *testing.B) {
+	groups, all := fleet(1_000, 100)
+	for _, g := range groups {
+		g.MaxSlices = 101
+	}
+	live := workers(groups, all)
+	each := func(n int, change func(i int, r *schedule.Request)) []schedule.Request {
+		requests := make([]schedule.Request, n)
+		for i := range requests {
+			requests[i] = job(fmt.Sprintf("job-%d", i), 4, state.Resources{CPUMillis: int64(2100 + i*7919%1900), MemoryBytes: gib})
+			change(i, &requests[i])
+		}
+		return requests
+	}
+	for _, demand := range []struct {
+		name     string
+		requests []schedule.Request
+	}{
+		{"pinned_to_slices", each(1_000, func(i int, r *schedule.Request) {
+			r.Constraints = []*pb.Constraint{equal("slice", fmt.Sprintf("group-%04d-%d", i, i%100))}
+		})},
+		{"pinned_to_workers", each(1_000, func(i int, r *schedule.Request) {
+			r.Constraints = []*pb.Constraint{equal("worker", fmt.Sprintf("worker-group-%04d-%d-vm-%d", i, i%100, i%4))}
+		})},
+		{"avoid_slices", each(1_000, func(i int, r *schedule.Request) {
+			r.Constraints = []*pb.Constraint{{
+				Key: "slice", Op: pb.ConstraintOp_CONSTRAINT_OP_NE, Value: fmt.Sprintf("group-%04d-%d", i, i%100),
+			}}
+		})},
+		{"across_zones", each(1_000, func(_ int, r *schedule.Request) { r.GroupBy = "zone" })},
+		{"more_gangs_than_slices", each(9_000, func(i int, r *schedule.Request) {
+			r.GroupBy = "slice"
+			r.Constraints = []*pb.Constraint{equal("pool", fmt.Sprint(i%10))}
+		})},
+		{"more_tasks_than_slices", each(9_000, func(i int, r *schedule.Request) {
+			r.Constraints = []*pb.Constraint{equal("pool", fmt.Sprint(i%10))}
+		})},
+	} {
+		b.Run(demand.name, func(b *testing.B) {
+			v := View{Groups: groups, Slices: all, Demand: demand.requests, Workers: live}
+			b.ReportAllocs()
+			for b.Loop() {
+				Decide(epoch, v)
+			}
+		})
+	}
 }

@@ -11,11 +11,11 @@ import (
 // An ask is one request of the demand, and how many of its tasks are nowhere yet.
 type ask struct {
 	*schedule.Request
-	class     *class
-	left      int
-	elsewhere bool // it has room on workers that are there
-	boxes     int  // how many slices it has tasks on, and the first of them
-	first     *box
+	class       *class
+	left        int
+	elsewhere   bool // it has room on workers that are there
+	boxes       int  // how many slices it has tasks on
+	first, last *box
 }
 
 // A box is a slice that is under way, or one to be asked for, and what is to run on it.
@@ -87,7 +87,7 @@ func (p *pass) add(k int32, b *box) {
 	of := &p.kinds[k]
 	b.kind = k
 	of.boxes = append(of.boxes, b)
-	of.most = larger(of.most, b.most)
+	p.most[k] = larger(p.most[k], b.most)
 	if at, found := slices.BinarySearch(p.boxed, k); !found {
 		p.boxed = slices.Insert(p.boxed, at, k)
 	}
@@ -119,7 +119,7 @@ func (p *pass) closeBox(b *box) {
 
 // widen says that there is more room than before.
 func (p *pass) widen(k int32) {
-	p.kinds[k].most = p.kinds[k].capacity
+	p.most[k] = p.kinds[k].capacity
 	p.epoch++
 	p.grown = p.grown[:0]
 }
@@ -145,7 +145,7 @@ func (p *pass) fit(c *class, b *box, n int, bridging bool) ([]opening, int) {
 	if !b.most.Fits(c.need) {
 		return nil, 0
 	}
-	scope := p.scope(c, b.kind)
+	scope := p.chance(c, b.kind).scope
 	if scope == oneSlice && !b.all.Fits(times(c.need, int32(n))) {
 		return nil, 0
 	}

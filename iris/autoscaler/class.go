@@ -2,6 +2,7 @@ package autoscaler
 
 import (
 	"encoding/binary"
+	"slices"
 
 	"iris/iris/state"
 )
@@ -14,9 +15,10 @@ type class struct {
 	set     *set
 	fixed   scope // on every kind; nowhere: it depends
 
-	waits bool  // there are tasks
-	unmet bool  // there is not room for all of them
-	why   *Wait // why not; nil: not written yet
+	chances []chance // by model
+	none    bool     // there is no model that takes it, whatever the ids
+	waits   bool     // there are tasks
+	why     *Wait    // why there is no room for all of them; nil: not written yet
 
 	// Of the search for room:
 	roomy []int32 // kinds whose boxes may have room, ascending
@@ -49,6 +51,7 @@ func (p *pass) classify() {
 	classes, sets := make(map[key]*class), make(map[string]*set)
 	p.asks = make([]ask, len(p.view.Demand))
 	var name []byte
+	p.tell()
 	for i := range p.view.Demand {
 		r := &p.view.Demand[i]
 		name = name[:0]
@@ -69,6 +72,8 @@ func (p *pass) classify() {
 		c, ok := classes[k]
 		if !ok {
 			c = &class{need: k.need, groupBy: k.groupBy, tasks: k.tasks, set: k.set, fixed: fixedScope(k.groupBy), epoch: -1}
+			takes := func(k int32) bool { return p.chance(c, k).most > 0 }
+			c.none = !slices.ContainsFunc(p.models, takes)
 			classes[k] = c
 			p.classes = append(p.classes, c)
 		}
@@ -100,18 +105,36 @@ func fixedScope(groupBy string) scope {
 	return nowhere
 }
 
-// scope is that of the class on slices of a kind.
+// A chance is what a class can have on slices of a model.
+type chance struct {
+	known bool
+	scope scope
+	// most is how many tasks an empty slice takes, if its id is the right one, and fresh how many one that is not there yet
+	// takes; of a gang that stays on it all or none.
+	most, fresh int64
+}
+
+// chance is what the class can have on slices of a kind.
+func (p *pass) chance(c *class, k int32) *chance {
+	if c.chances == nil {
+		c.chances = make([]chance, len(p.models))
+	}
+	of := &c.chances[p.kinds[k].model]
+	if !of.known {
+		m := c.set.match(p, k)
+		*of = chance{known: true, scope: p.scope(c, k)}
+		of.most, of.fresh = p.room(c, k, of.scope, m.most), p.room(c, k, of.scope, m.fresh)
+	}
+	return of
+}
+
 func (p *pass) scope(c *class, k int32) scope {
-	if c.fixed != nowhere {
+	switch {
+	case c.fixed != nowhere:
 		return c.fixed
-	}
-	of := &p.kinds[k]
-	if c.groupBy == state.AttributeTPUName && of.group.AcceleratorVariant != "" {
-		if _, configured := of.group.Attributes[c.groupBy]; !configured {
-			return oneSlice
-		}
-	}
-	if p.column(c.groupBy).of[k] > 0 {
+	case c.groupBy == state.AttributeTPUName && p.kinds[k].group.differs(c.groupBy):
+		return oneSlice
+	case p.column(c.groupBy).of[k] > 0:
 		return across
 	}
 	return nowhere
@@ -119,31 +142,23 @@ func (p *pass) scope(c *class, k int32) scope {
 
 // within leaves out of the VMs of a slice those that do not share the value that a gang across slices has on the first.
 func (c *class) within(g *group, m vms) vms {
-	if _, configured := g.Attributes[c.groupBy]; configured || c.groupBy != state.AttributeTPUWorkerID {
+	if c.groupBy != state.AttributeTPUWorkerID || !g.differs(c.groupBy) {
 		return m
 	}
 	return m.only(g.vms(), func(i int) bool { return i == 0 })
 }
 
-// takes is how many tasks of the class an empty slice of the kind takes that is not there yet: of a gang that stays on it
-// all or none.
-func (p *pass) takes(c *class, k int32) int64 { return p.room(c, k, (*set).matchNew) }
-
-// room is how many tasks of the class an empty slice of the kind takes on the VMs that match.
-func (p *pass) room(c *class, k int32, match func(*set, *pass, int32) vms) int64 {
+// room is how many tasks of the class an empty slice of the kind takes on these VMs.
+func (p *pass) room(c *class, k int32, in scope, m vms) int64 {
 	of := &p.kinds[k]
-	if !of.capacity.Fits(c.need) {
+	if m.none() || in == nowhere || !of.capacity.Fits(c.need) {
 		return 0
 	}
-	scope, m := p.scope(c, k), match(c.set, p, k)
-	if m.none() || scope == nowhere {
-		return 0
-	}
-	if scope == across {
+	if in == across {
 		m = c.within(of.group, m)
 	}
 	gang, each, n := int64(c.tasks), slots(of.capacity, c.need, c.gang()), int64(m.count(of.group.vms()))
-	if scope == oneVM && each < gang || scope == oneSlice && each*n < gang {
+	if in == oneVM && each < gang || in == oneSlice && each*n < gang {
 		return 0
 	}
 	return each * n
@@ -151,5 +166,9 @@ func (p *pass) room(c *class, k int32, match func(*set, *pass, int32) vms) int64
 
 // may reports whether boxes of the kind could have room for the class.
 func (p *pass) may(c *class, k int32) bool {
-	return p.kinds[k].most.Fits(c.need) && p.scope(c, k) < across && p.room(c, k, (*set).match) > 0
+	if !p.most[k].Fits(c.need) {
+		return false
+	}
+	chance := p.chance(c, k)
+	return chance.most > 0 && chance.scope < across
 }

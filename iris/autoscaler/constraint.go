@@ -1,6 +1,8 @@
 package autoscaler
 
 import (
+	"slices"
+
 	pb "iris/iris/proto"
 	"iris/iris/state"
 )
@@ -15,14 +17,20 @@ type set struct {
 	own   []*pb.Constraint // that name slices or workers
 	pin   string           // the only slice or worker that satisfies it; empty: it does not name one
 
-	known map[int32]vms // match, by kind
-	fresh map[int32]vms // matchNew, by kind
+	known []matching // by model
 }
 
 // An equality is the number that a kind has in a column.
 type equality struct {
 	column *column
 	number int32
+}
+
+// A matching is which VMs of a slice satisfy constraints: all that do not name slices or workers, and, on one that is not
+// there yet, all.
+type matching struct {
+	known       bool
+	most, fresh vms
 }
 
 // vms is some of the VMs of a slice: all, or those whose number is true.
@@ -92,67 +100,51 @@ func (p *pass) newSet(constraints []*pb.Constraint) *set {
 	return s
 }
 
-// match is which VMs of slices of the kind satisfy all constraints that do not name slices or workers.
-func (s *set) match(p *pass, k int32) vms {
-	if s.never {
-		return vms{}
+// match is which VMs of slices of the kind satisfy the constraints.
+func (s *set) match(p *pass, k int32) *matching {
+	if s.known == nil {
+		s.known = make([]matching, len(p.models))
 	}
-	for _, e := range s.same {
-		if e.column.of[k] != e.number {
-			return vms{}
-		}
-	}
-	if len(s.rest) == 0 {
-		return vms{all: true}
-	}
-	m, ok := s.known[k]
-	if !ok {
-		of := &p.kinds[k]
-		if s.byVM {
-			m = vms{all: true}.only(of.group.vms(), func(i int) bool { return state.Matches(s.rest, of.worker(i)) })
-		} else {
-			m = vms{all: state.Matches(s.rest, of.worker(0))}
-		}
-		if s.known == nil {
-			s.known = map[int32]vms{}
-		}
-		s.known[k] = m
+	m := &s.known[p.kinds[k].model]
+	if !m.known {
+		*m = s.evaluate(&p.kinds[k], k)
 	}
 	return m
 }
 
-// matchNew is which VMs satisfy all constraints on a slice that is not there yet.
-func (s *set) matchNew(p *pass, k int32) vms {
-	if len(s.own) == 0 {
-		return s.match(p, k)
+func (s *set) evaluate(of *kind, k int32) matching {
+	m := matching{known: true}
+	differs := func(e equality) bool { return e.column.of[k] != e.number }
+	if s.never || slices.ContainsFunc(s.same, differs) {
+		return m
 	}
-	if s.pin != "" {
-		return vms{}
+	n := of.group.vms()
+	ok := func(constraints []*pb.Constraint) func(i int) bool {
+		return func(i int) bool { return state.Matches(constraints, of.worker(i)) }
 	}
-	m, ok := s.fresh[k]
-	if !ok {
-		of := &p.kinds[k]
-		m = s.match(p, k).only(of.group.vms(), func(i int) bool { return state.Matches(s.own, of.worker(i)) })
-		if s.fresh == nil {
-			s.fresh = map[int32]vms{}
-		}
-		s.fresh[k] = m
+	switch {
+	case s.byVM:
+		m.most = vms{all: true}.only(n, ok(s.rest))
+	default:
+		m.most.all = state.Matches(s.rest, of.worker(0))
+	}
+	if m.fresh = m.most; s.pin != "" {
+		m.fresh = vms{}
+	} else if len(s.own) > 0 {
+		m.fresh = m.most.only(n, ok(s.own))
 	}
 	return m
 }
 
 // matchBox is which VMs of a box do.
 func (s *set) matchBox(p *pass, b *box) vms {
-	switch {
-	case len(s.own) == 0:
-		return s.match(p, b.kind)
-	case b.slice == nil:
-		return s.matchNew(p, b.kind)
-	}
 	m := s.match(p, b.kind)
-	if m.none() {
-		return m
+	switch {
+	case b.slice == nil:
+		return m.fresh
+	case len(s.own) == 0 || m.most.none():
+		return m.most
 	}
 	g := p.kinds[b.kind].group
-	return m.only(g.vms(), func(i int) bool { return state.Matches(s.own, g.names(b.slice, i)) })
+	return m.most.only(g.vms(), func(i int) bool { return state.Matches(s.own, g.names(b.slice, i)) })
 }

@@ -7,7 +7,7 @@ func (p *pass) hold() {
 	if len(p.view.Demand) == 0 {
 		return
 	}
-	p.sort()
+	p.lay()
 	p.classify()
 	if len(p.boxed) == 0 {
 		return
@@ -53,10 +53,6 @@ func (p *pass) spread() {
 			}
 		}
 	}
-	for i := range p.asks {
-		a := &p.asks[i]
-		a.class.unmet = a.class.unmet || a.left > 0
-	}
 }
 
 // availabilityOf is whether the group takes demand.
@@ -81,26 +77,29 @@ func (p *pass) availabilityOf(g *group) Availability {
 
 // fill places up to n tasks in the boxes there are, and returns how many it has placed.
 func (p *pass) fill(a *ask, n int) int {
-	c := a.class
+	c, placed := a.class, 0
+	if c.none {
+		return 0
+	}
 	p.refresh(c)
-	placed := 0
 	exhausted := func(k int32) bool {
 		if placed == n {
 			return false
 		}
-		of := &p.kinds[k]
-		if !of.most.Fits(c.need) {
+		if !p.most[k].Fits(c.need) {
 			return true
 		}
 		most := nothing
-		for _, b := range of.boxes {
+		for _, b := range p.boxesFor(c, k) {
 			placed += p.put(a, b, n-placed, false)
 			if placed == n {
 				return false
 			}
 			most = larger(most, b.most)
 		}
-		of.most = most
+		if c.set.pin == "" {
+			p.most[k] = most
+		}
 		return true
 	}
 	c.roomy = slices.DeleteFunc(c.roomy, exhausted)
@@ -111,12 +110,18 @@ func (p *pass) fill(a *ask, n int) int {
 func (p *pass) refresh(c *class) {
 	if c.epoch != p.epoch {
 		c.epoch, c.roomy, c.next = p.epoch, c.roomy[:0], 0
+		if c.set.pin != "" {
+			if b := p.named(c.set.pin); b != nil && p.may(c, b.kind) {
+				c.roomy = append(c.roomy, b.kind)
+			}
+			return
+		}
 		for _, k := range p.boxed {
 			if p.may(c, k) {
 				c.roomy = append(c.roomy, k)
 			}
 		}
-	} else {
+	} else if c.set.pin == "" {
 		for _, k := range p.grown[c.grown:] {
 			if at, found := slices.BinarySearch(c.roomy, k); !found && p.may(c, k) {
 				c.roomy = slices.Insert(c.roomy, at, k)
@@ -129,11 +134,14 @@ func (p *pass) refresh(c *class) {
 // grow places up to n tasks on slices that are to be asked for, and returns how many it has placed.
 func (p *pass) grow(a *ask, n int) int {
 	c, placed := a.class, 0
+	if c.none {
+		return 0
+	}
 	p.refresh(c)
 	for placed < n && p.headroom > 0 && c.next < len(p.open) {
 		k := p.open[c.next]
-		of := &p.kinds[k]
-		if of.group.headroom == 0 || p.takes(c, k) == 0 || p.scope(c, k) == across {
+		chance := p.chance(c, k)
+		if p.kinds[k].group.headroom == 0 || chance.fresh == 0 || chance.scope == across {
 			c.next++
 			continue
 		}

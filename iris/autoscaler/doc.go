@@ -27,11 +27,14 @@
 // Independent tasks, and gangs that share a slice, are packed first fit, and rearranged one slice at a time: to pack them
 // best is too hard to be done exactly. So more slices than necessary may be asked for; in groups that are full, a task may
 // wait that a better packing had room for. A gang that spreads over several slices, because it is grouped by an attribute
-// that slices share, is not moved for another and moves no other. The rearrangement of one decision ends after a fixed
-// amount of work (repairWork), which only demands of thousands of different jobs come near.
+// that slices share, is not moved for another and moves no other, and several such gangs that need different things may
+// count on the same free room of a worker that is there. The rearrangement of one decision ends after a fixed amount of work
+// (repairWork), which only demands of thousands of different jobs come near.
 //
 // A request that names a slice or a worker is held against that one, but is no reason to ask for another: nobody knows ids
 // before slices have them.
+//
+// The machines of a group count as small as the worker of one that is READY says. That is forgotten with the last slice.
 //
 // # Cost
 //

@@ -8,35 +8,42 @@ func (p *pass) request() {
 	for i := range p.groups {
 		g := &p.groups[i]
 		g.short = p.shortage(g)
-		wanted := len(g.fresh) + g.short
-		switch g.availability {
-		case Available:
-			for n := range min(wanted, maxRequesting-g.requesting) {
-				create := Create{Group: g.Name}
-				if n < len(g.fresh) {
-					g.fresh[n].asked = true
-					create.Zone, create.Reason = p.kinds[g.fresh[n].kind].zone, boxText(g.fresh[n])
-				} else {
-					create.Zone, _ = g.Zone(p.now)
-					create.Reason = keepText(g)
-				}
-				p.actions = append(p.actions, create)
-				g.created++
+		if g.availability != Available {
+			continue
+		}
+		for n := range min(len(g.fresh)+g.short, maxRequesting-g.requesting) {
+			create := Create{Group: g.Name}
+			if n < len(g.fresh) {
+				g.fresh[n].asked = true
+				create.Zone, create.Reason = p.kinds[g.fresh[n].kind].zone, boxText(g.fresh[n])
+			} else {
+				create.Zone, _ = g.Zone(p.now)
+				create.Reason = keepText(g)
 			}
-		case Cooldown:
-			if wanted > 0 {
-				p.at(g.LastUp.Add(g.Pace.ScaleUpCooldown))
-			}
-		case Backoff:
-			if wanted > 0 || p.unmet(g) {
-				p.at(g.BackoffUntil)
-			}
-		case QuotaExceeded:
-			if wanted > 0 || p.unmet(g) {
-				for _, zone := range g.Zones {
-					p.at(g.Blocked[zone].Until)
-				}
-			}
+			p.actions = append(p.actions, create)
+			g.created++
+		}
+	}
+	p.wake()
+}
+
+// wake has another look taken when a group may be asked again, if there is something to ask it for.
+func (p *pass) wake() {
+	waits := slices.ContainsFunc(p.asks, func(a ask) bool { return a.left > 0 })
+	for i := range p.groups {
+		waits = waits || p.groups[i].created < len(p.groups[i].fresh)
+	}
+	for i := range p.groups {
+		g := &p.groups[i]
+		if !waits && g.created == len(g.fresh)+g.short || g.Removed {
+			continue
+		}
+		p.at(g.BackoffUntil)
+		for _, block := range g.Blocked {
+			p.at(block.Until)
+		}
+		if g.availability == Cooldown {
+			p.at(g.LastUp.Add(g.Pace.ScaleUpCooldown))
 		}
 	}
 }
@@ -86,15 +93,10 @@ func (p *pass) kindsOf(g *group) []kind {
 	return p.kinds[g.kinds : int(g.kinds)+len(g.zones)]
 }
 
-// unmet reports whether something waits that the group's machines could run, and nothing is under way for.
-func (p *pass) unmet(g *group) bool {
-	return slices.ContainsFunc(p.classes, func(c *class) bool { return c.unmet && p.suits(c, g) })
-}
-
 // suits reports whether slices of the group could run something of the class.
 func (p *pass) suits(c *class, g *group) bool {
 	for i := range p.kindsOf(g) {
-		if p.takes(c, g.kinds+int32(i)) > 0 {
+		if p.chance(c, g.kinds+int32(i)).fresh > 0 {
 			return true
 		}
 	}

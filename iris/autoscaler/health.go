@@ -33,6 +33,7 @@ func (p *pass) giveUp() {
 func (p *pass) ill(g *group, s *state.Slice) (Stop, bool) {
 	stop := Stop{Slice: s.ID, Why: state.StopFailed}
 	var limit time.Duration
+	from := s.Since
 	switch s.State {
 	case vm.Failed:
 		stop.Cause = failedText(s)
@@ -48,16 +49,29 @@ func (p *pass) ill(g *group, s *state.Slice) (Stop, bool) {
 		limit = g.Pace.InitTimeout
 	case vm.Unhealthy:
 		stop.Why, limit = state.StopUnhealthy, g.Pace.UnhealthyTimeout
+		if leaves := leaves(s); leaves.After(from) {
+			from = leaves // what runs on it has its grace until then
+		}
 	}
 	if limit <= 0 {
 		return Stop{}, false
 	}
-	if end := s.Since.Add(limit); end.After(p.now) {
+	if end := from.Add(limit); end.After(p.now) {
 		p.at(end)
 		return Stop{}, false
 	}
 	stop.Cause = lateText(s, limit)
 	return stop, true
+}
+
+// leaves is when the last of a slice's machines is taken away of which the platform gave notice; zero: of none.
+func leaves(s *state.Slice) (last time.Time) {
+	for _, v := range s.VMs {
+		if v.State == vm.Stopping && v.LeavesAt.After(last) {
+			last = v.LeavesAt
+		}
+	}
+	return last
 }
 
 // trim stops what a group has too much of: what nothing runs on, the newest first. The others go when they are idle.

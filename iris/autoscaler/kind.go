@@ -1,7 +1,9 @@
 package autoscaler
 
 import (
+	"encoding/binary"
 	"fmt"
+	"maps"
 	"slices"
 
 	"iris/iris/state"
@@ -15,16 +17,14 @@ type kind struct {
 	capacity state.Resources     // of each VM
 	workers  []map[string]string // the attributes of each VM's worker on a slice that is not there yet; as far as asked for
 	boxes    []*box              // by age
-	most     state.Resources     // no VM of the boxes has more room
-
-	judged, useful bool // something in the demand would fit on a slice, whatever its id
+	model    int32
 }
 
 // unknown stands for what nobody knows of a slice before it is there: no constraint names it.
 const unknown = "\x00"
 
-// sort makes the kinds, and boxes of the slices under way.
-func (p *pass) sort() {
+// lay makes the kinds, and boxes of the slices under way.
+func (p *pass) lay() {
 	kinds, boxes, vms := int32(0), 0, 0
 	for i := range p.groups {
 		g := &p.groups[i]
@@ -40,14 +40,14 @@ func (p *pass) sort() {
 		boxes += len(g.pending)
 		vms += len(g.pending) * g.vms()
 	}
-	p.kinds = make([]kind, 0, kinds)
+	p.kinds, p.most = make([]kind, 0, kinds), slices.Repeat([]state.Resources{nothing}, int(kinds))
 	made, free := make([]box, boxes), make([]state.Resources, vms) // one piece of memory for all
 	for i := range p.groups {
 		g := &p.groups[i]
 		capacity, n := p.capacity(g), g.vms()
 		for j, zone := range g.zones {
 			open := j < len(g.Zones) && !g.Blocked[zone].Until.After(p.now)
-			p.kinds = append(p.kinds, kind{group: g, zone: zone, open: open, capacity: capacity, most: nothing})
+			p.kinds = append(p.kinds, kind{group: g, zone: zone, open: open, capacity: capacity})
 		}
 		for _, s := range g.pending {
 			if s.Leaving {
@@ -98,10 +98,10 @@ func (k *kind) worker(i int) map[string]string {
 // names is the attributes of the worker on a VM of a slice that name it.
 func (g *group) names(s *state.Slice, i int) map[string]string {
 	names := map[string]string{state.AttributeSlice: s.ID, state.AttributeWorker: workerID(s, i)}
-	if name, configured := g.Attributes[state.AttributeTPUName]; configured {
-		names[state.AttributeTPUName] = name
-	} else if g.AcceleratorVariant != "" {
+	if g.differs(state.AttributeTPUName) {
 		names[state.AttributeTPUName] = s.ID
+	} else if name, configured := g.Attributes[state.AttributeTPUName]; configured {
+		names[state.AttributeTPUName] = name
 	}
 	return names
 }
@@ -138,4 +138,85 @@ func (p *pass) column(key string) *column {
 		p.columns[key] = c
 	}
 	return c
+}
+
+// boxesFor is the boxes of a kind that could be for a class.
+func (p *pass) boxesFor(c *class, k int32) []*box {
+	if c.set.pin == "" {
+		return p.kinds[k].boxes
+	}
+	if b := p.named(c.set.pin); b != nil && b.kind == k {
+		return []*box{b}
+	}
+	return nil
+}
+
+// named is the box of the slice that has this id, or a worker that has; nil if there is none.
+func (p *pass) named(id string) *box {
+	if p.names == nil {
+		p.names = map[string]*box{}
+		for _, k := range p.boxed {
+			for _, b := range p.kinds[k].boxes {
+				if b.slice == nil {
+					continue
+				}
+				p.names[b.slice.ID] = b
+				for i := range b.free {
+					p.names[workerID(b.slice, i)] = b
+				}
+			}
+		}
+	}
+	return p.names[id]
+}
+
+// tell sorts the kinds by model: those of one model nothing in the demand tells apart. So whether a class has a chance is
+// worked out for few models and not for many kinds.
+func (p *pass) tell() {
+	keys := map[string]bool{}
+	for i := range p.view.Demand {
+		r := &p.view.Demand[i]
+		if fixedScope(r.GroupBy) == nowhere {
+			keys[r.GroupBy] = true
+		}
+		for _, c := range r.Constraints {
+			keys[c.Key] = true
+		}
+	}
+	delete(keys, state.AttributeSlice)
+	delete(keys, state.AttributeWorker)
+	var columns []*column
+	for _, key := range slices.Sorted(maps.Keys(keys)) {
+		columns = append(columns, p.column(key))
+	}
+	models := map[string]int32{}
+	var name []byte
+	for k := range p.kinds {
+		of := &p.kinds[k]
+		name = binary.AppendVarint(name[:0], of.capacity.CPUMillis)
+		name = binary.AppendVarint(name, of.capacity.MemoryBytes)
+		name = binary.AppendVarint(name, int64(of.group.vms()))
+		for _, c := range columns {
+			name = binary.AppendVarint(name, int64(c.of[k]))
+		}
+		for _, key := range [...]string{state.AttributeTPUName, state.AttributeTPUWorkerID} { // these may differ inside
+			name = append(name, 0)
+			if of.group.differs(key) {
+				name[len(name)-1] = 1
+			}
+		}
+		model, ok := models[string(name)]
+		if !ok {
+			model = int32(len(p.models))
+			models[string(name)] = model
+			p.models = append(p.models, int32(k))
+		}
+		of.model = model
+	}
+}
+
+// differs reports whether slices of the group have different values of a TPU's attribute, or their VMs.
+func (g *group) differs(key string) bool {
+	_, configured := g.Attributes[key]
+	return !configured && g.AcceleratorVariant != ""
 }

@@ -17,9 +17,13 @@ type pass struct {
 	view    View
 	groups  []group
 	kinds   []kind
+	most    []state.Resources // by kind: no VM of its boxes has more room
+	models  []int32           // the first kind of each
+	useless []bool            // by model, once shrink has found out: no class could use its slices, unless it names one
 	asks    []ask
 	columns map[string]*column
 	classes []*class
+	names   map[string]*box     // by the ids of slices and workers; nil: not made yet
 	pins    map[string][]*class // those that name a slice or a worker, by which; nil: not made yet
 
 	boxed    []int32 // the kinds that have boxes, ascending
@@ -28,6 +32,7 @@ type pass struct {
 	epoch    int     // counts whenever a box has more room than before
 	grown    []int32 // kinds that got another box in this epoch
 	repair   repair
+	looks    int // at workers, for gangs across slices
 
 	actions []Action
 	next    time.Time

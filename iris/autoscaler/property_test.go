@@ -70,7 +70,8 @@ func anyConstraints(t *rapid.T) []*pb.Constraint {
 			Value: map[string]*rapid.Generator[string]{
 				"pool": rapid.SampledFrom([]string{"a", "b", "c"}), "zone": rapid.SampledFrom([]string{"us-1", "us-2"}),
 				"slice": rapid.SampledFrom([]string{"g0-0", "g1-0"}), "tpu-name": rapid.SampledFrom([]string{"g0-0", "g1-0"}),
-				"worker": rapid.SampledFrom([]string{"worker-g0-0-vm-0", "worker-g1-0-vm-1"}), "tpu-worker-id": rapid.SampledFrom([]string{"0", "1"}),
+				"worker":        rapid.SampledFrom([]string{"worker-g0-0-vm-0", "worker-g1-0-vm-1"}),
+				"tpu-worker-id": rapid.SampledFrom([]string{"0", "1"}),
 			}[key].Draw(t, "value"),
 		}
 	}), 0, 2).Draw(t, "constraints")
@@ -83,8 +84,10 @@ func anyDemand(t *rapid.T) []schedule.Request {
 			Job:         fmt.Sprintf("job-%d", i),
 			Need:        cores(rapid.Int64Range(0, 4).Draw(t, "cpu"), rapid.Int64Range(0, 3).Draw(t, "memory")),
 			Constraints: anyConstraints(t),
-			GroupBy:     rapid.SampledFrom([]string{"", "", "", "slice", "worker", "zone", "tpu-name", "pool", "tpu-worker-id"}).Draw(t, "by"),
-			Tasks:       job("", rapid.IntRange(0, 6).Draw(t, "tasks"), cores(0, 0)).Tasks,
+			GroupBy: rapid.SampledFrom([]string{
+				"", "", "", "slice", "worker", "zone", "tpu-name", "pool", "tpu-worker-id",
+			}).Draw(t, "by"),
+			Tasks: job("", rapid.IntRange(0, 6).Draw(t, "tasks"), cores(0, 0)).Tasks,
 		})
 	}
 	return all

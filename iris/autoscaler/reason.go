@@ -181,6 +181,13 @@ func (p *pass) standingText(g *group, claimed int) string {
 	return "nothing waits for it"
 }
 
+func maxText(g *group) string {
+	if g.MaxSlices == 0 {
+		return "it is closed: no slices are asked for"
+	}
+	return fmt.Sprintf("all %d of max_slices are in use", g.MaxSlices)
+}
+
 // closedText is why the group takes no demand.
 func (p *pass) closedText(g *group) string {
 	switch g.availability {
@@ -209,9 +216,9 @@ func (p *pass) closedText(g *group) string {
 	case g.Removed:
 		return fmt.Sprintf("not configured any more; %s to go when idle", many(g.staying, "slice"))
 	case len(g.fresh) > 0: // it is full only with what it is about to ask for
-		return fmt.Sprintf("all %d of max_slices are in use or wanted", g.MaxSlices)
+		return maxText(g) + " or wanted"
 	}
-	return fmt.Sprintf("all %d of max_slices are in use", g.MaxSlices)
+	return maxText(g)
 }
 
 func blockText(g *group, zone string) string {
@@ -261,8 +268,13 @@ func (p *pass) waits() []Wait {
 	for _, k := range p.boxed {
 		for _, b := range p.kinds[k].boxes {
 			for _, piece := range b.pieces {
-				if piece.ask.boxes++; piece.ask.first == nil {
-					piece.ask.first = b
+				a := piece.ask
+				if a.first == nil {
+					a.first = b
+				}
+				if a.last != b {
+					a.last = b
+					a.boxes++
 				}
 			}
 		}
@@ -321,7 +333,7 @@ func (p *pass) unmetWait(c *class) Wait {
 		if g.Removed {
 			continue
 		}
-		if p.suits(c, g) {
+		if !c.none && p.suits(c, g) {
 			if n++; n == 1 {
 				c.why.Group = g.Name
 			}
@@ -330,12 +342,12 @@ func (p *pass) unmetWait(c *class) Wait {
 			}
 		} else if n == 0 && len(misfits) < shown {
 			misfits = append(misfits, g.Name+": "+p.misfit(c, g).String())
+		} else if c.none && len(misfits) == shown {
+			break
 		}
 	}
 	switch {
-	case n == 1:
-		c.why.Text = strings.TrimPrefix(suits[0], c.why.Group+": ")
-	case n > 1:
+	case n > 0:
 		c.why.Text = list(suits, n)
 	case len(misfits) == 0:
 		c.why.Text = "there is no scale group"
@@ -363,15 +375,15 @@ func (p *pass) fullText(c *class, g *group) string {
 	closed := ""
 	for i := range p.kindsOf(g) {
 		k := &p.kinds[g.kinds+int32(i)]
-		if p.takes(c, g.kinds+int32(i)) == 0 {
+		if p.chance(c, g.kinds+int32(i)).fresh == 0 {
 			continue
 		}
-		if k.open && p.scope(c, g.kinds+int32(i)) == across && g.headroom > 0 {
+		if k.open && p.chance(c, g.kinds+int32(i)).scope == across && g.headroom > 0 {
 			return fmt.Sprintf("%s %s has no room for a gang of %d even with all of max_slices",
 				c.groupBy, k.worker(0)[c.groupBy], c.tasks)
 		}
 		if k.open {
-			return fmt.Sprintf("all %d of max_slices are in use or wanted", g.MaxSlices)
+			return maxText(g) + " or wanted"
 		}
 		if _, configured := g.Blocked[k.zone]; configured {
 			closed = blockText(g, k.zone)
@@ -415,10 +427,10 @@ func (p *pass) misfit(c *class, g *group) misfit {
 	if !of.capacity.Fits(c.need) {
 		return misfit{kind: tooSmall, need: c.need, has: of.capacity}
 	}
-	if c.set.matchNew(p, g.kinds).none() {
+	if c.set.match(p, g.kinds).fresh.none() {
 		var none []*pb.Constraint
 		for _, constraint := range c.set.all {
-			if p.newSet([]*pb.Constraint{constraint}).matchNew(p, g.kinds).none() {
+			if p.newSet([]*pb.Constraint{constraint}).match(p, g.kinds).fresh.none() {
 				none = append(none, constraint)
 			}
 		}
@@ -427,7 +439,7 @@ func (p *pass) misfit(c *class, g *group) misfit {
 		}
 		return misfit{kind: unsatisfied, constraints: none}
 	}
-	scope := p.scope(c, g.kinds)
+	scope := p.chance(c, g.kinds).scope
 	if scope == nowhere {
 		return misfit{kind: ungrouped, attribute: c.groupBy}
 	}

@@ -63,7 +63,7 @@ func (p *pass) begin(growing bool) {
 // rearrange makes room for as much as it can of what has none. A class for which there was no way has none later either:
 // of what it reached nothing moves any more.
 func (p *pass) rearrange(a *ask) {
-	for a.left > 0 && !a.class.stuck && p.repair.work < repairWork {
+	for a.left > 0 && !a.class.none && !a.class.stuck && p.repair.work < repairWork {
 		n := 1
 		if a.class.gang() {
 			n = a.left
@@ -92,13 +92,11 @@ func (p *pass) displace(a *ask, n int) bool {
 	}
 	c.searched = p.repair.search
 	for _, k := range p.boxed {
-		of := &p.kinds[k]
 		p.repair.work++
-		if p.scope(c, k) >= across || p.room(c, k, (*set).match) == 0 {
+		if chance := p.chance(c, k); chance.most == 0 || chance.scope == across {
 			continue
 		}
-		for i := range len(of.boxes) {
-			b := of.boxes[i]
+		for _, b := range p.boxesFor(c, k) {
 			if p.repair.work++; p.repair.work >= repairWork {
 				return false
 			}

@@ -41,7 +41,7 @@ func (p *pass) shrink() {
 				break
 			}
 			p.actions = append(p.actions, Stop{Slice: s.ID, Why: state.StopIdle, Cause: idleText(p.now.Sub(idleSince(s)))})
-			next = nextDown(g.Pace, p.now, next)
+			next = g.Pace.NextDown(p.now, next)
 			g.returned++
 			spare--
 		}
@@ -69,37 +69,27 @@ func idleSince(s *state.Slice) time.Time {
 	return s.IdleSince
 }
 
-// nextDown is when another idle slice may be given back after one was: ScaleDownRate of them at once, and then one at a
-// time.
-func nextDown(pace state.Pace, now, next time.Time) time.Time {
-	each := time.Minute / time.Duration(max(pace.ScaleDownRate, 1))
-	if least := now.Add(each - time.Minute); next.Before(least) {
-		next = least
-	}
-	return next.Add(each)
-}
-
 // useful reports whether something in the demand would fit on a READY slice if it were alone.
 func (p *pass) useful(g *group, s *state.Slice) bool {
 	if len(p.classes) == 0 {
 		return false
 	}
 	k := g.kinds + int32(slices.Index(g.zones, s.Zone))
-	of := &p.kinds[k]
-	if !of.judged {
-		of.judged = true
-		of.useful = slices.ContainsFunc(p.classes, func(c *class) bool { return c.waits && p.uses(c, k) })
+	if p.useless == nil {
+		p.useless = make([]bool, len(p.models))
+		for model, k := range p.models {
+			uses := func(c *class) bool { return c.waits && p.uses(c, k) }
+			p.useless[model] = !slices.ContainsFunc(p.classes, uses)
+		}
 	}
-	return of.useful || p.pinned(k, s)
+	return !p.useless[p.kinds[k].model] || p.pinned(k, s)
 }
 
 // uses reports whether an empty slice of the kind takes something of the class. A gang across slices uses those of the
 // value that it waits for.
 func (p *pass) uses(c *class, k int32) bool {
-	if p.scope(c, k) == across && !slices.Contains(c.bridged, p.kinds[k].worker(0)[c.groupBy]) {
-		return false
-	}
-	return p.takes(c, k) > 0
+	chance := p.chance(c, k)
+	return chance.fresh > 0 && (chance.scope != across || slices.Contains(c.bridged, p.kinds[k].worker(0)[c.groupBy]))
 }
 
 // pinned reports whether something in the demand would fit on a slice which names it, or one of its workers.

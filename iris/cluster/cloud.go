@@ -41,7 +41,7 @@ func (m *Manager) newCloud(c config.Cluster, g config.Group, group state.Group, 
 	made = &cloud{owner: m, group: group, dir: dir, grace: c.Worker.KillGrace, log: m.options.Log, machines: map[string]*machine{}}
 	made.ctx, made.stop = context.WithCancel(context.Background())
 	made.Manager, err = fakevm.New(fakevm.Config{
-		Group: group.GroupConfig, BootDelay: g.BootDelay, InitDelay: g.InitDelay, Machines: machines{made, c},
+		Group: g.VM(), BootDelay: g.BootDelay, InitDelay: g.InitDelay, Machines: machines{made, c},
 	})
 	return made, err
 }

@@ -34,7 +34,8 @@ import (
 
 // Options are what a description cannot say.
 type Options struct {
-	// Network connects the participants. Default: TCP.
+	// Network connects the participants. Default: TCP. One that has a method As(name) Network gives each its own view: the
+	// names are the ids of controllers and workers, and "client" for clients made by Connect.
 	Network network.Network
 	// Functions are what function entrypoints may name. Nil: workers run commands only.
 	Functions *runtime.Func
@@ -61,6 +62,16 @@ type Options struct {
 	Metrics prometheus.Registerer
 	// Log defaults to slog.Default.
 	Log *slog.Logger
+}
+
+// network is the network as a participant sees it.
+func (o Options) network(name string) network.Network {
+	if n, names := o.Network.(interface {
+		As(name string) network.Network
+	}); names {
+		return n.As(name)
+	}
+	return o.Network
 }
 
 func (o Options) durable() bool { return o.Durable || o.Controllers > 1 }
@@ -165,12 +176,20 @@ func (m *Manager) measured(id string) (prometheus.Registerer, *telemetry.Calls, 
 }
 
 // Connect is a client of the cluster, an administrator's if it has credentials; the caller closes it.
-func (m *Manager) Connect() (*client.Client, error) {
+func (m *Manager) Connect() (*client.Client, error) { return m.connect(m.Address()) }
+
+// ConnectTo is Connect to this controller ("c-0") alone, whoever leads.
+func (m *Manager) ConnectTo(controller string) (*client.Client, error) {
+	return m.connect(m.participant(controller).(*member).address)
+}
+
+func (m *Manager) connect(addresses string) (*client.Client, error) {
 	dialling, err := m.options.dialling(auth.Admin, "", auth.Controller)
 	if err != nil {
 		return nil, err
 	}
-	return client.Connect(m.Address(), client.Network(m.options.Network), client.Dial(slices.Concat(telemetry.TraceDial(m.options.Traces), dialling)...))
+	return client.Connect(addresses, client.Network(m.options.network("client")),
+		client.Dial(slices.Concat(telemetry.TraceDial(m.options.Traces), dialling)...))
 }
 
 // Ready waits until every worker that is there from the start has registered.

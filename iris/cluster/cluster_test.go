@@ -128,7 +128,7 @@ func TestTwoClustersDoNotMeet(t *testing.T) {
 
 // flaky is a network on which the nth address cannot be opened.
 type flaky struct {
-	network.Memory
+	network.Network
 	mu sync.Mutex
 	n  int
 }
@@ -139,7 +139,7 @@ func (f *flaky) Listen(address string) (net.Listener, error) {
 	if f.n--; f.n == 0 {
 		return nil, errors.New("no more addresses")
 	}
-	return f.Memory.Listen(address)
+	return f.Network.Listen(address)
 }
 
 func TestAFailedStartLeavesNothing(t *testing.T) {
@@ -157,9 +157,9 @@ func TestAFailedStartLeavesNothing(t *testing.T) {
 	}{
 		"a wrong description": {bad, cluster.Options{Network: &network.Memory{}}, "cluster: groups[0] cpu: cpu is -1; it must be 0.001 to 100000 cores"},
 		"no directory":        {local(t, "c"), cluster.Options{Network: &network.Memory{}, Dir: file}, "cluster c: "},
-		"no controller":       {local(t, "c"), cluster.Options{Network: &flaky{n: 1}}, "cluster c: controller: no more addresses"},
-		"no first worker":     {local(t, "c"), cluster.Options{Network: &flaky{n: 2}}, "cluster c: worker w-0: no more addresses"},
-		"no second worker":    {local(t, "c"), cluster.Options{Network: &flaky{n: 3}}, "cluster c: worker w-1: no more addresses"},
+		"no controller":       {local(t, "c"), cluster.Options{Network: &flaky{Network: &network.Memory{}, n: 1}}, "cluster c: controller: no more addresses"},
+		"no first worker":     {local(t, "c"), cluster.Options{Network: &flaky{Network: &network.Memory{}, n: 2}}, "cluster c: worker w-0: no more addresses"},
+		"no second worker":    {local(t, "c"), cluster.Options{Network: &flaky{Network: &network.Memory{}, n: 3}}, "cluster c: worker w-1: no more addresses"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
@@ -180,7 +180,7 @@ func TestAFailedStartLeavesNothing(t *testing.T) {
 
 // cut is a network on which nobody can be dialled while it is down.
 type cut struct {
-	network.Memory
+	network.Network
 	down atomic.Bool
 }
 
@@ -188,12 +188,12 @@ func (c *cut) Dial(ctx context.Context, address string) (net.Conn, error) {
 	if c.down.Load() {
 		return nil, errors.New("the cable is cut")
 	}
-	return c.Memory.Dial(ctx, address)
+	return c.Network.Dial(ctx, address)
 }
 
 func TestReadyWaitsForEveryWorkerAndNamesOneThatIsMissing(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		n := &cut{}
+		n := &cut{Network: &network.Memory{}}
 		n.down.Store(true)
 		m, err := cluster.Start(local(t, "c"), quiet(cluster.Options{Network: n}))
 		if err != nil {

@@ -19,7 +19,7 @@ func (m *Manager) startControllers(c config.Cluster, dir string) error {
 			address = c.Controller.Address
 		}
 		if m.options.durable() {
-			picked, err := m.pick(address) // the log and the others must know it before it serves there
+			picked, err := m.pick(id, address) // the log and the others must know it before it serves there
 			if err != nil {
 				return fmt.Errorf("controller %s: %w", id, err)
 			}
@@ -43,9 +43,9 @@ func (m *Manager) startControllers(c config.Cluster, dir string) error {
 	return m.join()
 }
 
-// pick finds an address that is free.
-func (m *Manager) pick(address string) (string, error) {
-	listener, err := m.options.Network.Listen(address)
+// pick finds an address that is free for a controller.
+func (m *Manager) pick(id, address string) (string, error) {
+	listener, err := m.options.network(id).Listen(address)
 	if err != nil {
 		return "", err
 	}

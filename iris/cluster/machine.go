@@ -50,7 +50,7 @@ func (m *Manager) newMachine(c config.Cluster, id string, capacity state.Resourc
 		return nil, err
 	}
 	w := worker.Config{
-		Cluster: c.Name, ID: id, Controller: m.Address(), Network: m.options.Network,
+		Cluster: c.Name, ID: id, Controller: m.Address(), Network: m.options.network(id),
 		Capacity: capacity, Attributes: attributes, Processes: m.processes,
 		WorkDir: filepath.Join(dir, "tasks"), Bundles: cache,
 		HeartbeatInterval: c.Worker.HeartbeatInterval, PollInterval: c.Worker.PollInterval, KillGrace: c.Worker.KillGrace,

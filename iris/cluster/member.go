@@ -73,7 +73,7 @@ func (m *member) start() (err error) {
 	if err != nil {
 		return err
 	}
-	others := peers.New(m.options.Network, store, slices.Concat(m.calls.DialOptions(), toControllers)...)
+	others := peers.New(m.options.network(m.id), store, slices.Concat(m.calls.DialOptions(), toControllers)...)
 	defer func() {
 		if err != nil {
 			err = errors.Join(err, others.Close())
@@ -84,7 +84,7 @@ func (m *member) start() (err error) {
 		DispatchPause: m.config.Controller.DispatchPause,
 	})
 	c := controller.Config{
-		Cluster: m.config.Name, ID: m.id, Network: m.options.Network, Address: m.address, Bundles: others.Bundles(nil),
+		Cluster: m.config.Name, ID: m.id, Network: m.options.network(m.id), Address: m.address, Bundles: others.Bundles(nil),
 		WorkerTimeout: m.config.Controller.WorkerTimeout, Policy: policy,
 		Retention: state.Retention(m.config.Controller.Retention), Scaling: m.scaling,
 		ServerOptions: slices.Concat(telemetry.TraceServer(m.options.Traces), m.calls.ServerOptions(), serving),

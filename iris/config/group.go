@@ -20,9 +20,12 @@ type Group struct {
 	MaxSlices    int      `yaml:"max_slices"`
 	BufferSlices int      `yaml:"buffer_slices"` // READY and idle ones kept for what may come, within max_slices
 	VMsPerSlice  int      `yaml:"vms_per_slice"` // 0: by the variant
-	Zones        []string `yaml:"zones"`
-	Priority     int      `yaml:"priority"` // groups of a lower one are asked first; default 100
-	After        []string `yaml:"after"`    // groups that are asked before this one, whatever the priorities say
+	// Closed groups get no more slices, and those there are go when they are idle. So a group is emptied before it is removed:
+	// of one that is not in the file any more, nobody knows the platform.
+	Closed   bool     `yaml:"closed"`
+	Zones    []string `yaml:"zones"`
+	Priority int      `yaml:"priority"` // groups of a lower one are asked first; default 100
+	After    []string `yaml:"after"`    // groups that are asked before this one, whatever the priorities say
 	// Attributes are those of each worker, besides the ones that Iris sets.
 	Attributes map[string]string `yaml:"attributes"`
 	Pace       Pace              `yaml:"pace"` // where it differs from that of all groups
@@ -31,6 +34,9 @@ type Group struct {
 	BootDelay time.Duration `yaml:"boot_delay"`
 	InitDelay time.Duration `yaml:"init_delay"`
 	SSH       *SSH          `yaml:"ssh"` // of platform ssh
+	// WorkerFlags are added to the command line of each worker that the controller starts, such as those of its credentials:
+	// --token-file=/etc/iris/worker. Not of platform fixed.
+	WorkerFlags []string `yaml:"worker_flags"`
 }
 
 // Platform is where a group's machines come from.
@@ -60,6 +66,7 @@ type SSH struct {
 type Host struct {
 	Address string `yaml:"address"` // of its SSH server: host:port
 	Zone    string `yaml:"zone"`    // one of the group's; may be empty if it has but one
+	Dir     string `yaml:"dir"`     // where workers, and all that is theirs, are kept on it; default .iris in the user's home
 }
 
 // Scales reports whether the group's slices come and go.
@@ -99,6 +106,9 @@ func (c Cluster) ScaleGroups() []state.Group {
 	order, _ := ranks(c.Groups)
 	for rank, i := range order {
 		g := c.Groups[i]
+		if g.Closed {
+			g.MinSlices, g.MaxSlices, g.BufferSlices = 0, 0, 0
+		}
 		vms, _ := g.VM().VMCount() // known of a valid group
 		all = append(all, state.Group{
 			GroupConfig: g.VM(), VMs: vms, Capacity: g.Capacity(), Attributes: maps.Clone(g.Attributes), Rank: rank, Pace: c.pace(g),

@@ -86,7 +86,7 @@ func TestAPoolOfHostsIsRead(t *testing.T) {
 	same(t, *c.Groups[0].SSH, config.SSH{
 		User: "iris", Key: "/etc/iris/id", KnownHosts: "/etc/iris/known_hosts", Iris: "/opt/iris",
 		Controller: "10.0.0.1:7070,10.0.0.2:7070",
-		Hosts:      []config.Host{{"a:22", "us-1"}, {"b:22", "us-1"}, {"c:22", "us-2"}, {"d:22", "us-2"}},
+		Hosts:      []config.Host{{"a:22", "us-1", ""}, {"b:22", "us-1", ""}, {"c:22", "us-2", ""}, {"d:22", "us-2", ""}},
 	})
 	order := c.ScaleGroups()
 	if order[0].Name != "other" || order[1].Name != "pool" || order[1].Rank != 1 || order[1].VMs != 2 {
@@ -97,9 +97,21 @@ func TestAPoolOfHostsIsRead(t *testing.T) {
 	}
 }
 
+func TestAClosedGroupHasNoRoom(t *testing.T) {
+	c, err := config.Parse("c.yaml", []byte(`name: c
+groups: [{name: a, platform: local, cpu: 1, memory: 1GiB, min_slices: 1, max_slices: 3, buffer_slices: 2, zones: [z], closed: true}]`))
+	if err != nil {
+		t.Fatal(err)
+	}
+	g := c.ScaleGroups()[0]
+	if g.MinSlices != 0 || g.MaxSlices != 0 || g.BufferSlices != 0 || c.Groups[0].VM().MaxSlices != 3 {
+		t.Errorf("it may have %d..%d slices and %d to spare, and its platform %d", g.MinSlices, g.MaxSlices, g.BufferSlices, c.Groups[0].VM().MaxSlices)
+	}
+}
+
 func TestAHostIsInTheOnlyZoneThereIs(t *testing.T) {
 	g := config.Group{Zones: []string{"z"}, SSH: &config.SSH{Hosts: []config.Host{{Address: "a:22"}}}}
-	same(t, g.Hosts(), []config.Host{{"a:22", "z"}})
+	same(t, g.Hosts(), []config.Host{{"a:22", "z", ""}})
 	same(t, g.SSH.Hosts, []config.Host{{Address: "a:22"}}) // it was not written
 	same(t, config.Group{}.Hosts(), []config.Host(nil))
 }

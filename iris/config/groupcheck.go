@@ -97,11 +97,13 @@ func (r *review) checkFixed(g Group) {
 		given bool
 	}{
 		{"buffer_slices", g.BufferSlices != 0},
+		{"closed", g.Closed},
 		{"priority", g.Priority != 0},
 		{"after", len(g.After) > 0},
 		{"pace", g.Pace != Pace{}},
 		{"boot_delay", g.BootDelay != 0},
 		{"init_delay", g.InitDelay != 0},
+		{"worker_flags", len(g.WorkerFlags) > 0},
 	} {
 		if k.given {
 			r.fail(k.key, "is for groups that grow and shrink, which one of platform fixed does not; remove it, or say "+

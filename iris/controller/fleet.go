@@ -110,8 +110,10 @@ func (s *clusterService) FetchMachineLogs(ctx context.Context, in *pb.FetchMachi
 		return nil, status.Error(codes.NotFound, err.Error())
 	case ctx.Err() != nil:
 		return nil, status.FromContextError(ctx.Err()).Err()
-	case err != nil:
+	case errors.Is(err, provision.ErrClosed), errors.Is(err, context.Canceled): // it no longer leads, or ends
 		return nil, status.Error(codes.Unavailable, err.Error())
+	case err != nil: // the platform was asked: asking again at once would not help
+		return nil, status.Error(codes.FailedPrecondition, err.Error())
 	}
 	return &pb.FetchMachineLogsResponse{Lines: text}, nil
 }

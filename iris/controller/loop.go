@@ -116,11 +116,9 @@ func (l *loop) turn(now time.Time, batch []request) {
 
 // step is: decide, apply, plan, answer, propose. All that is decided at one instant is one entry of the log.
 func (l *loop) step(now time.Time, batch []request) {
-	commands, counts := []state.Command{}, make([]int, len(batch))
-	if l.cluster.Policy() != l.config.Policy { // it was set by a controller that was configured otherwise
-		commands = append(commands, state.SetPolicy{Policy: l.config.Policy})
-	}
-	commands = append(commands, l.scaling.configure(l.cluster)...)
+	t, before, counts := turn{}, l.cluster.Counts(), make([]int, len(batch))
+	commands := l.configure()
+	t.apply(now, l.cluster, commands) // what others say is about things as they are configured
 	own := len(commands)
 	for i, r := range batch {
 		if r.decide != nil {
@@ -133,8 +131,7 @@ func (l *loop) step(now time.Time, batch []request) {
 	due := l.cluster.Due(now)
 	commands = append(commands, l.expirations(now, due)...)
 
-	t, before := turn{}, l.cluster.Counts()
-	errs := t.apply(now, l.cluster, commands)[own:]
+	errs := t.apply(now, l.cluster, commands[own:])
 	l.config.metrics.ended(before, l.cluster.Counts())
 	if past := l.past.expired(now, l.cluster); len(past) > 0 {
 		t.apply(now, l.cluster, past)
@@ -170,6 +167,15 @@ func (l *loop) step(now time.Time, batch []request) {
 	}
 	t.entry = l.proposed // an answer without a command may have seen what is not committed yet
 	l.held = append(l.held, t)
+}
+
+// configure has the cluster follow this controller's configuration: it may have been another's.
+func (l *loop) configure() []state.Command {
+	var commands []state.Command
+	if l.cluster.Policy() != l.config.Policy {
+		commands = append(commands, state.SetPolicy{Policy: l.config.Policy})
+	}
+	return append(commands, l.scaling.configure(l.cluster)...)
 }
 
 // apply changes the cluster and notes what is to be done about it. It returns one error for each command.

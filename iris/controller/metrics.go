@@ -181,11 +181,14 @@ var (
 	fleetGauge = gauge("iris_workers", "Workers that are not forgotten: live, silent or draining (both get nothing new), lost.", "state")
 	cpuGauge   = gauge("iris_cpu_cores", "Cores of the live workers, and what attempts have taken of them.", "kind")
 	memGauge   = gauge("iris_memory_bytes", "Memory of the live workers, and what attempts have taken of it.", "kind")
+	sliceGauge = gauge("iris_slices", "Slices of each scale group, by state.", "group", "state")
+	pauseGauge = gauge("iris_group_closed", "1 while a scale group asks for no slices: its last ones failed (backoff), or no zone has quota or machines (quota).",
+		"group", "why")
 )
 
 // Describe says what there may be.
 func (gauges) Describe(to chan<- *prometheus.Desc) {
-	for _, d := range []*prometheus.Desc{leadsGauge, inboxGauge, openGauge, queueGauge, jobsGauge, tasksGauge, fleetGauge, cpuGauge, memGauge} {
+	for _, d := range []*prometheus.Desc{leadsGauge, inboxGauge, openGauge, queueGauge, jobsGauge, tasksGauge, fleetGauge, cpuGauge, memGauge, sliceGauge, pauseGauge} {
 		to <- d
 	}
 }
@@ -223,6 +226,12 @@ func (g gauges) Collect(to chan<- prometheus.Metric) {
 		send(cpuGauge, float64(r.CPUMillis)/1000, kind)
 		send(memGauge, float64(r.MemoryBytes), kind)
 	}
+	for of, n := range now.slices {
+		send(sliceGauge, float64(n), of[0], of[1])
+	}
+	for of, n := range now.closed {
+		send(pauseGauge, float64(n), of[0], of[1])
+	}
 }
 
 // moment is what the loop is like at one.
@@ -231,21 +240,33 @@ type moment struct {
 	fleet               map[string]int
 	capacity, committed state.Resources
 	outstanding         uint64
+	slices              map[[2]string]int // by group and state
+	closed              map[[2]string]int // groups, and why
 }
 
-// moment looks at every worker, and at no job.
+// moment looks at every worker and slice, and at no job.
 func (l *loop) moment(now time.Time) moment {
 	m := moment{
 		counts: l.cluster.Counts(), outstanding: l.proposed - l.term.Committed(),
-		fleet: map[string]int{"live": 0, "silent": 0, "draining": 0, "lost": 0},
+		fleet:  map[string]int{"live": 0, "silent": 0, "draining": 0, "lost": 0},
+		slices: map[[2]string]int{}, closed: map[[2]string]int{},
 	}
+	for _, g := range l.cluster.Groups() {
+		_, open := g.Zone(now)
+		m.closed[[2]string{g.Name, "backoff"}] = map[bool]int{true: 1}[g.BackoffUntil.After(now)]
+		m.closed[[2]string{g.Name, "quota"}] = map[bool]int{true: 1}[!open]
+	}
+	for _, s := range l.cluster.Slices() {
+		m.slices[[2]string{s.Group, s.State.String()}]++
+	}
+	of := l.standing(now)
 	for _, w := range l.cluster.Workers() {
 		if w.Lost {
 			m.fleet["lost"]++
 			continue
 		}
 		m.capacity, m.committed = m.capacity.Add(w.Capacity), m.committed.Add(w.Committed)
-		m.fleet[map[standing]string{takes: "live", silent: "silent", draining: "draining"}[l.liveness.standing(w.ID, now)]]++
+		m.fleet[map[standing]string{takes: "live", silent: "silent", draining: "draining"}[of(w.ID)]]++
 	}
 	return m
 }

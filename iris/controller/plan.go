@@ -17,7 +17,7 @@ func plan(now time.Time, c *state.Cluster, of func(worker string) standing) []st
 	if len(queue) == 0 {
 		return nil
 	}
-	view := schedule.View{Workers: slices.DeleteFunc(workers(c), func(w schedule.Worker) bool { return of(w.ID) != takes })}
+	view := schedule.View{Workers: taking(c, of)}
 	if len(view.Workers) == 0 {
 		return nil
 	}
@@ -58,6 +58,11 @@ func workers(c *state.Cluster) []schedule.Worker {
 		}
 	}
 	return live
+}
+
+// taking are those that take tasks.
+func taking(c *state.Cluster, of func(worker string) standing) []schedule.Worker {
+	return slices.DeleteFunc(workers(c), func(w schedule.Worker) bool { return of(w.ID) != takes })
 }
 
 // requestOf is a job's request; of the tasks only a gang's, since they matter to where there is room.

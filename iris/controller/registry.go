@@ -50,6 +50,7 @@ func (s *registryService) Register(ctx context.Context, in *pb.RegisterRequest) 
 				return result{err: wire(errs[0])}
 			}
 			l.replan = l.liveness.hear(in.WorkerId, time.Now(), in.Draining) || l.replan
+			l.scaling.came(l.cluster.Worker(in.WorkerId))
 			out := &pb.RegisterResponse{Lease: durationpb.New(l.config.WorkerTimeout)}
 			out.Ack, out.Stop = l.cluster.Answer(in.WorkerId, in.Incarnation, reports)
 			return result{out: out}

@@ -35,8 +35,8 @@ const (
 	// listPatience is how long decisions wait for the first list of every group: what a platform has must be known before
 	// more is asked for.
 	listPatience = 30 * time.Second
-	// listsMissing is how many lists in a row may lack a slice: lists may be out of date (FM-66).
-	listsMissing = 3
+	// listLag is by how much a list may be out of date: what it lacks or shows for longer than that is gone, or there (FM-66).
+	listLag = time.Minute
 )
 
 // scaling is how the loop grows and shrinks its cluster.
@@ -45,18 +45,18 @@ type scaling struct {
 	fleet   *provision.Provisioner // nil without groups
 	set     bool                   // the cluster knows the groups
 	began   time.Time
-	listed  map[string]bool // groups whose platform was heard of in this term
-	missing map[string]int  // how many lists in a row lacked a slice
-	at      time.Time       // of the last decision
-	due     time.Time       // of the next one if nothing happens; zero: none
-	stirred bool            // something happened that may matter
+	listed  map[string]bool      // groups whose platform was heard of in this term
+	missing map[string]time.Time // since when all lists lack a slice
+	at      time.Time            // of the last decision
+	due     time.Time            // of the next one if nothing happens; zero: none
+	stirred bool                 // something happened that may matter
 	last    autoscaler.Decision
 	waits   map[string]autoscaler.Wait // of the last decision, by job
 }
 
 // newScaling makes it, and a provisioner, whose owner is the loop.
 func newScaling(config Config, tell func(context.Context, func(*loop) []state.Command)) scaling {
-	s := scaling{config: config.Scaling, listed: map[string]bool{}, missing: map[string]int{}}
+	s := scaling{config: config.Scaling, listed: map[string]bool{}, missing: map[string]time.Time{}}
 	if len(s.config.Groups) == 0 {
 		return s
 	}
@@ -111,6 +111,13 @@ func (s *scaling) act(effects []state.Effect) {
 	}
 }
 
+// came has the platform of a worker that has registered tell about its machine: it is further than was known.
+func (s *scaling) came(w *state.Worker) {
+	if slice := w.Slice(); slice != nil && s.fleet != nil {
+		s.fleet.Poke(slice.Group)
+	}
+}
+
 // hear turns what a platform says into what is to be done about it.
 func (s *scaling) hear(c *state.Cluster, news provision.News) []state.Command {
 	switch n := news.(type) {
@@ -151,22 +158,27 @@ func (s *scaling) list(c *state.Cluster, n provision.Listed) []state.Command {
 	there := map[string]bool{}
 	for _, slice := range n.Slices {
 		there[slice.ID] = true
-		if gone, known := c.GoneSlice(slice.ID); known && !n.Began.After(gone.At) {
-			continue // the list is older than the news that it is gone
+		if gone, known := c.GoneSlice(slice.ID); known && gone.Seen && n.Began.Sub(gone.At) < listLag {
+			continue // the list may be older than the news that it is gone
 		}
 		commands = append(commands, seen(c, n.Group, slice)...)
 	}
 	for _, slice := range c.Slices() {
-		switch {
-		case slice.Group != n.Group:
-		case there[slice.ID] || slice.Live() > 0 || slice.State == vm.Requesting || slice.State == vm.Stopping ||
-			!slice.Requested.Before(n.Began): // it is there, or should not be, or may not be yet
+		if slice.Group != n.Group {
+			continue
+		}
+		if there[slice.ID] || slice.Live() > 0 || slice.State == vm.Requesting || slice.State == vm.Stopping {
+			delete(s.missing, slice.ID) // it is there, or should not be, or may not be yet
+			continue
+		}
+		since, missed := s.missing[slice.ID]
+		if !missed {
+			s.missing[slice.ID] = n.Began
+			continue
+		}
+		if n.Began.Sub(since) >= listLag {
 			delete(s.missing, slice.ID)
-		default:
-			if s.missing[slice.ID]++; s.missing[slice.ID] >= listsMissing {
-				delete(s.missing, slice.ID)
-				commands = append(commands, state.EndSlice{ID: slice.ID, Cause: "its platform does not have it any more"})
-			}
+			commands = append(commands, state.EndSlice{ID: slice.ID, Cause: "its platform does not have it any more"})
 		}
 	}
 	return commands
@@ -179,7 +191,10 @@ func (l *loop) scale(now time.Time) []state.Command {
 		return nil
 	}
 	s.at, s.stirred = now, false
-	view := autoscaler.View{Groups: l.cluster.Groups(), Slices: l.cluster.Slices(), Demand: demand(now, l.cluster)}
+	view := autoscaler.View{
+		Groups: l.cluster.Groups(), Slices: l.cluster.Slices(), Demand: demand(now, l.cluster),
+		Workers: taking(l.cluster, l.standing(now)),
+	}
 	view.Groups = slices.DeleteFunc(view.Groups, func(g *state.ScaleGroup) bool { return !s.listed[g.Name] && !g.Removed })
 	s.last = autoscaler.Decide(now, view)
 	s.due = s.last.Next

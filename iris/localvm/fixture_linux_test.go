@@ -54,15 +54,7 @@ func newHost(t *testing.T) *host {
 	}
 	h := &host{t: t, dir: filepath.Join(dir, "cpu"), log: &words{}}
 	t.Cleanup(func() {
-		for _, id := range h.running() {
-			if t.Failed() {
-				t.Logf("killing %d (%s)", id.PID, command(id.PID))
-			}
-			if err := id.Kill(); err != nil {
-				t.Error(err)
-			}
-		}
-		within(t, "all processes of the test are gone", func() bool { return len(h.running()) == 0 })
+		h.killAll()
 		checkLeaks(t)
 		if t.Failed() {
 			t.Logf("the managers said\n%s", h.log)
@@ -159,6 +151,20 @@ func (h *host) running() []runtime.ID {
 		h.t.Fatal(err)
 	}
 	return all
+}
+
+// killAll ends all workers, and what they have started, as a machine that is switched off does.
+func (h *host) killAll() {
+	h.t.Helper()
+	within(h.t, "nothing runs", func() bool {
+		all := append(h.running(), h.running()...) // one look can miss one that is being started
+		for _, id := range all {
+			if err := id.Kill(); err != nil {
+				h.t.Error(err)
+			}
+		}
+		return len(all) == 0
+	})
 }
 
 // nothingRuns is what holds once a slice was terminated.

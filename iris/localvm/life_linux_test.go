@@ -1,6 +1,7 @@
 package localvm_test
 
 import (
+	"bufio"
 	"context"
 	"errors"
 	"os"
@@ -39,7 +40,9 @@ func controlUntilKilled(dir string) {
 	if err != nil {
 		panic(err)
 	}
-	s, err := m.CreateSlice(context.Background(), vm.Request{ID: "cpu-7", Zone: "there", Labels: map[string]string{"iris-cluster": "c"}})
+	s, err := m.CreateSlice(context.Background(), vm.Request{
+		ID: "cpu-7", Zone: "there", Labels: map[string]string{"iris-cluster": "c"},
+	})
 	if err != nil {
 		panic(err)
 	}
@@ -65,7 +68,8 @@ func TestASliceIsWorkersFromCreationToTermination(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if s.ID() != "cpu-0" || s.Group() != "cpu" || s.Zone() != "there" || s.CreatedAt().Before(before) || s.CreatedAt().After(time.Now()) {
+	if s.ID() != "cpu-0" || s.Group() != "cpu" || s.Zone() != "there" ||
+		s.CreatedAt().Before(before) || s.CreatedAt().After(time.Now()) {
 		t.Errorf("got %s of %s in %s at %v", s.ID(), s.Group(), s.Zone(), s.CreatedAt())
 	}
 	if diff := cmp.Diff(labels, s.Labels()); diff != "" {
@@ -112,32 +116,41 @@ func TestASliceIsWorkersFromCreationToTermination(t *testing.T) {
 	}
 }
 
+// controller is another process that has created slice cpu-7, at that time.
+func (h *host) controller() (process *exec.Cmd, created time.Time) {
+	h.t.Helper()
+	process = exec.Command(os.Args[0])
+	process.Env = append(os.Environ(), asController+"="+h.dir)
+	process.Stderr = os.Stderr
+	out, err := process.StdoutPipe()
+	if err != nil {
+		h.t.Fatal(err)
+	}
+	if err := process.Start(); err != nil {
+		h.t.Fatal(err)
+	}
+	h.t.Cleanup(func() {
+		_ = process.Process.Kill() // it may have been already
+		_ = process.Wait()
+	})
+	line, err := bufio.NewReader(out).ReadString('\n')
+	if err != nil {
+		h.t.Fatal(err)
+	}
+	if created, err = time.Parse(time.RFC3339Nano, strings.TrimSpace(line)); err != nil {
+		h.t.Fatal(err)
+	}
+	return process, created
+}
+
 // The controller is killed; the next one finds its slices, and those go on.
 func TestSlicesSurviveTheirController(t *testing.T) {
 	h := newHost(t)
-	controller := exec.Command(os.Args[0])
-	controller.Env = append(os.Environ(), asController+"="+h.dir)
-	controller.Stderr = os.Stderr
-	out, err := controller.StdoutPipe()
-	if err != nil {
+	first, created := h.controller()
+	if err := first.Process.Kill(); err != nil {
 		t.Fatal(err)
 	}
-	if err := controller.Start(); err != nil {
-		t.Fatal(err)
-	}
-	line := make([]byte, 100)
-	n, err := out.Read(line)
-	if err != nil {
-		t.Fatal(err)
-	}
-	created, err := time.Parse(time.RFC3339Nano, strings.TrimSpace(string(line[:n])))
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := controller.Process.Kill(); err != nil {
-		t.Fatal(err)
-	}
-	_ = controller.Wait() // it was killed
+	_ = first.Wait() // it was killed
 
 	m := h.open(h.config("exit 1")) // its own slices would have one VM
 	s := h.listed(m)
@@ -145,6 +158,10 @@ func TestSlicesSurviveTheirController(t *testing.T) {
 		t.Errorf("got %s in %s since %v with %v", s.ID(), s.Zone(), s.CreatedAt(), s.Labels())
 	}
 	wantStates(t, s, vm.Ready, vm.Ready)
+	within(t, "the worker is up", func() bool {
+		said, err := s.Logs(t.Context(), "cpu-7-vm-1", 1)
+		return err == nil && len(said) == 1
+	})
 	if err := syscall.Kill(h.pid("cpu-7", 1), syscall.SIGKILL); err != nil {
 		t.Fatal(err)
 	}
@@ -157,6 +174,25 @@ func TestSlicesSurviveTheirController(t *testing.T) {
 	wantStates(t, s, vm.Terminated, vm.Failed)
 	h.nothingRuns()
 	h.nothingLeft()
+}
+
+// Two controllers live, as when one has just lost its leadership: what one terminates, the other one, whose children the
+// workers are, reaps.
+func TestAControllerReapsWhatAnotherTerminates(t *testing.T) {
+	h := newHost(t)
+	h.controller()
+	m := h.open(h.config(forever))
+	s := h.listed(m)
+	pids := []int{h.pid("cpu-7", 0), h.pid("cpu-7", 1)}
+	h.terminate(s)
+	wantStates(t, s, vm.Terminated, vm.Terminated)
+	h.nothingRuns()
+	for _, pid := range pids {
+		within(t, "the worker is reaped", func() bool { return state(pid) == "" })
+	}
+	if diff := cmp.Diff([]string{}, h.list(m)); diff != "" {
+		t.Error(diff)
+	}
 }
 
 // What one manager found out about an end is what the next one says.

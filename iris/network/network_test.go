@@ -238,7 +238,9 @@ func connect(t *testing.T, n network.Network, address string) *grpc.ClientConn {
 	return c
 }
 
-func check(t *testing.T, c *grpc.ClientConn) error {
-	_, err := grpc_health_v1.NewHealthClient(c).Check(t.Context(), &grpc_health_v1.HealthCheckRequest{})
+func check(t *testing.T, c *grpc.ClientConn) error { return checkWithin(t.Context(), c) }
+
+func checkWithin(ctx context.Context, c *grpc.ClientConn) error {
+	_, err := grpc_health_v1.NewHealthClient(c).Check(ctx, &grpc_health_v1.HealthCheckRequest{})
 	return err
 }

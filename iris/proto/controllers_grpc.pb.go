@@ -275,6 +275,7 @@ type ClusterServiceClient interface {
 	// GetFleet describes scale groups, their slices, and what happened to them lately.
 	GetFleet(ctx context.Context, in *GetFleetRequest, opts ...grpc.CallOption) (*GetFleetResponse, error)
 	// FetchMachineLogs reads what a machine of a slice said while it came up. NOT_FOUND: there is no such machine.
+	// FAILED_PRECONDITION: its platform has nothing, or could not be asked.
 	FetchMachineLogs(ctx context.Context, in *FetchMachineLogsRequest, opts ...grpc.CallOption) (*FetchMachineLogsResponse, error)
 }
 
@@ -389,6 +390,7 @@ type ClusterServiceServer interface {
 	// GetFleet describes scale groups, their slices, and what happened to them lately.
 	GetFleet(context.Context, *GetFleetRequest) (*GetFleetResponse, error)
 	// FetchMachineLogs reads what a machine of a slice said while it came up. NOT_FOUND: there is no such machine.
+	// FAILED_PRECONDITION: its platform has nothing, or could not be asked.
 	FetchMachineLogs(context.Context, *FetchMachineLogsRequest) (*FetchMachineLogsResponse, error)
 	mustEmbedUnimplementedClusterServiceServer()
 }

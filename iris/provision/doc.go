@@ -24,7 +24,7 @@
 //     Creations begin in the order in which they were ordered.
 //   - Every call of a platform has a deadline. A group whose platform is slow, or whose news nobody takes, holds up no
 //     other.
-//   - What is remembered is bounded by the slices that exist and the orders that are not answered.
+//   - What is remembered is bounded by the slices that there were within a minute and the orders that are not answered.
 //
 // # Failure modes
 //

@@ -15,10 +15,12 @@ import (
 
 const (
 	atOnce    = 32          // creations of a group that are with its platform, and as many terminations
+	listLag   = time.Minute // by how much lists may be out of date: what they lack for longer is forgotten
 	pokePause = time.Second // between the end of a list and a poked one; less if ListInterval is less
 )
 
-var errClosed = errors.New("the provisioner is closed")
+// ErrClosed is the error of what is asked for after Close.
+var ErrClosed = errors.New("the provisioner is closed")
 
 // group is what is known and under way of one scale group.
 type group struct {
@@ -157,7 +159,7 @@ func (g *group) take(this list, shown map[string]vm.Slice) (ended []Sight) {
 		if k.slice.Status().Terminal() {
 			ended = append(ended, sight(k.slice))
 		}
-		if k.missing.add(this, g.owner.config.ListInterval) == 2 {
+		if k.missing.add(this, max(listLag, g.owner.config.ListInterval)) == 2 {
 			delete(g.known, id)
 		}
 	}
@@ -220,7 +222,7 @@ func (g *group) logs(ctx context.Context, o Order, vmID string, n int) ([]string
 	g.mu.Lock()
 	if g.over {
 		g.mu.Unlock()
-		return nil, errClosed
+		return nil, ErrClosed
 	}
 	g.running.Add(1)
 	g.mu.Unlock()

@@ -35,7 +35,7 @@ type Terminated struct {
 }
 
 // Listed is every live slice of a group, oldest first, whoever created it, and then those that have ended and were known,
-// for one or two lists: all their VMs are terminal, and say why. It may be out of date: a slice that was created after it
+// for a minute: all their VMs are terminal, and say why. It may be out of date: a slice that was created after it
 // Began may be missing, and one that was terminated since may be there.
 type Listed struct {
 	Group  string

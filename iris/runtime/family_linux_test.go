@@ -59,7 +59,9 @@ func newRelatives(t *testing.T) relatives {
 			r.pids[name] = pid
 		}
 	}
-	for name, want := range map[string]string{"marked": r.dir + "/vm-0/tmp", "parent": r.dir, "child": "/", "member": r.dir + "-not"} {
+	for name, want := range map[string]string{
+		"marked": r.dir + "/vm-0/tmp", "parent": r.dir, "child": "/", "member": r.dir + "-not", "stranger": r.dir + "-not",
+	} {
 		within(t, 10*time.Second, name+" has begun", func() bool {
 			environ, err := os.ReadFile(fmt.Sprintf("/proc/%d/environ", r.pids[name]))
 			return err == nil && slices.Contains(strings.Split(string(environ), "\x00"), "TMPDIR="+want)
@@ -118,7 +120,9 @@ func TestFamilyIsWhoeverBelongsTogether(t *testing.T) {
 	if err := idOf(t, strconv.Itoa(r.pids["parent"])).Kill(); err != nil {
 		t.Fatal(err)
 	}
-	within(t, 10*time.Second, "both are gone", func() bool { return !runs(strconv.Itoa(r.pids["parent"])) && !runs(strconv.Itoa(shell.PID)) })
+	within(t, 10*time.Second, "both are gone", func() bool {
+		return !runs(strconv.Itoa(r.pids["parent"])) && !runs(strconv.Itoa(shell.PID))
+	})
 	if _, exit, err := shell.Poll(); exit == nil || err != nil { // so that its number is free
 		t.Fatal(exit, err)
 	}

@@ -20,7 +20,7 @@ while living worker.pid >/dev/null; do
 	ticks=$((ticks - 1))
 	sleep 0.1
 done
-echo "the worker ended at once; it said last:"
 tail -n 20 worker.log
+echo "the worker ended at once: $(tail -n 1 worker.log)"
 rm -f worker.pid
 exit 1

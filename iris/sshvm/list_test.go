@@ -227,7 +227,7 @@ func TestOpenReportsEveryMistakeAtOnce(t *testing.T) {
 		t.Fatal("it is opened")
 	}
 	want := []string{
-		`hosts of scale group "rack": scale group "rack": max_slices is 0; it must be at least 1 (remove the group to turn it off)`,
+		`hosts of scale group "rack": scale group "rack": max_slices is 0; it must be at least 1`,
 		`the user to log in as is not named`,
 		`the file of the private key is not named`,
 		`the file of known hosts is not named`,

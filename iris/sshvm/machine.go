@@ -106,7 +106,7 @@ func (v *machine) initialize(ctx context.Context) {
 		InitialInterval: cfg.RetryPause, Multiplier: 2, MaxInterval: max(cfg.RetryPause, 30*time.Second), RandomizationFactor: 0.1,
 	}
 	for tries := 0; ; {
-		said := &lineWriter{most: 5, tell: v.hear}
+		said := &lineWriter{most: 1, tell: v.hear} // of the rest there are logs
 		got, err := v.host.scripted(ctx, max(time.Until(deadline), time.Second), said, "begin", v.line, cfg.Bootstrap(v.describe()))
 		said.flush()
 		var why string

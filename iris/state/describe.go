@@ -24,7 +24,7 @@ func (c *Cluster) Describe(since time.Time) string {
 	}
 	for _, g := range c.Groups() {
 		fmt.Fprintf(&b, "group %s %d of %d..%d slices, failures %d, backoff %s%s\n",
-			g.Name, c.fleet.count(g.Name), g.MinSlices, g.MaxSlices, g.Failures, at(g.BackoffUntil), quoted(g.Failure))
+			g.Name, g.slices, g.MinSlices, g.MaxSlices, g.Failures, at(g.BackoffUntil), quoted(g.Failure))
 	}
 	for _, s := range c.fleet.slices {
 		fmt.Fprintf(&b, "slice %s %v since %s, %d of %d workers, %d attempts%s\n",

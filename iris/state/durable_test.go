@@ -80,7 +80,7 @@ func (w *world) same(what string, other *Cluster) {
 // ways: lists that may hold what has left them, and deadlines (see queueText and deadlineText).
 func difference(a, b *Cluster) string {
 	return cmp.Diff(a, b, protocmp.Transform(), cmpopts.EquateEmpty(),
-		cmp.AllowUnexported(Cluster{}, Job{}, Task{}, Attempt{}, Worker{}, avoidance{}, fleet{}, Slice{}),
+		cmp.AllowUnexported(Cluster{}, Job{}, Task{}, Attempt{}, Worker{}, avoidance{}, fleet{}, Slice{}, ScaleGroup{}),
 		cmpopts.IgnoreFields(Cluster{}, "queue", "times", "sweepAt", "effects"),
 		cmpopts.IgnoreFields(Job{}, "queued", "waiting", "avoiding"),
 		cmpopts.IgnoreFields(Attempt{}, "timeout"),

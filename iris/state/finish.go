@@ -223,7 +223,7 @@ func (c *Cluster) failDispatch(now time.Time, cmd FailDispatch) {
 		return
 	}
 	round.rounds++
-	if round.rounds >= c.policy.DispatchRounds {
+	if round.rounds >= c.dispatchRounds(j) {
 		c.endTask(now, j, a.task, Failed, fmt.Sprintf(
 			"dispatch failed on every worker that can run it (%s)", strings.Join(round.workers, ", ")))
 		return
@@ -232,6 +232,18 @@ func (c *Cluster) failDispatch(now time.Time, cmd FailDispatch) {
 	round.notBefore = after(now, c.policy.DispatchPause<<min(round.rounds-1, 4))
 	c.schedule(Deadline{At: round.notBefore, Kind: BackoffDeadline, Job: j.ID})
 	c.settle(now, a)
+}
+
+// bringRounds is how many rounds there are at least when a scale group could bring another worker: enough for a machine that
+// is gone to be noticed, and for another to come.
+const bringRounds = 10
+
+// dispatchRounds is how often every worker that could run a job is tried.
+func (c *Cluster) dispatchRounds(j *Job) int {
+	if c.bringable(j) {
+		return max(c.policy.DispatchRounds, bringRounds)
+	}
+	return c.policy.DispatchRounds
 }
 
 // endRound ends a round of dispatch early, without counting it, when those that the task has not tried are gone.

@@ -50,7 +50,7 @@ const (
 func (c *Cluster) Groups() []*ScaleGroup {
 	var all []*ScaleGroup
 	for _, g := range c.fleet.groups {
-		if !g.Removed || c.fleet.count(g.Name) > 0 {
+		if !g.Removed || g.slices > 0 {
 			all = append(all, g)
 		}
 	}
@@ -109,20 +109,9 @@ func (c *Cluster) setGroups(now time.Time, cmd SetGroups) {
 	c.reviewAll(now)
 }
 
-// count is how many slices a group has, those included that are being given back: they still cost.
-func (f *fleet) count(group string) int {
-	n := 0
-	for _, s := range f.slices {
-		if s.Group == group {
-			n++
-		}
-	}
-	return n
-}
-
 func (c *Cluster) requestSlice(now time.Time, cmd RequestSlice) {
 	g := c.fleet.groups[cmd.Group]
-	if g == nil || g.Removed || c.fleet.count(g.Name) >= g.MaxSlices {
+	if g == nil || g.Removed || g.slices >= g.MaxSlices {
 		return
 	}
 	s := c.addSlice(&Slice{
@@ -140,6 +129,7 @@ func (c *Cluster) addSlice(s *Slice) *Slice {
 	at, _ := slices.BinarySearchFunc(c.fleet.slices, s, sliceOrder)
 	c.fleet.slices = slices.Insert(c.fleet.slices, at, s)
 	c.fleet.byID[s.ID] = s
+	c.fleet.groups[s.Group].slices++
 	return s
 }
 
@@ -151,26 +141,31 @@ func (c *Cluster) refuseSlice(now time.Time, cmd RefuseSlice) {
 	g, cause := c.fleet.groups[s.Group], valid(cmd.Cause)
 	switch cmd.Why {
 	case RefusedQuota, RefusedStock:
-		g.Blocked[s.Zone] = Block{Until: after(now, g.Pace.QuotaTimeout), Cause: cause}
+		short := map[Refusal]string{RefusedQuota: "quota exceeded", RefusedStock: "no machines in stock"}[cmd.Why]
+		g.Blocked[s.Zone] = Block{Until: after(now, g.Pace.QuotaTimeout), Cause: short}
 		c.note(now, s, EventRefused, cause)
 	case RefusedUnknown:
 		c.stopSlice(now, StopSlice{ID: s.ID, Why: StopFailed, Cause: cause}) // it may exist, or come yet
 		return
 	default:
 		c.note(now, s, EventRefused, cause)
-		g.fail(now, cause)
+		c.failed(now, g, cause)
 	}
 	c.removeSlice(now, s, cause, false)
 }
 
-// fail notes that a slice of the group failed: it backs off. What fails while it does, of slices that were asked for
-// before, is part of the same failure. One that has been over for long, or that a good slice followed, counts no more.
-func (g *ScaleGroup) fail(now time.Time, cause string) {
+// failed notes that a slice of a group failed: the group backs off. What fails while it does, of slices that were asked for
+// before, is part of the same failure. Failures before a good slice, or a long peace, count no more.
+func (c *Cluster) failed(now time.Time, g *ScaleGroup, cause string) {
 	g.Failure = cause
 	if g.BackoffUntil.After(now) {
 		return
 	}
-	if now.Sub(g.FailedAt) > 2*g.Pace.BackoffMax+g.Pace.BootTimeout+g.Pace.InitTimeout {
+	good := func(s *Slice) bool {
+		return s.Group == g.Name && s.ReadyAt.After(g.FailedAt) && now.Sub(s.ReadyAt) >= g.Pace.ShortLived
+	}
+	peace := 2*g.Pace.BackoffMax + g.Pace.BootTimeout + g.Pace.InitTimeout
+	if now.Sub(g.FailedAt) > peace || slices.ContainsFunc(c.fleet.slices, good) {
 		g.Failures = 0
 	}
 	pause := g.Pace.BackoffMax
@@ -212,7 +207,7 @@ func (c *Cluster) observeSlice(now time.Time, cmd ObserveSlice) {
 // it arrived after it was given up. What the group may not have is given back at once.
 func (c *Cluster) adopt(now time.Time, cmd ObserveSlice, g *ScaleGroup) *Slice {
 	gone, late := c.fleet.gone[cmd.ID]
-	full := g.Removed || c.fleet.count(g.Name) >= g.MaxSlices
+	full := g.Removed || g.slices >= g.MaxSlices
 	s := c.addSlice(&Slice{
 		ID: cmd.ID, Group: g.Name, Zone: cmd.Zone, State: vm.Booting, Since: now, Requested: now, Reason: "found on its platform",
 	})
@@ -226,7 +221,7 @@ func (c *Cluster) adopt(now time.Time, cmd ObserveSlice, g *ScaleGroup) *Slice {
 	c.note(now, s, EventAdopted, s.Reason)
 	switch {
 	case late && gone.Seen:
-		c.stopSlice(now, StopSlice{ID: s.ID, Why: StopOrphan, Cause: "it was given back before: " + gone.Cause})
+		c.stopSlice(now, StopSlice{ID: s.ID, Why: StopOrphan, Cause: "its platform has it again; it was given back before"})
 	case full:
 		c.stopSlice(now, StopSlice{ID: s.ID, Why: StopOrphan, Cause: fmt.Sprintf("group %s may not have it", g.Name)})
 	}
@@ -243,10 +238,10 @@ func (c *Cluster) stopSlice(now time.Time, cmd StopSlice) {
 	c.note(now, s, stopEvents[cmd.Why], cause)
 	switch cmd.Why {
 	case StopIdle:
-		g.LastDown, g.NextDown = now, g.Pace.nextDown(now, g.NextDown)
+		g.LastDown, g.NextDown = now, g.Pace.NextDown(now, g.NextDown)
 	case StopFailed, StopUnhealthy, StopPreempted:
 		if s.ReadyAt.IsZero() || now.Sub(s.ReadyAt) < g.Pace.ShortLived {
-			g.fail(now, cause)
+			c.failed(now, g, cause)
 		} else {
 			g.Failures = 0 // it was good for long
 		}
@@ -255,9 +250,9 @@ func (c *Cluster) stopSlice(now time.Time, cmd StopSlice) {
 	c.evict(now, s, fmt.Sprintf("slice %s is given back: %s", s.ID, cause))
 }
 
-// nextDown is when another idle slice may be given back after one was, as far as the rate goes: up to a minute's worth at
+// NextDown is when another idle slice may be given back after one was, as far as the rate goes: up to a minute's worth at
 // once, and then one at a time.
-func (p Pace) nextDown(now, next time.Time) time.Time {
+func (p Pace) NextDown(now, next time.Time) time.Time {
 	each := time.Minute / time.Duration(max(p.ScaleDownRate, 1))
 	if least := now.Add(each - time.Minute); next.Before(least) {
 		next = least
@@ -301,8 +296,10 @@ func (c *Cluster) removeSlice(now time.Time, s *Slice, cause string, seen bool) 
 	for _, w := range s.workers {
 		w.slice = nil
 	}
-	c.fleet.slices = slices.DeleteFunc(c.fleet.slices, func(other *Slice) bool { return other == s })
+	at, _ := slices.BinarySearchFunc(c.fleet.slices, s, sliceOrder)
+	c.fleet.slices = slices.Delete(c.fleet.slices, at, at+1)
 	delete(c.fleet.byID, s.ID)
+	c.fleet.groups[s.Group].slices--
 	maps.DeleteFunc(c.fleet.gone, func(_ string, g Gone) bool { return now.Sub(g.At) > goneFor })
 	c.fleet.gone[s.ID] = Gone{ID: s.ID, Group: s.Group, At: now, Cause: cause, Seen: seen}
 }

@@ -39,7 +39,7 @@ func (w *world) group(label string) string { return pick(w, label, "g-0", "g-0",
 func (w *world) requestSlice() {
 	group, before := w.group("group"), len(w.c.Slices())
 	g := w.c.Group(group)
-	may := g != nil && !g.Removed && w.c.fleet.count(group) < g.MaxSlices
+	may := g != nil && !g.Removed && g.slices < g.MaxSlices
 	w.apply(RequestSlice{Group: group, Zone: pick(w, "zone", "z-0", "z-1"), Reason: "something waits"})
 	if asked := len(w.c.Slices()) > before; asked != may {
 		w.t.Fatalf("a slice of %s was asked for: %v, it may: %v\n%s", group, asked, may, w.c.Describe(epoch))

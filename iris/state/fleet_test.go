@@ -148,6 +148,23 @@ func (s *story) comeBack(worker, slice string) {
 	s.apply(cmd)
 }
 
+func TestTheWorkersOfASliceThatIsGoneAreForgottenSoon(t *testing.T) {
+	s := tell(t)
+	s.apply(SetGroups{[]Group{group("g", 1, 1)}})
+	s.workers("w-0")
+	s.slice("g-0")
+	s.lose("w-0")
+	s.apply(StopSlice{ID: "g-0", Why: StopIdle, Cause: "idle"})
+	s.apply(EndSlice{ID: "g-0"})
+	s.pass(MinAge)
+	for _, cmd := range s.c.Expired(s.now, Retention{}) { // everything else for ever
+		s.apply(cmd)
+	}
+	if s.c.Worker("g-0/0") != nil || s.c.Worker("w-0") == nil {
+		t.Errorf("the workers that are known are\n%s", s.c.Describe(s.start))
+	}
+}
+
 // A slice is idle from when its last attempt is confirmed over, whatever its state before (FM-64).
 func TestASliceIsIdleWhenNothingIsLeftOnIt(t *testing.T) {
 	s := tell(t)
@@ -199,6 +216,40 @@ func TestAFailingGroupBacksOffFurtherEachTime(t *testing.T) {
 	if got := g.BackoffUntil.Sub(s.now); got != 5*time.Second {
 		t.Errorf("after an hour of peace the pause is %v", got)
 	}
+}
+
+func TestFailuresBeforeAGoodSliceCountNoMore(t *testing.T) {
+	for lives, want := range map[time.Duration]int{59 * time.Second: 2, time.Minute: 1} {
+		s := tell(t)
+		s.apply(SetGroups{[]Group{group("g", 1, 9)}})
+		s.apply(RequestSlice{Group: "g", Zone: "a"})
+		s.apply(RefuseSlice{ID: "g-0", Why: RefusedFailed, Cause: "boom"})
+		s.pass(10 * time.Second)
+		s.slice("g-1")
+		s.pass(lives)
+		s.apply(RequestSlice{Group: "g", Zone: "a"})
+		s.apply(RefuseSlice{ID: "g-2", Why: RefusedFailed, Cause: "boom"})
+		if got := s.c.Group("g").Failures; got != want {
+			t.Errorf("a slice is READY for %v: %d failures, not %d", lives, got, want)
+		}
+	}
+}
+
+// Dispatch to a machine that is just going away fails no job when another can come, and still comes to an end.
+func TestDispatchGoesOnWhileAGroupCouldBringAWorker(t *testing.T) {
+	s := tell(t)
+	s.apply(SetGroups{[]Group{group("g", 1, 1)}})
+	s.slice("g-0")
+	s.submit("j")
+	for n := range bringRounds {
+		s.is("j", Pending, "")
+		s.assign("j/0@g-0/0")
+		uid := fmt.Sprintf("j/0/%d", n)
+		s.failDispatch(uid)
+		s.report(uid, Killed) // it never arrived
+		s.pass(time.Hour)
+	}
+	s.is("j", Failed, "dispatch failed on every worker that can run it (g-0/0)")
 }
 
 // A slice that was good for long and then fails is no failure of its group; one that fails at once is (FM-69).
@@ -254,7 +305,7 @@ func TestAnUnexpectedSliceIsAdoptedOrGivenBack(t *testing.T) {
 	s.apply(EndSlice{ID: "g-0"})
 	s.seen("g-0", vm.Booting)
 	s.did("terminate g-0 of g")
-	s.sliceIs("g-0", vm.Stopping, "it was given back before: idle")
+	s.sliceIs("g-0", vm.Stopping, "its platform has it again; it was given back before")
 
 	s.seen("g-7", vm.Booting) // of a log that is lost
 	s.sliceIs("g-7", vm.Booting, "")
@@ -316,7 +367,7 @@ func TestIdleSlicesAreGivenBackAtARate(t *testing.T) {
 	now, next, given := start, time.Time{}, 0
 	for ; now.Before(start.Add(10 * time.Minute)); now = now.Add(time.Second) {
 		for !next.After(now) {
-			next = p.nextDown(now, next)
+			next = p.NextDown(now, next)
 			given++
 		}
 	}

@@ -5,7 +5,7 @@ import "iris/iris/vm"
 // checkSlices is about slices: each is of a group that is there, in the state that follows from its machines and workers,
 // and knows what its workers hold.
 func (c *Cluster) checkSlices(fail func(string, ...any)) {
-	held := map[*Slice]int{}
+	held, counts := map[*Slice]int{}, map[*ScaleGroup]int{}
 	for _, w := range c.workers {
 		if w.slice != nil {
 			held[w.slice] += len(w.held)
@@ -16,6 +16,7 @@ func (c *Cluster) checkSlices(fail func(string, ...any)) {
 	}
 	for i, s := range c.fleet.slices {
 		g := c.fleet.groups[s.Group]
+		counts[g]++
 		switch {
 		case g == nil:
 			fail("slice %s is of group %q, which is not there", s.ID, s.Group)
@@ -30,6 +31,11 @@ func (c *Cluster) checkSlices(fail func(string, ...any)) {
 		}
 		if _, gone := c.fleet.gone[s.ID]; gone {
 			fail("slice %s is there and gone", s.ID)
+		}
+	}
+	for _, g := range c.fleet.groups {
+		if counts[g] != g.slices {
+			fail("group %s counts %d slices, there are %d", g.Name, g.slices, counts[g])
 		}
 	}
 	if len(c.fleet.byID) != len(c.fleet.slices) || len(c.fleet.events) > maxEvents {

@@ -12,7 +12,7 @@ type Retention struct {
 	Jobs int
 	// Age is how long after the end of their family jobs are kept.
 	Age time.Duration
-	// WorkerAge is how long lost workers are kept.
+	// WorkerAge is how long lost workers are kept; those of slices that are gone only for MinAge, since they never come back.
 	WorkerAge time.Duration
 }
 
@@ -56,12 +56,16 @@ func (c *Cluster) expiredJobs(now time.Time, keep Retention) []string {
 }
 
 func (c *Cluster) expiredWorkers(now time.Time, keep Retention) []string {
-	if keep.WorkerAge <= 0 || len(c.live) == len(c.workers) {
+	if len(c.live) == len(c.workers) {
 		return nil
 	}
 	var ids []string
 	for _, w := range c.workers {
-		if w.forgettable() && now.Sub(w.LostAt) >= keep.WorkerAge {
+		age := keep.WorkerAge
+		if _, gone := c.fleet.gone[w.Attributes[AttributeSlice]]; gone { // it never comes back
+			age = MinAge
+		}
+		if age > 0 && w.forgettable() && now.Sub(w.LostAt) >= age {
 			ids = append(ids, w.ID)
 		}
 	}

@@ -105,6 +105,8 @@ type ScaleGroup struct {
 	// Removed: it is not configured any more. Its slices go, and nothing is left but the number of the next one: no id is used
 	// twice.
 	Removed bool
+
+	slices int // how many it has, those included that are being given back: they still cost
 }
 
 // Block is why a zone is not asked.

@@ -14,16 +14,8 @@ const shownTasks = 20
 
 // Job writes all there is to say about one job, with its first tasks; those that are over in peace come last.
 func Job(w io.Writer, terminal Terminal, now time.Time, j *pb.JobStatus, tasks []*pb.TaskStatus) error {
-	var out strings.Builder
-	field := func(name, value string, c colour) {
-		const label = 10
-		for i, line := range wrap(clean(value), max(terminal.Width-label, 0)) {
-			if i > 0 {
-				name = ""
-			}
-			fmt.Fprintf(&out, "%s%s\n", terminal.paint(bold, fmt.Sprintf("%-*s", label, name)), terminal.paint(c, line))
-		}
-	}
+	out := sheet{terminal: terminal, label: 10}
+	field := out.field
 	field("Job", j.JobId, plain)
 	if name := nameOf(j); name != "" {
 		field("Name", name, plain)
@@ -44,8 +36,7 @@ func Job(w io.Writer, terminal Terminal, now time.Time, j *pb.JobStatus, tasks [
 		field("Error", j.Error, red)
 	}
 	if len(tasks) == 0 {
-		_, err := io.WriteString(w, out.String())
-		return err
+		return out.write(w)
 	}
 	out.WriteByte('\n')
 	shown, more := foremost(tasks)
@@ -58,8 +49,7 @@ func Job(w io.Writer, terminal Terminal, now time.Time, j *pb.JobStatus, tasks [
 			fmt.Fprintln(&out, terminal.paint(grey, line))
 		}
 	}
-	_, err := io.WriteString(w, out.String())
-	return err
+	return out.write(w)
 }
 
 // foremost picks the tasks to show: those that ended badly, those that wait, those that run, the others.

@@ -15,7 +15,13 @@ type column struct {
 	// be cut at all; 0: they may not.
 	good, least int
 	right       bool // aligned to the right
+	// whole: its texts are never cut. They are broken into lines, or go below their rows if there is no room beside the other
+	// columns. Only the last one may be so.
+	whole bool
 }
+
+// enough is the room that whole texts want beside the other columns.
+const enough = 32
 
 // minor is the first drop of columns that go before the others are cut short.
 const minor = 3
@@ -48,9 +54,30 @@ func (t *table) write(w io.Writer, terminal Terminal) error {
 	t.line(&out, terminal, widths, head)
 	for _, row := range t.rows {
 		t.line(&out, terminal, widths, row)
+		t.rest(&out, terminal, widths, row)
 	}
 	_, err := io.WriteString(w, out.String())
 	return err
+}
+
+// rest writes what of a row is left: in its own column, or below the row, further in than that.
+func (t *table) rest(out *strings.Builder, terminal Terminal, widths []int, row []cell) {
+	last := len(row) - 1
+	if c := row[last]; t.columns[last].whole && c.text != "" {
+		first := row[0].text
+		indent := len(first) - len(strings.TrimLeft(first, " ")) + 4
+		lines := wrap(c.text, max(terminal.Width-indent, 1))
+		if widths[last] > 0 {
+			indent = 0
+			for _, width := range widths[:last] { // none is dropped
+				indent += width + len(gap)
+			}
+			lines = wrap(c.text, widths[last])[1:]
+		}
+		for _, line := range lines {
+			out.WriteString(strings.Repeat(" ", indent) + terminal.paint(c.colour, line) + "\n")
+		}
+	}
 }
 
 func (t *table) line(out *strings.Builder, terminal Terminal, widths []int, row []cell) {
@@ -61,6 +88,9 @@ func (t *table) line(out *strings.Builder, terminal Terminal, widths []int, row 
 			continue
 		}
 		shown := terminal.cut(c.text, widths[i])
+		if t.columns[i].whole {
+			shown = wrap(c.text, widths[i])[0]
+		}
 		blanks := strings.Repeat(" ", widths[i]-utf8.RuneCountInString(shown))
 		if t.columns[i].right {
 			shown, pending, blanks = terminal.paint(c.colour, shown), pending+blanks, ""
@@ -87,6 +117,14 @@ func (t *table) layout(width int) []int {
 	}
 	if width <= 0 {
 		return natural
+	}
+	if last := len(t.columns) - 1; t.columns[last].whole {
+		text := natural[last]
+		natural[last] = 0
+		room := width - t.used(natural, func(column) int { return 0 }) - len(gap)
+		if room >= min(text, enough) {
+			natural[last] = min(text, room)
+		}
 	}
 	good := func(c column) int { return c.good }
 	least := func(c column) int { return c.least }

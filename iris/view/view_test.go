@@ -2,6 +2,7 @@ package view
 
 import (
 	"bytes"
+	"errors"
 	"fmt"
 	"strings"
 	"testing"
@@ -143,6 +144,21 @@ func TestGolden(t *testing.T) {
 				for _, n := range []int{0, 2, 3} {
 					fmt.Fprintln(out, Ending(jobs()[n]))
 				}
+			case "groups":
+				err = Groups(out, terminal, wide, now, fleet())
+			case "group":
+				var n int
+				d.ScanArgs(t, "n", &n)
+				err = Group(out, terminal, wide, now, ofOne(n))
+			case "slices":
+				err = Slices(out, terminal, wide, now, fleet().Slices)
+			case "events":
+				err = SliceEvents(out, terminal, wide, now, fleet().Events)
+			case "no-fleet":
+				err = errors.Join(Groups(out, terminal, wide, now, &pb.GetFleetResponse{}), Slices(out, terminal, wide, now, nil),
+					SliceEvents(out, terminal, wide, now, nil))
+			case "json-fleet":
+				err = JSON(out, ofOne(4))
 			case "json":
 				err = JSON(out, &pb.ListTasksResponse{Tasks: tasks()[1:3]})
 			default:

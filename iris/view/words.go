@@ -21,10 +21,31 @@ func TaskState(s pb.TaskState) string { return strings.TrimPrefix(s.String(), "T
 // WorkerState is a state in one word.
 func WorkerState(s pb.WorkerState) string { return strings.TrimPrefix(s.String(), "WORKER_STATE_") }
 
+// VMState is a state of a slice or a machine in one word.
+func VMState(s pb.VmState) string { return strings.TrimPrefix(s.String(), "VM_STATE_") }
+
+// Availability is whether a scale group takes demand, in one word.
+func Availability(a pb.ScaleGroupStatus_Availability) string {
+	return strings.TrimPrefix(a.String(), "AVAILABILITY_")
+}
+
+// SliceEventKind is what happened to a slice, in one word.
+func SliceEventKind(k pb.SliceEventKind) string {
+	return strings.TrimPrefix(k.String(), "SLICE_EVENT_KIND_")
+}
+
 // states are coloured by what they mean to the user.
 var states = map[string]colour{
 	"PENDING": yellow, "DRAINING": yellow, "ASSIGNED": cyan, "BUILDING": cyan, "RUNNING": cyan, "SUCCEEDED": green, "LIVE": green,
 	"FAILED": red, "WORKER_FAILED": red, "UNSCHEDULABLE": red, "COSCHED_FAILED": red, "LOST": red, "KILLED": grey,
+
+	"REQUESTING": cyan, "BOOTING": cyan, "INITIALIZING": cyan, "READY": green, "UNHEALTHY": yellow, "STOPPING": grey,
+	"TERMINATED": grey, "PREEMPTED": red,
+
+	"AVAILABLE": green, "COOLDOWN": cyan, "BACKOFF": red, "QUOTA_EXCEEDED": yellow, "AT_MAX": yellow, "REMOVED": grey,
+
+	"REQUESTED": cyan, "CREATED": cyan, "ADOPTED": cyan, "REFUSED": red, "ORPHAN": yellow, "IDLE": grey,
+	"SURPLUS": grey, "GONE": grey,
 }
 
 func state(word string) cell { return cell{text: word, colour: states[word]} }
@@ -67,8 +88,17 @@ func ago(at *timestamppb.Timestamp, now time.Time) string {
 	return between(at, nil, now) + " ago"
 }
 
-// counted is "1 task", "2 tasks".
-func counted(n int, what string) string {
+// clock is a time of day, in UTC, after the month and the day if that is not today.
+func clock(at *timestamppb.Timestamp, now time.Time) string {
+	t := at.AsTime()
+	if now.UTC().Format(time.DateOnly) == t.Format(time.DateOnly) {
+		return t.Format(time.TimeOnly)
+	}
+	return t.Format("01-02 15:04:05")
+}
+
+// Count is "1 task", "2 tasks".
+func Count(n int, what string) string {
 	if n == 1 {
 		return "1 " + what
 	}

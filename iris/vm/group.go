@@ -23,7 +23,7 @@ var validName = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9._-]*$`)
 // Mistake is what is wrong with one field of a GroupConfig.
 type Mistake struct {
 	Field string // in the words of a cluster file: "max_slices", "zones[1]", "accelerator_variant"
-	Text  string // begins with the field: "max_slices is 0; it must be at least 1 (remove the group to turn it off)"
+	Text  string // begins with the field: "max_slices is 0; it must be at least 1"
 }
 
 // Validate reports every mistake at once, joined, each on its own line with the group, the field and what it must be.
@@ -48,7 +48,7 @@ func (g GroupConfig) Mistakes() []Mistake {
 		mistake("min_slices", " is %d; it must not be negative", g.MinSlices)
 	}
 	if g.MaxSlices < 1 {
-		mistake("max_slices", " is %d; it must be at least 1 (remove the group to turn it off)", g.MaxSlices)
+		mistake("max_slices", " is %d; it must be at least 1", g.MaxSlices)
 	}
 	if g.MinSlices > g.MaxSlices {
 		mistake("min_slices", " is %d, above max_slices %d; lower the one or raise the other", g.MinSlices, g.MaxSlices)

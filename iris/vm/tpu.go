@@ -41,8 +41,13 @@ var squares = []tpuSize{
 // findTPU is the family and the size of a variant; false if there is no such variant.
 func findTPU(variant string) (tpuFamily, tpuSize, bool) {
 	for _, f := range tpuFamilies {
+		rest, ok := strings.CutPrefix(variant, f.name)
+		size, dashed := strings.CutPrefix(rest, "-")
+		if !ok || !dashed {
+			continue
+		}
 		for _, s := range f.sizes {
-			if variant == fmt.Sprintf("%s-%d", f.name, s.size) {
+			if size == strconv.Itoa(s.size) {
 				return f, s, true
 			}
 		}

@@ -164,7 +164,7 @@ func TestValidateReportsEveryMistakeAtOnce(t *testing.T) {
 	want := []string{
 		`scale group "a b": name must begin with a letter or digit, then letters, digits, '-', '_' or '.'`,
 		`scale group "a b": min_slices is -1; it must not be negative`,
-		`scale group "a b": max_slices is -2; it must be at least 1 (remove the group to turn it off)`,
+		`scale group "a b": max_slices is -2; it must be at least 1`,
 		`scale group "a b": min_slices is -1, above max_slices -2; lower the one or raise the other`,
 		`scale group "a b": buffer_slices is 1, above max_slices -2; lower the one or raise the other`,
 		`scale group "a b": zones[1] is empty; name a zone or remove it`,

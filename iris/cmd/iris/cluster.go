@@ -20,7 +20,8 @@ import (
 )
 
 func newCluster(a *app) *cobra.Command {
-	return newGroup("cluster", "Run a whole cluster, or operate one", newClusterStart(a), newMembers(a), newClusterCheck(a))
+	return newGroup("cluster", "Run a whole cluster, or operate one",
+		newClusterStart(a), newMembers(a), newClusterGroups(a), newClusterEvents(a), newClusterVM(a), newClusterCheck(a))
 }
 
 // local describes the cluster that --local starts: the same as examples/demo.yaml.
@@ -162,9 +163,16 @@ func (v *clusterStart) welcome(ctx context.Context, m *cluster.Manager) error {
 	for _, w := range workers {
 		all = all.Add(state.ResourcesOf(w.Capacity))
 	}
-	t := v.terminal(v.out)
-	fmt.Fprintln(v.out, view.Paragraph(t, "", fmt.Sprintf("iris cluster %s serves at %s: %d workers, %v in all. Ctrl-C ends it.",
-		m.Name, m.Address(), len(workers), all)))
+	fleet, err := client.Fleet(ctx)
+	if err != nil {
+		return err
+	}
+	t, more := v.terminal(v.out), ""
+	if n := len(fleet.Groups); n > 0 {
+		more = fmt.Sprintf(" More come with the work, from %s (iris cluster groups).", view.Count(n, "scale group"))
+	}
+	fmt.Fprintln(v.out, view.Paragraph(t, "", fmt.Sprintf("iris cluster %s serves at %s: %s, %v in all.%s Ctrl-C ends it.",
+		m.Name, m.Address(), view.Count(len(workers), "worker"), all, more)))
 	fmt.Fprintln(v.out)
 	for _, line := range tryThis(m.Address()) {
 		if command, _, _ := strings.Cut(line, "   #"); t.Width > 0 && len(line)+2 > t.Width {

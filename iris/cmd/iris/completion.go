@@ -8,6 +8,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"iris/iris/client"
+	pb "iris/iris/proto"
 	"iris/iris/view"
 )
 
@@ -70,4 +71,72 @@ func (a *app) completeWorkers(f *linkFlags) completer {
 			return offers
 		})
 	}
+}
+
+// completeOne offers something for the only argument.
+func completeOne(offer completer) completer {
+	return func(c *cobra.Command, args []string, begun string) ([]string, cobra.ShellCompDirective) {
+		if len(args) > 0 {
+			return nil, cobra.ShellCompDirectiveNoFileComp
+		}
+		return offer(c, args, begun)
+	}
+}
+
+// completeFleet offers what there is of the fleet.
+func (a *app) completeFleet(f *linkFlags, offer ...func(*pb.GetFleetResponse) []string) completer {
+	return func(c *cobra.Command, _ []string, begun string) ([]string, cobra.ShellCompDirective) {
+		return a.ask(c, f, func(ctx context.Context, l *link) (offers []string) {
+			fleet, err := l.Fleet(ctx)
+			if err != nil {
+				return nil
+			}
+			for _, of := range offer {
+				for _, text := range of(fleet) {
+					if strings.HasPrefix(text, begun) {
+						offers = append(offers, text)
+					}
+				}
+			}
+			return offers
+		})
+	}
+}
+
+func offerGroups(fleet *pb.GetFleetResponse) (offers []string) {
+	for _, g := range fleet.Groups {
+		offers = append(offers, cobra.CompletionWithDesc(g.Name, "scale group "+view.Availability(g.Availability)))
+	}
+	return offers
+}
+
+func offerSlices(fleet *pb.GetFleetResponse) (offers []string) {
+	for _, s := range fleet.Slices {
+		offers = append(offers, cobra.CompletionWithDesc(s.SliceId, view.VMState(s.State)))
+	}
+	return offers
+}
+
+// offerPastSlices offers those that are gone as well.
+func offerPastSlices(fleet *pb.GetFleetResponse) []string {
+	offers, there := offerSlices(fleet), map[string]bool{}
+	for _, s := range fleet.Slices {
+		there[s.SliceId] = true
+	}
+	for _, e := range fleet.Events {
+		if !there[e.SliceId] {
+			there[e.SliceId] = true
+			offers = append(offers, e.SliceId)
+		}
+	}
+	return offers
+}
+
+func offerMachines(fleet *pb.GetFleetResponse) (offers []string) {
+	for _, s := range fleet.Slices {
+		for _, m := range s.Machines {
+			offers = append(offers, cobra.CompletionWithDesc(m.MachineId, view.VMState(m.State)))
+		}
+	}
+	return offers
 }

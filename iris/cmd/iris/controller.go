@@ -38,6 +38,7 @@ type controllerDaemon struct {
 	credentials   credentialFlags
 	chaos         chaosFlag
 	telemetry     telemetryFlags
+	machines      machines
 }
 
 // firstController is the name of a controller that is the only one.
@@ -89,6 +90,7 @@ it serves.`,
 		settings.Duration(0))
 	settings.Var(flags, &d.retention.WorkerAge, "keep-workers-for", "how long lost workers are kept; 0: for ever",
 		settings.Duration(0))
+	d.machines.add(flags)
 	d.credentials.addServer(flags)
 	d.chaos.add(flags)
 	d.telemetry.add(flags)
@@ -132,7 +134,10 @@ func (d *controllerDaemon) run(ctx context.Context) error {
 	if err != nil {
 		return errors.Join(err, others.close())
 	}
-	return errors.Join(d.serve(ctx, config, others, toControllers), release(), others.close())
+	if config.Scaling, err = d.machines.open(d.dataDir, d.cluster, d.chaos.on, log); err != nil {
+		return errors.Join(err, config.Journal.Close(), release(), others.close())
+	}
+	return errors.Join(d.serve(ctx, config, others, toControllers), d.machines.end(), release(), others.close())
 }
 
 // limit makes a limit of a flag: 0 is none, which is negative in a configuration, where 0 is the default.
@@ -168,6 +173,7 @@ func (d *controllerDaemon) serve(ctx context.Context, config controller.Config, 
 		return err
 	}
 	defer d.chaos.log(d.cluster, config.Log)()
+	d.machines.serve(append([]string{c.Address()}, d.join...)...)
 	hide, err := d.telemetry.show(c.Healthy, config.Log)
 	if err != nil {
 		return errors.Join(err, c.Stop())
@@ -208,7 +214,7 @@ func (d *controllerDaemon) address() string {
 
 // check finds what no single flag can tell, and completes the address that others reach this controller by.
 func (d *controllerDaemon) check() error {
-	wrong := []error{d.telemetry.check()}
+	wrong := []error{d.telemetry.check(), d.machines.read()}
 	host, port, err := net.SplitHostPort(d.listen)
 	if err != nil {
 		return fmt.Errorf("flag --listen: %w", err)
@@ -219,6 +225,8 @@ func (d *controllerDaemon) check() error {
 	case !d.ephemeral && d.dataDir == "":
 		wrong = append(wrong, errors.New("say where the controller keeps its state, with --data-dir DIR, or that it "+
 			"keeps none, with --ephemeral"))
+	case d.ephemeral && d.machines.file != "":
+		wrong = append(wrong, errors.New("--ephemeral controllers forget the machines of their --groups; give --data-dir"))
 	case d.ephemeral && len(d.join) > 0:
 		wrong = append(wrong, errors.New("--ephemeral controllers cannot join others; give --data-dir"))
 	}

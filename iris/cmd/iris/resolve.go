@@ -18,6 +18,21 @@ func unknown(what, name, list string) error {
 	return fmt.Errorf("there is no %s %q; `%s` shows those there are", what, name, list)
 }
 
+// unknownOf is the error of something that is not there, with the names of those that are.
+func unknownOf(what, name string, known []string, list string) error {
+	const most = 10
+	switch {
+	case len(known) == 0:
+		return fmt.Errorf("there is no %s %q, and no other", what, name)
+	case len(known) == 1:
+		return fmt.Errorf("there is no %s %q; there is only %s", what, name, known[0])
+	case len(known) > most:
+		return fmt.Errorf("there is no %s %q; there are %s and %d more: `%s` shows them",
+			what, name, strings.Join(known[:most], ", "), len(known)-most, list)
+	}
+	return fmt.Errorf("there is no %s %q; there are %s", what, name, strings.Join(known, ", "))
+}
+
 // job finds the job that a user means: by its id; by its name, if one job of that name is not over; by the beginning of its
 // id, if one job's id begins so.
 func (l *link) job(ctx context.Context, text string) (*client.Job, error) {

@@ -98,7 +98,7 @@ func TestEveryVerbAndFlagIsMadeAlike(t *testing.T) {
 			switch {
 			case f.Usage == "" || strings.ContainsAny(f.Usage[:1], "ABCDEFGHIJKLMNOPQRSTUVWXYZ") || strings.Contains(f.Usage, "`"):
 				t.Errorf("%s --%s: its help is %q", c.CommandPath(), f.Name, f.Usage)
-			case f.Shorthand != "" && !strings.Contains("oefh", f.Shorthand):
+			case f.Shorthand != "" && !strings.Contains("oefhn", f.Shorthand):
 				t.Errorf("%s --%s: -%s is not known from other tools", c.CommandPath(), f.Name, f.Shorthand)
 			}
 			for _, variable := range taskVariables {

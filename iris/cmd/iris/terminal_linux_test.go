@@ -114,6 +114,21 @@ func TestTablesFitTheirTerminal(t *testing.T) {
 	}
 }
 
+func TestTheFleetFitsItsTerminal(t *testing.T) {
+	t.Parallel()
+	s, _ := scaled(t)
+	for _, columns := range []uint16{40, 80, 200} {
+		for _, args := range [][]string{{"groups"}, {"groups", "slow"}, {"vm", "status"}, {"events"}} {
+			run, _ := s.onTerminal(columns, append([]string{"cluster"}, args...)...)
+			got := run.wait()
+			if got.code != 0 || !strings.Contains(got.out, "\x1b[") {
+				t.Errorf("%v: exit code %d, without colours:\n%s", args, got.code, got.out)
+			}
+			fits(t, int(columns), got.out)
+		}
+	}
+}
+
 func TestAClusterSaysOnANarrowTerminalWhatToType(t *testing.T) {
 	t.Parallel()
 	run, p := at(t, "").onTerminal(90, "cluster", "start", "--local", "--listen", "127.0.0.1:0")
