@@ -56,7 +56,7 @@ var _ = Scenario("a day on a spot market", VM, Chaos, LongStory,
 				if minute%3 == 0 {
 					m.submit(ctx, minute)
 				}
-				m.trade(ctx)
+				m.trade()
 				time.Sleep(time.Minute)
 				m.book(ctx)
 			}
@@ -88,7 +88,7 @@ func (m *market) submit(ctx context.Context, minute int) {
 }
 
 // trade is what the market does in a minute.
-func (m *market) trade(context.Context) {
+func (m *market) trade() {
 	group := m.spot[m.dice.IntN(len(m.spot))]
 	cloud := m.Cloud(group)
 	live := cloud.Live()
@@ -131,9 +131,9 @@ func (m *market) trade(context.Context) {
 }
 
 // running are the machines of slices that are up.
-func running(slices []vm.Slice) []string {
+func running(live []vm.Slice) []string {
 	var ids []string
-	for _, s := range slices {
+	for _, s := range live {
 		for _, v := range s.Status().VMs {
 			if v.State == vm.Ready {
 				ids = append(ids, v.ID)

@@ -16,14 +16,6 @@ import (
 // shown is how many things of a kind a text names before it counts the rest.
 const shown = 3
 
-// many is "1 slice", "3 slices".
-func many(n int, what string) string {
-	if n == 1 {
-		return "1 " + what
-	}
-	return strconv.Itoa(n) + " " + what + "s"
-}
-
 func clock(t time.Time) string { return t.UTC().Format(time.TimeOnly) }
 
 // list joins the first texts, and counts the rest: "a; b; c; and 4 more".
@@ -96,7 +88,7 @@ func surplusText(g *group) string {
 	if g.Removed {
 		return "group " + g.Name + " is not configured any more"
 	}
-	return fmt.Sprintf("group %s has %s, max_slices is %d", g.Name, many(g.staying, "slice"), g.MaxSlices)
+	return fmt.Sprintf("group %s has %s, max_slices is %d", g.Name, state.CountText(g.staying, "slice"), g.MaxSlices)
 }
 
 func idleText(d time.Duration) string { return "idle for " + d.Round(time.Second).String() }
@@ -112,9 +104,9 @@ func keepText(g *group) string {
 // boxText is what a slice is asked for.
 func boxText(b *box) string {
 	first := b.pieces[0]
-	text := many(first.tasks, "task") + " of job " + first.ask.Job
+	text := state.CountText(first.tasks, "task") + " of job " + first.ask.Job
 	if first.ask.class.gang() {
-		text = fmt.Sprintf("the gang of job %s (%s)", first.ask.Job, many(len(first.ask.Tasks), "task"))
+		text = fmt.Sprintf("the gang of job %s (%s)", first.ask.Job, state.CountText(len(first.ask.Tasks), "task"))
 	}
 	jobs := map[string]bool{}
 	for _, piece := range b.pieces {
@@ -122,7 +114,7 @@ func boxText(b *box) string {
 	}
 	switch more := len(jobs) - 1; {
 	case more > 0:
-		return fmt.Sprintf("%s and %s wait", text, many(more, "more job"))
+		return fmt.Sprintf("%s and %s wait", text, state.CountText(more, "more job"))
 	case first.ask.class.gang() || first.tasks == 1:
 		return text + " waits"
 	}
@@ -137,7 +129,7 @@ func (p *pass) standings() []Standing {
 		claimed := p.claimed(g)
 		text := p.standingText(g, claimed)
 		if g.returned > 0 {
-			text += "; " + many(g.returned, "idle slice") + " given back"
+			text += "; " + state.CountText(g.returned, "idle slice") + " given back"
 		}
 		all[i] = Standing{Group: g.Name, Availability: g.availability, Demand: claimed + len(g.fresh), Text: text}
 	}
@@ -148,7 +140,7 @@ func (p *pass) standingText(g *group, claimed int) string {
 	wanted := len(g.fresh) + g.short
 	more := ""
 	if left := wanted - g.created; left > 0 {
-		more = "; " + many(left, "more slice") + " wanted"
+		more = "; " + state.CountText(left, "more slice") + " wanted"
 	}
 	switch g.availability {
 	case Backoff, QuotaExceeded, AtMax:
@@ -156,14 +148,14 @@ func (p *pass) standingText(g *group, claimed int) string {
 	}
 	switch {
 	case g.created > 0:
-		return many(g.created, "slice") + " asked for: " + p.demandText(g) + more
+		return state.CountText(g.created, "slice") + " asked for: " + p.demandText(g) + more
 	case g.availability == Requesting && wanted > 0:
 		return fmt.Sprintf("%d slices are being asked for, more at a time may not be%s: %s", g.requesting, more, p.demandText(g))
 	case wanted > 0:
 		return fmt.Sprintf("%s wanted, the next is asked for at %s: %s",
-			many(wanted, "more slice"), clock(g.LastUp.Add(g.Pace.ScaleUpCooldown)), p.demandText(g))
+			state.CountText(wanted, "more slice"), clock(g.LastUp.Add(g.Pace.ScaleUpCooldown)), p.demandText(g))
 	case claimed > 0:
-		return many(claimed, "slice") + " under way: " + p.demandText(g)
+		return state.CountText(claimed, "slice") + " under way: " + p.demandText(g)
 	}
 	for i := range p.asks {
 		a := &p.asks[i]
@@ -203,7 +195,7 @@ func (p *pass) closedText(g *group) string {
 		}
 		text := "in backoff until " + clock(g.BackoffUntil)
 		if g.Failures > 0 {
-			text += " after " + many(g.Failures, "failure")
+			text += " after " + state.CountText(g.Failures, "failure")
 		}
 		if g.Failure != "" {
 			text += ": " + g.Failure
@@ -214,7 +206,7 @@ func (p *pass) closedText(g *group) string {
 	case g.Removed && g.staying == 0:
 		return "not configured any more"
 	case g.Removed:
-		return fmt.Sprintf("not configured any more; %s to go when idle", many(g.staying, "slice"))
+		return fmt.Sprintf("not configured any more; %s to go when idle", state.CountText(g.staying, "slice"))
 	case len(g.fresh) > 0: // it is full only with what it is about to ask for
 		return maxText(g) + " or wanted"
 	}
@@ -253,11 +245,11 @@ func (p *pass) demandText(g *group) string {
 	}
 	switch {
 	case len(gangs) > 0 && tasks > 0:
-		return many(len(gangs), "gang") + " and " + many(tasks, "task") + verb
+		return state.CountText(len(gangs), "gang") + " and " + state.CountText(tasks, "task") + verb
 	case len(gangs) > 0:
-		return many(len(gangs), "gang") + verb
+		return state.CountText(len(gangs), "gang") + verb
 	case tasks > 0:
-		return many(tasks, "task") + verb
+		return state.CountText(tasks, "task") + verb
 	}
 	return keepText(g)
 }
@@ -311,7 +303,7 @@ func (p *pass) wait(a *ask) Wait {
 		w.Text = fmt.Sprintf("%s asks for %d slices at a time, and for the next ones when those are there", g.Name, maxRequesting)
 	}
 	if a.boxes > 1 {
-		w.Text += fmt.Sprintf(", and %s", many(a.boxes-1, "more slice"))
+		w.Text += fmt.Sprintf(", and %s", state.CountText(a.boxes-1, "more slice"))
 	}
 	if a.left > 0 {
 		w.Text = fmt.Sprintf("for %d of %d tasks: %s; for the others: %s",
@@ -468,7 +460,7 @@ func (m misfit) String() string {
 		if m.scope == oneSlice {
 			where = "in one slice"
 		}
-		return fmt.Sprintf("needs room for %s %s, has it for %d", many(m.tasks, "task"), where, m.room)
+		return fmt.Sprintf("needs room for %s %s, has it for %d", state.CountText(m.tasks, "task"), where, m.room)
 	}
 	return "fits"
 }

@@ -31,13 +31,9 @@ func (s *Scaling) setDefaults() {
 	setDefault(&s.ListInterval, 10*time.Second)
 }
 
-const (
-	// listPatience is how long decisions wait for the first list of every group: what a platform has must be known before
-	// more is asked for.
-	listPatience = 30 * time.Second
-	// listLag is by how much a list may be out of date: what it lacks or shows for longer than that is gone, or there (FM-66).
-	listLag = time.Minute
-)
+// listPatience is how long decisions wait for the first list of every group: what a platform has must be known before more is
+// asked for.
+const listPatience = 30 * time.Second
 
 // scaling is how the loop grows and shrinks its cluster.
 type scaling struct {
@@ -158,7 +154,7 @@ func (s *scaling) list(c *state.Cluster, n provision.Listed) []state.Command {
 	there := map[string]bool{}
 	for _, slice := range n.Slices {
 		there[slice.ID] = true
-		if gone, known := c.GoneSlice(slice.ID); known && gone.Seen && n.Began.Sub(gone.At) < listLag {
+		if gone, known := c.GoneSlice(slice.ID); known && gone.Seen && n.Began.Sub(gone.At) < provision.ListLag {
 			continue // the list may be older than the news that it is gone
 		}
 		commands = append(commands, seen(c, n.Group, slice)...)
@@ -176,7 +172,7 @@ func (s *scaling) list(c *state.Cluster, n provision.Listed) []state.Command {
 			s.missing[slice.ID] = n.Began
 			continue
 		}
-		if n.Began.Sub(since) >= listLag {
+		if n.Began.Sub(since) >= provision.ListLag {
 			delete(s.missing, slice.ID)
 			commands = append(commands, state.EndSlice{ID: slice.ID, Cause: "its platform does not have it any more"})
 		}

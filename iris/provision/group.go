@@ -15,7 +15,6 @@ import (
 
 const (
 	atOnce    = 32          // creations of a group that are with its platform, and as many terminations
-	listLag   = time.Minute // by how much lists may be out of date: what they lack for longer is forgotten
 	pokePause = time.Second // between the end of a list and a poked one; less if ListInterval is less
 )
 
@@ -159,7 +158,7 @@ func (g *group) take(this list, shown map[string]vm.Slice) (ended []Sight) {
 		if k.slice.Status().Terminal() {
 			ended = append(ended, sight(k.slice))
 		}
-		if k.missing.add(this, max(listLag, g.owner.config.ListInterval)) == 2 {
+		if k.missing.add(this, max(ListLag, g.owner.config.ListInterval)) == 2 {
 			delete(g.known, id)
 		}
 	}

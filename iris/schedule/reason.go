@@ -91,7 +91,7 @@ func (reason Reason) String() string {
 	case pb.PendingReason_KIND_NO_CAPACITY:
 		return reason.noCapacityText()
 	case pb.PendingReason_KIND_CONSTRAINTS:
-		return reason.constraintsText() + "; " + workersText(reason.Workers)
+		return reason.constraintsText() + "; " + state.CountText(reason.Workers, "worker")
 	case pb.PendingReason_KIND_GANG:
 		return reason.gangText()
 	}
@@ -198,7 +198,7 @@ func (reason Reason) countText() string {
 	if filter := reason.filterText(); filter != "" {
 		return strings.TrimPrefix(filter, "; ")
 	}
-	return workersText(reason.Workers)
+	return state.CountText(reason.Workers, "worker")
 }
 
 // filterText says that only some workers count, if so.
@@ -207,17 +207,10 @@ func (reason Reason) filterText() string {
 	case reason.Workers:
 		return ""
 	case 1:
-		return fmt.Sprintf("; of %s only 1 satisfies %s", workersText(reason.Workers), constraintsText(reason.Constraints))
+		return fmt.Sprintf("; of %s only 1 satisfies %s", state.CountText(reason.Workers, "worker"), constraintsText(reason.Constraints))
 	}
 	return fmt.Sprintf("; of %s only %d satisfy %s",
-		workersText(reason.Workers), reason.Candidates, constraintsText(reason.Constraints))
-}
-
-func workersText(n int) string {
-	if n == 1 {
-		return "1 worker"
-	}
-	return strconv.Itoa(n) + " workers"
+		state.CountText(reason.Workers, "worker"), reason.Candidates, constraintsText(reason.Constraints))
 }
 
 func avoidsText(workers []string) string {

@@ -81,8 +81,8 @@ func (c *Cluster) GoneSlice(id string) (Gone, bool) {
 	return g, known
 }
 
-// GoneSlices are those that went lately, by id.
-func (c *Cluster) GoneSlices() []Gone {
+// goneSlices are those that went lately, by id.
+func (c *Cluster) goneSlices() []Gone {
 	all := make([]Gone, 0, len(c.fleet.gone))
 	for _, id := range slices.Sorted(maps.Keys(c.fleet.gone)) {
 		all = append(all, c.fleet.gone[id])
@@ -248,16 +248,6 @@ func (c *Cluster) stopSlice(now time.Time, cmd StopSlice) {
 	}
 	c.effects = append(c.effects, TerminateSlice{s.ID, s.Group, s.Zone})
 	c.evict(now, s, fmt.Sprintf("slice %s is given back: %s", s.ID, cause))
-}
-
-// NextDown is when another idle slice may be given back after one was, as far as the rate goes: up to a minute's worth at
-// once, and then one at a time.
-func (p Pace) NextDown(now, next time.Time) time.Time {
-	each := time.Minute / time.Duration(max(p.ScaleDownRate, 1))
-	if least := now.Add(each - time.Minute); next.Before(least) {
-		next = least
-	}
-	return next.Add(each)
 }
 
 // evict ends what runs on a slice. Its capacity is free when the workers confirm, or are gone (FM-9).

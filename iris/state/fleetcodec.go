@@ -146,7 +146,7 @@ func (c *Cluster) snapshotFleet(out *pb.Snapshot) {
 			Leaving: s.Leaving,
 		})
 	}
-	for _, g := range c.GoneSlices() {
+	for _, g := range c.goneSlices() {
 		out.GoneSlices = append(out.GoneSlices, &pb.Snapshot_GoneSlice{
 			Id: g.ID, Group: g.Group, At: nanos(g.At), Cause: g.Cause, Seen: g.Seen,
 		})

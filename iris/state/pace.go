@@ -48,3 +48,13 @@ func (p Pace) Or(other Pace) Pace {
 	}
 	return all
 }
+
+// NextDown is when another idle slice may be given back after one was, as far as the rate goes: up to a minute's worth at
+// once, and then one at a time.
+func (p Pace) NextDown(now, next time.Time) time.Time {
+	each := time.Minute / time.Duration(max(p.ScaleDownRate, 1))
+	if least := now.Add(each - time.Minute); next.Before(least) {
+		next = least
+	}
+	return next.Add(each)
+}

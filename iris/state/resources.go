@@ -78,3 +78,11 @@ func BytesText(n int64) string {
 	}
 	return strconv.FormatFloat(float64(int64(size*10))/10, 'f', -1, 64) + " " + units[unit]
 }
+
+// CountText writes a number of things for people: "1 task", "2 tasks".
+func CountText(n int, what string) string {
+	if n == 1 {
+		return "1 " + what
+	}
+	return strconv.Itoa(n) + " " + what + "s"
+}

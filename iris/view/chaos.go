@@ -9,6 +9,7 @@ import (
 	"unicode/utf8"
 
 	pb "iris/iris/proto"
+	model "iris/iris/state"
 )
 
 // shownNames is how many processes that have the same to say are listed.
@@ -96,7 +97,7 @@ func (p *page) deeds(r *pb.ChaosRule, targets bool) string {
 		}
 	}
 	if targets && r.MoreTargets > 0 {
-		below.text(6, plain, fmt.Sprintf("and %s more", Count(int(r.MoreTargets), "target")))
+		below.text(6, plain, fmt.Sprintf("and %s more", model.CountText(int(r.MoreTargets), "target")))
 	}
 	return clean(text) + "\n" + below.out.String()
 }
@@ -117,7 +118,7 @@ func ChaosNews(w io.Writer, terminal Terminal, m *pb.WatchChaosResponse) error {
 	case *pb.WatchChaosResponse_Fired:
 		f := news.Fired
 		if f.Missed > 0 {
-			p.text(0, yellow, fmt.Sprintf("%s: %s before this one were not read in time", who, Count(int(f.Missed), "firing")))
+			p.text(0, yellow, fmt.Sprintf("%s: %s before this one were not read in time", who, model.CountText(int(f.Missed), "firing")))
 		}
 		text := fmt.Sprintf("%s %s: %s, hit %d", f.Id, f.Site, f.Action, f.Nth)
 		if f.Target != "" {

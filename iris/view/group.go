@@ -21,7 +21,7 @@ func Group(w io.Writer, terminal Terminal, wide bool, now time.Time, fleet *pb.G
 	out.field("Each is", makeOf(g), plain)
 	out.field("Zones", strings.Join(g.Zones, ", "), plain)
 	out.field("Rank", fmt.Sprintf("%d; the group with the lowest is asked first", g.Rank), plain)
-	out.field("Demand", Count(int(g.Demand), "slice"), plain)
+	out.field("Demand", model.CountText(int(g.Demand), "slice"), plain)
 	if standing := availabilityOf(g, now); standing != "" {
 		out.field("Availability", standing, states[standingOf(g)])
 	}
@@ -57,7 +57,7 @@ func Group(w io.Writer, terminal Terminal, wide bool, now time.Time, fleet *pb.G
 
 // makeOf is what a slice is made of.
 func makeOf(g *pb.ScaleGroupStatus) string {
-	text := fmt.Sprintf("%s of %v", Count(int(g.Machines), "machine"), model.ResourcesOf(g.Capacity))
+	text := fmt.Sprintf("%s of %v", model.CountText(int(g.Machines), "machine"), model.ResourcesOf(g.Capacity))
 	if g.Machines > 1 {
 		text += " each"
 	}

@@ -42,7 +42,7 @@ func kindOf(g *pb.ScaleGroupStatus) string {
 	machine := model.CPUText(g.Capacity.GetCpuMillis()) + "/" + model.BytesText(g.Capacity.GetMemoryBytes())
 	switch {
 	case g.Variant != "":
-		return g.Variant + ", " + Count(int(g.Machines), "machine")
+		return g.Variant + ", " + model.CountText(int(g.Machines), "machine")
 	case g.Machines > 1:
 		return fmt.Sprintf("%d machines of %s", g.Machines, machine)
 	}
@@ -104,7 +104,7 @@ func availabilityOf(g *pb.ScaleGroupStatus, now time.Time) string {
 	switch blocked := len(g.Blocked); {
 	case word == "" || word == "REMOVED":
 	case g.Availability == pb.ScaleGroupStatus_AVAILABILITY_BACKOFF && g.BackoffUntil != nil:
-		word += fmt.Sprintf(" until %s (%s)", clock(g.BackoffUntil, now), Count(int(g.Failures), "failure"))
+		word += fmt.Sprintf(" until %s (%s)", clock(g.BackoffUntil, now), model.CountText(int(g.Failures), "failure"))
 	case g.Availability == pb.ScaleGroupStatus_AVAILABILITY_QUOTA_EXCEEDED && blocked == 1:
 		word += fmt.Sprintf(" %s until %s", g.Blocked[0].Zone, clock(g.Blocked[0].Until, now))
 	case g.Availability == pb.ScaleGroupStatus_AVAILABILITY_QUOTA_EXCEEDED && blocked > 1:
@@ -115,7 +115,7 @@ func availabilityOf(g *pb.ScaleGroupStatus, now time.Time) string {
 	case blocked == 1:
 		word += ", but not in " + g.Blocked[0].Zone
 	case blocked > 1:
-		word += fmt.Sprintf(", but not in %d of %s", blocked, Count(len(g.Zones), "zone"))
+		word += fmt.Sprintf(", but not in %d of %s", blocked, model.CountText(len(g.Zones), "zone"))
 	}
 	return clean(word)
 }

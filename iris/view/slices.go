@@ -7,6 +7,7 @@ import (
 	"time"
 
 	pb "iris/iris/proto"
+	model "iris/iris/state"
 )
 
 // Slices writes a table of slices, each with its machines below it. Wide adds columns and cuts nothing. Times of day are in
@@ -47,7 +48,7 @@ func Slices(w io.Writer, terminal Terminal, wide bool, now time.Time, slices []*
 func workOf(s *pb.SliceStatus, now time.Time) string {
 	switch {
 	case s.Attempts > 0:
-		return Count(int(s.Attempts), "attempt")
+		return model.CountText(int(s.Attempts), "attempt")
 	case s.IdleSince != nil:
 		return "idle " + between(s.IdleSince, nil, now)
 	}
@@ -76,7 +77,7 @@ func lack(s *pb.SliceStatus) string {
 			live++
 		}
 	}
-	return fmt.Sprintf("%d of %s live", live, Count(len(s.Machines), "worker"))
+	return fmt.Sprintf("%d of %s live", live, model.CountText(len(s.Machines), "worker"))
 }
 
 // sliceText is why a slice fails, goes or lacks something; of one that is still coming, why it was asked for.

@@ -97,14 +97,6 @@ func clock(at *timestamppb.Timestamp, now time.Time) string {
 	return t.Format("01-02 15:04:05")
 }
 
-// Count is "1 task", "2 tasks".
-func Count(n int, what string) string {
-	if n == 1 {
-		return "1 " + what
-	}
-	return fmt.Sprintf("%d %ss", n, what)
-}
-
 // pairs writes attributes in the order of their keys: "device-type=cpu zone=eu-1".
 func pairs(attributes map[string]string) string {
 	var texts []string

@@ -169,10 +169,10 @@ func (v *clusterStart) welcome(ctx context.Context, m *cluster.Manager) error {
 	}
 	t, more := v.terminal(v.out), ""
 	if n := len(fleet.Groups); n > 0 {
-		more = fmt.Sprintf(" More come with the work, from %s (iris cluster groups).", view.Count(n, "scale group"))
+		more = fmt.Sprintf(" More come with the work, from %s (iris cluster groups).", state.CountText(n, "scale group"))
 	}
 	fmt.Fprintln(v.out, view.Paragraph(t, "", fmt.Sprintf("iris cluster %s serves at %s: %s, %v in all.%s Ctrl-C ends it.",
-		m.Name, m.Address(), view.Count(len(workers), "worker"), all, more)))
+		m.Name, m.Address(), state.CountText(len(workers), "worker"), all, more)))
 	fmt.Fprintln(v.out)
 	for _, line := range tryThis(m.Address()) {
 		if command, _, _ := strings.Cut(line, "   #"); t.Width > 0 && len(line)+2 > t.Width {
