@@ -9,7 +9,6 @@ import (
 	"time"
 
 	"iris/iris/config"
-	"iris/iris/state"
 )
 
 // controllerFlags is the command line of the nth controller.
@@ -37,21 +36,21 @@ func (f *Fleet) controllerFlags(n int) []string {
 
 func controllerName(n int) string { return fmt.Sprintf("c-%d", n) }
 
-// workerFlags is the command line of a worker on a machine of a group's nth slice.
-func (f *Fleet) workerFlags(name string, g config.Group, slice int) []string {
+// workerFlags is the command line of the worker on a machine that is there from the start.
+func (f *Fleet) workerFlags(on config.Machine) []string {
 	c := f.config.Cluster.Worker
 	args := []string{
-		"worker", "--cluster=" + f.config.Cluster.Name, "--controller=" + f.Addresses(), "--id=" + name, "--log-level=debug", "--chaos",
-		"--data-dir=" + filepath.Join(f.dir, name),
-		"--cpu=" + strconv.FormatFloat(g.CPU, 'f', -1, 64), fmt.Sprintf("--memory=%d", g.Memory),
+		"worker", "--cluster=" + f.config.Cluster.Name, "--controller=" + f.Addresses(), "--id=" + on.Worker, "--log-level=debug", "--chaos",
+		"--data-dir=" + filepath.Join(f.dir, on.Worker),
+		"--cpu=" + strconv.FormatFloat(on.Group.CPU, 'f', -1, 64), fmt.Sprintf("--memory=%d", on.Group.Memory),
 	}
 	args = addDuration(args, "heartbeat-interval", c.HeartbeatInterval)
 	args = addDuration(args, "poll-interval", c.PollInterval)
 	args = addDuration(args, "kill-grace", c.KillGrace)
-	for _, key := range slices.Sorted(maps.Keys(g.Attributes)) {
-		args = append(args, "--attribute="+key+"="+g.Attributes[key])
+	for _, key := range slices.Sorted(maps.Keys(on.Attributes)) {
+		args = append(args, "--attribute="+key+"="+on.Attributes[key])
 	}
-	return append(args, fmt.Sprintf("--attribute=%s=%s-%d", state.AttributeSlice, g.Name, slice))
+	return args
 }
 
 // addDuration leaves out what is to be as by default.

@@ -72,20 +72,8 @@ func (f *Fleet) prepare() error {
 	for n := range f.config.Controllers {
 		f.Controllers = append(f.Controllers, f.daemon(controllerName(n), f.controllerFlags(n)))
 	}
-	for _, g := range f.config.Cluster.Groups {
-		if g.Scales() {
-			continue
-		}
-		vms, err := g.VM().VMCount()
-		if err != nil {
-			return err
-		}
-		for slice := range g.MinSlices {
-			for range vms {
-				name := fmt.Sprintf("w-%d", len(f.Workers))
-				f.Workers = append(f.Workers, f.daemon(name, f.workerFlags(name, g, slice)))
-			}
-		}
+	for _, on := range f.config.Cluster.FixedMachines() {
+		f.Workers = append(f.Workers, f.daemon(on.Worker, f.workerFlags(on)))
 	}
 	return nil
 }

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"log/slog"
 	"maps"
 	"path/filepath"
 	"slices"
@@ -27,10 +26,7 @@ type cloud struct {
 	group state.Group
 	dir   string
 	grace time.Duration // between SIGTERM and SIGKILL
-	ctx   context.Context
-	stop  context.CancelFunc
 	runs  sync.WaitGroup
-	log   *slog.Logger
 
 	mu       sync.Mutex
 	machines map[string]*machine // those that run, by worker
@@ -38,33 +34,31 @@ type cloud struct {
 
 // newCloud is one without slices, in which time stands still until it runs.
 func (m *Manager) newCloud(c config.Cluster, g config.Group, group state.Group, dir string) (made *cloud, err error) {
-	made = &cloud{owner: m, group: group, dir: dir, grace: c.Worker.KillGrace, log: m.options.Log, machines: map[string]*machine{}}
-	made.ctx, made.stop = context.WithCancel(context.Background())
+	made = &cloud{owner: m, group: group, dir: dir, grace: c.Worker.KillGrace, machines: map[string]*machine{}}
 	made.Manager, err = fakevm.New(fakevm.Config{
 		Group: g.VM(), BootDelay: g.BootDelay, InitDelay: g.InitDelay, Machines: machines{made, c},
 	})
 	return made, err
 }
 
-// run lets time go by in the cloud, until close.
-func (c *cloud) run() { c.runs.Go(func() { c.Run(c.ctx) }) }
+// run lets time go by in the cloud, until its cluster ends.
+func (c *cloud) run() { c.runs.Go(func() { c.Run(c.owner.ctx) }) }
 
-// close ends every worker, as abruptly as the end of its process would.
+// close takes every machine away once the cluster ends.
 func (c *cloud) close() error {
-	c.stop()
 	c.runs.Wait()
 	var errs []error
-	for _, machine := range c.all() {
-		errs = append(errs, machine.stop())
+	for _, worker := range c.workers() {
+		errs = append(errs, c.halt(worker))
 	}
 	return errors.Join(errs...)
 }
 
-// all are the machines that run.
-func (c *cloud) all() []*machine {
+// workers are those whose machines run.
+func (c *cloud) workers() []string {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	return slices.Collect(maps.Values(c.machines))
+	return slices.Sorted(maps.Keys(c.machines))
 }
 
 // find is the machine of a worker, or nil.
@@ -72,6 +66,18 @@ func (c *cloud) find(worker string) *machine {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	return c.machines[worker]
+}
+
+// halt ends the worker of a machine that is gone, with all that it had.
+func (c *cloud) halt(worker string) error {
+	c.mu.Lock()
+	machine := c.machines[worker]
+	delete(c.machines, worker)
+	c.mu.Unlock()
+	if machine == nil {
+		return nil
+	}
+	return machine.retire()
 }
 
 // machines are told what becomes of a cloud's VMs.
@@ -86,10 +92,12 @@ func (ms machines) Start(m fakevm.Machine) {
 	attributes := c.group.Worker(m.Slice, m.Zone, m.Index)
 	machine, err := c.owner.newMachine(ms.cluster, m.VM.WorkerID, c.group.Capacity, attributes, c.dir)
 	if err == nil {
-		err = machine.start()
+		if err = machine.start(); err != nil {
+			err = errors.Join(err, machine.retire())
+		}
 	}
 	if err != nil {
-		c.log.Error("worker of a new machine does not start", "machine", m.VM.ID, "error", err)
+		c.owner.options.Log.Error("worker of a new machine does not start", "machine", m.VM.ID, "error", err)
 		return
 	}
 	c.mu.Lock()
@@ -108,29 +116,21 @@ func (ms machines) Warn(m fakevm.Machine, leaves time.Time) {
 		return
 	}
 	c.runs.Go(func() {
-		ctx, cancel := context.WithDeadline(c.ctx, leaves)
+		ctx, cancel := context.WithDeadline(c.owner.ctx, leaves)
 		defer cancel()
 		err := machine.end(func(w *worker.Worker) error {
 			return w.DrainWithin(ctx, max(0, time.Until(leaves)-c.grace-warnMargin))
 		})
-		if err != nil && c.ctx.Err() == nil {
-			c.log.Warn("worker did not end before its machine was taken away", "worker", m.VM.WorkerID, "error", err)
+		if err != nil && c.owner.ctx.Err() == nil {
+			c.owner.options.Log.Warn("worker did not end before its machine was taken away", "worker", m.VM.WorkerID, "error", err)
 		}
 	})
 }
 
 // Halt ends the worker of a VM that is gone, as abruptly.
 func (ms machines) Halt(m fakevm.Machine) {
-	c := ms.cloud
-	c.mu.Lock()
-	machine := c.machines[m.VM.WorkerID]
-	delete(c.machines, m.VM.WorkerID)
-	c.mu.Unlock()
-	if machine == nil {
-		return
-	}
-	if err := machine.retire(); err != nil {
-		c.log.Error("worker of a machine that is gone did not end cleanly", "worker", m.VM.WorkerID, "error", err)
+	if err := ms.cloud.halt(m.VM.WorkerID); err != nil {
+		ms.cloud.owner.options.Log.Error("worker of a machine that is gone did not end cleanly", "worker", m.VM.WorkerID, "error", err)
 	}
 }
 
@@ -160,11 +160,11 @@ func (m *Manager) scaling(c config.Cluster) controller.Scaling {
 // startClouds makes the platforms of the groups that come and go.
 func (m *Manager) startClouds(c config.Cluster, dir string) error {
 	for _, group := range c.ScaleGroups() {
-		at := slices.IndexFunc(c.Groups, func(g config.Group) bool { return g.Name == group.Name })
-		if c.Groups[at].Platform != config.Local {
-			return fmt.Errorf("scale group %s is of platform %s, which a cluster in one process has not", group.Name, c.Groups[at].Platform)
+		g := c.Group(group.Name)
+		if g.Platform != config.Local {
+			return fmt.Errorf("scale group %s is of platform %s, which a cluster in one process has not", g.Name, g.Platform)
 		}
-		made, err := m.newCloud(c, c.Groups[at], group, filepath.Join(dir, group.Name))
+		made, err := m.newCloud(c, g, group, filepath.Join(dir, g.Name))
 		if err != nil {
 			return err
 		}

@@ -28,7 +28,6 @@ import (
 	"iris/iris/config"
 	"iris/iris/network"
 	"iris/iris/runtime"
-	"iris/iris/state"
 	"iris/iris/telemetry"
 )
 
@@ -125,39 +124,18 @@ func (m *Manager) start(c config.Cluster) error {
 	if err := m.startControllers(c, dir); err != nil {
 		return err
 	}
-	for _, g := range c.Groups {
-		if g.Scales() {
-			continue
+	for _, on := range c.FixedMachines() {
+		machine, err := m.newMachine(c, on.Worker, on.Group.Capacity(), on.Attributes, dir)
+		if err != nil {
+			return err
 		}
-		if err := m.startMachines(c, g, dir); err != nil {
+		m.machines = append(m.machines, machine)
+		if err := machine.start(); err != nil {
 			return err
 		}
 	}
 	for _, cloud := range m.clouds {
 		cloud.run()
-	}
-	return nil
-}
-
-// startMachines starts the workers of a group whose machines are there from the start.
-func (m *Manager) startMachines(c config.Cluster, g config.Group, dir string) error {
-	vms, err := g.VM().VMCount()
-	if err != nil {
-		return err
-	}
-	group := state.Group{GroupConfig: g.VM(), Attributes: g.Attributes}
-	for slice := range g.MinSlices {
-		for i := range vms {
-			attributes := group.Worker(fmt.Sprintf("%s-%d", g.Name, slice), g.Zones[0], i)
-			machine, err := m.newMachine(c, fmt.Sprintf("w-%d", len(m.machines)), g.Capacity(), attributes, dir)
-			if err != nil {
-				return err
-			}
-			m.machines = append(m.machines, machine)
-			if err := machine.start(); err != nil {
-				return err
-			}
-		}
 	}
 	return nil
 }
@@ -267,6 +245,7 @@ func (m *Manager) participant(id string) participant {
 		if w := c.find(id); w != nil {
 			return w
 		}
+		known = append(known, c.workers()...)
 	}
 	panic(fmt.Sprintf("cluster %s: there is no %q; there are %v", m.Name, id, known))
 }

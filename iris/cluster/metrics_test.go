@@ -5,11 +5,13 @@ import (
 	"strings"
 	"testing"
 	"testing/synctest"
+	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
 
 	"iris/iris/client"
 	"iris/iris/cluster"
+	"iris/iris/config"
 	"iris/iris/network"
 	"iris/iris/telemetry"
 )
@@ -69,4 +71,36 @@ func participantsOf(t *testing.T, from prometheus.Gatherer, metric string) []str
 	}
 	slices.Sort(ids)
 	return slices.Compact(ids)
+}
+
+// So is a worker whose machine came with the work, until the machine goes.
+func TestAWorkerThatComesAndGoesIsMeasured(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		registry := telemetry.NewRegistry()
+		group := scaled("a")
+		group.MinSlices = 1
+		m, _ := booted(t, cluster.MakeLocalConfig(config.Cluster{Name: "c", Groups: []config.Group{group}}), cluster.Options{
+			Network: &network.Memory{}, Functions: functions(), Metrics: registry,
+		})
+		want := func(when, participants string) {
+			t.Helper()
+			if got := strings.Join(participantsOf(t, registry, "iris_rpc_made_total"), " "); got != participants {
+				t.Errorf("%s calls are measured of %q, want %q", when, got, participants)
+			}
+		}
+		time.Sleep(5 * time.Second)
+		want("at first", "worker-a-0-vm-0")
+		slices := m.Cloud("a").Live()
+		if err := m.Cloud("a").Preempt(slices[0].ID()); err != nil {
+			t.Fatal(err)
+		}
+		synctest.Wait()
+		want("without a machine", "")
+		time.Sleep(time.Minute)
+		want("with a new one", "worker-a-1-vm-0")
+		if err := m.Stop(); err != nil {
+			t.Error(err)
+		}
+		want("afterwards", "")
+	})
 }

@@ -1,6 +1,7 @@
 package config
 
 import (
+	"fmt"
 	"maps"
 	"slices"
 	"time"
@@ -113,6 +114,39 @@ func (c Cluster) ScaleGroups() []state.Group {
 		all = append(all, state.Group{
 			GroupConfig: g.VM(), VMs: vms, Capacity: g.Capacity(), Attributes: maps.Clone(g.Attributes), Rank: rank, Pace: c.pace(g),
 		})
+	}
+	return all
+}
+
+// Group is the group of this name, which there must be.
+func (c Cluster) Group(name string) Group {
+	return c.Groups[slices.IndexFunc(c.Groups, func(g Group) bool { return g.Name == name })]
+}
+
+// Machine is one that is there from the start, with its worker.
+type Machine struct {
+	Group      Group
+	Worker     string            // its id: w-0, w-1 and so on through all groups
+	Attributes map[string]string // of the worker
+}
+
+// FixedMachines are those of the groups that do not scale. The description must be valid.
+func (c Cluster) FixedMachines() []Machine {
+	var all []Machine
+	for _, g := range c.Groups {
+		if g.Scales() {
+			continue
+		}
+		vms, _ := g.VM().VMCount() // known of a valid group
+		kind := state.Group{GroupConfig: g.VM(), Attributes: g.Attributes}
+		for slice := range g.MinSlices {
+			for i := range vms {
+				all = append(all, Machine{
+					Group: g, Worker: fmt.Sprintf("w-%d", len(all)),
+					Attributes: kind.Worker(fmt.Sprintf("%s-%d", g.Name, slice), g.Zones[0], i),
+				})
+			}
+		}
 	}
 	return all
 }

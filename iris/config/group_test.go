@@ -267,3 +267,35 @@ func TestAGroupIsNotAfterOneThatIsFixed(t *testing.T) {
 	err := config.Cluster{Name: "c", Groups: []config.Group{a, b}}.Validate()
 	same(t, fmt.Sprint(err), `groups[1] b: after[0] is "a", whose machines are fixed: it is never asked; remove it`)
 }
+
+// Workers are numbered through all groups whose machines are there from the start, and only those.
+func TestFixedMachinesAreThoseOfGroupsThatDoNotScale(t *testing.T) {
+	c := config.Cluster{Groups: []config.Group{
+		{Name: "a", MinSlices: 2, MaxSlices: 2, Zones: []string{"z"}, CPU: 1},
+		{Name: "b", Platform: config.Local, MinSlices: 3, MaxSlices: 3, Zones: []string{"z"}, CPU: 2},
+		{
+			Name: "c", Platform: config.Fixed, Variant: "v4-16", MinSlices: 1, MaxSlices: 1, Zones: []string{"y", "z"}, CPU: 3,
+			Attributes: map[string]string{"pool": "p"},
+		},
+	}}
+	type machine struct {
+		Group, Worker string
+		Attributes    map[string]string
+	}
+	var got []machine
+	for _, m := range c.FixedMachines() {
+		got = append(got, machine{m.Group.Name, m.Worker, m.Attributes})
+	}
+	tpu := func(i string) map[string]string {
+		return map[string]string{
+			state.AttributeDeviceType: "tpu", state.AttributeDeviceVariant: "v4-16", state.AttributeTPUName: "c-0",
+			state.AttributeTPUWorkerID: i, state.AttributeTPUTopology: "2x2x2", state.AttributeSlice: "c-0",
+			state.AttributeZone: "y", "pool": "p",
+		}
+	}
+	cpu := func(slice string) map[string]string {
+		return map[string]string{state.AttributeDeviceType: "cpu", state.AttributeSlice: slice, state.AttributeZone: "z"}
+	}
+	want := []machine{{"a", "w-0", cpu("a-0")}, {"a", "w-1", cpu("a-1")}, {"c", "w-2", tpu("0")}, {"c", "w-3", tpu("1")}}
+	same(t, got, want)
+}

@@ -73,12 +73,8 @@ func (v *clusterStart) run(c *cobra.Command) (err error) {
 		return err
 	}
 	v.chaos.on = v.chaos.on || v.local
-	names, err := processNames(description)
-	if err != nil {
-		return usageError{err}
-	}
 	log := v.log.logger(v.err)
-	broken, err := v.chaos.arm(faults.Config{Cluster: description.Name, Names: names, Log: log}, "cluster")
+	broken, err := v.chaos.arm(faults.Config{Cluster: description.Name, Names: processNames(description), Log: log}, "cluster")
 	if err != nil {
 		return err
 	}
@@ -108,18 +104,12 @@ func (v *clusterStart) run(c *cobra.Command) (err error) {
 }
 
 // processNames are what the one process of a cluster is called as a target of chaos: all its participants are in it.
-func processNames(description config.Cluster) ([]string, error) {
+func processNames(description config.Cluster) []string {
 	names := []string{firstController, "controller"}
-	for _, g := range description.Groups {
-		vms, err := g.VM().VMCount()
-		if err != nil {
-			return nil, err
-		}
-		for range g.MinSlices * vms {
-			names = append(names, fmt.Sprintf("w-%d", len(names)-2))
-		}
+	for _, on := range description.FixedMachines() {
+		names = append(names, on.Worker)
 	}
-	return names, nil
+	return names
 }
 
 func (v *clusterStart) description(c *cobra.Command) (config.Cluster, error) {

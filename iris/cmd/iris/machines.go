@@ -62,29 +62,26 @@ func (m *machines) open(dir, cluster string, chaos bool, log *slog.Logger) (cont
 		Groups: m.description.ScaleGroups(), Managers: map[string]vm.Manager{},
 		EvaluationInterval: m.description.Autoscaler.EvaluationInterval, ListInterval: m.description.Autoscaler.ListInterval,
 	}
-	for _, g := range m.description.Groups {
-		if !g.Scales() {
-			continue
-		}
-		manager, err := m.platform(g, filepath.Join(dir, "machines", g.Name), log)
+	for _, group := range all.Groups {
+		manager, err := m.platform(m.description.Group(group.Name), group, filepath.Join(dir, "machines", group.Name), log)
 		if err != nil {
-			return controller.Scaling{}, errors.Join(fmt.Errorf("scale group %s: %w", g.Name, err), m.end())
+			return controller.Scaling{}, errors.Join(fmt.Errorf("scale group %s: %w", group.Name, err), m.end())
 		}
-		all.Managers[g.Name] = manager
+		all.Managers[group.Name] = manager
 	}
 	return all, nil
 }
 
 // platform opens that of a group.
-func (m *machines) platform(g config.Group, dir string, log *slog.Logger) (vm.Manager, error) {
+func (m *machines) platform(g config.Group, group state.Group, dir string, log *slog.Logger) (vm.Manager, error) {
 	if g.Platform == config.OverSSH {
-		return m.hosts(g, log)
+		return m.hosts(g, group, log)
 	}
 	manager, err := localvm.Open(localvm.Config{
 		Group: g.VM(), Dir: dir, Grace: m.killGrace() + endTime, Log: log,
 		Command: func(on localvm.Machine) *exec.Cmd {
 			<-m.serves // which it does in no time
-			return m.process(g, on)
+			return m.process(g, group, on)
 		},
 	})
 	if err != nil {
@@ -98,15 +95,14 @@ func (m *machines) platform(g config.Group, dir string, log *slog.Logger) (vm.Ma
 const endTime = 5 * time.Second
 
 // hosts opens a pool of hosts.
-func (m *machines) hosts(g config.Group, log *slog.Logger) (vm.Manager, error) {
-	pace := m.group(g).Pace
+func (m *machines) hosts(g config.Group, group state.Group, log *slog.Logger) (vm.Manager, error) {
 	worker := func() sshvm.Worker {
 		<-m.serves
 		return sshvm.Worker{
 			Binary: cmp.Or(g.SSH.Iris, "/usr/local/bin/iris"), Cluster: m.cluster,
 			Controllers: strings.Split(cmp.Or(g.SSH.Controller, m.addresses), ","), Drain: time.Second,
 			Grace: m.killGrace() + endTime, Args: append(m.settings(g), g.WorkerFlags...),
-			Attributes: func(on sshvm.Machine) map[string]string { return m.group(g).Worker(on.Slice, on.Zone, on.Index) },
+			Attributes: func(on sshvm.Machine) map[string]string { return group.Worker(on.Slice, on.Zone, on.Index) },
 		}
 	}
 	c := sshvm.Config{
@@ -114,7 +110,7 @@ func (m *machines) hosts(g config.Group, log *slog.Logger) (vm.Manager, error) {
 		Labels:      map[string]string{provision.ClusterLabel: m.cluster, provision.GroupLabel: g.Name},
 		Bootstrap:   func(on sshvm.Machine) string { return worker().Bootstrap(on) },
 		Shutdown:    func(on sshvm.Machine) string { return worker().Shutdown(on) },
-		BootTimeout: pace.BootTimeout, InitTimeout: pace.InitTimeout, Log: log,
+		BootTimeout: group.Pace.BootTimeout, InitTimeout: group.Pace.InitTimeout, Log: log,
 	}
 	for _, h := range g.Hosts() {
 		c.Hosts = append(c.Hosts, sshvm.Host{Address: h.Address, Zone: h.Zone, Dir: h.Dir})
@@ -125,12 +121,6 @@ func (m *machines) hosts(g config.Group, log *slog.Logger) (vm.Manager, error) {
 	}
 	m.close = append(m.close, manager.Close)
 	return manager, nil
-}
-
-// group is a scale group with its defaults.
-func (m *machines) group(g config.Group) *state.Group {
-	groups := m.description.ScaleGroups()
-	return &groups[slices.IndexFunc(groups, func(known state.Group) bool { return known.Name == g.Name })]
 }
 
 // serve says where the controllers are.
@@ -151,15 +141,12 @@ func (m *machines) end() error {
 }
 
 func (m *machines) killGrace() time.Duration {
-	if grace := m.description.Worker.KillGrace; grace > 0 {
-		return grace
-	}
-	return 5 * time.Second
+	return cmp.Or(m.description.Worker.KillGrace, 5*time.Second)
 }
 
 // process is the command of a worker on this host. Its machine is taken away when it is told to end, so that it stops its tasks
 // at once.
-func (m *machines) process(g config.Group, on localvm.Machine) *exec.Cmd {
+func (m *machines) process(g config.Group, group state.Group, on localvm.Machine) *exec.Cmd {
 	self, err := os.Executable()
 	if err != nil {
 		self = os.Args[0]
@@ -168,7 +155,7 @@ func (m *machines) process(g config.Group, on localvm.Machine) *exec.Cmd {
 		"worker", "--cluster=" + m.cluster, "--id=" + on.VM.WorkerID, "--controller=" + m.addresses, "--listen=127.0.0.1:0",
 		"--data-dir=" + filepath.Join(on.Dir, "data"), "--drain-timeout=0s",
 	}
-	attributes := m.group(g).Worker(on.Slice, on.Zone, on.Index)
+	attributes := group.Worker(on.Slice, on.Zone, on.Index)
 	for _, key := range slices.Sorted(maps.Keys(attributes)) {
 		args = append(args, "--attribute="+key+"="+attributes[key])
 	}
