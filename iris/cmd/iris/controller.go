@@ -31,7 +31,8 @@ type controllerDaemon struct {
 	dataDir       string
 	ephemeral     bool
 	join          []string
-	empty         bool // the data directory was
+	empty         bool            // the data directory was
+	voters        func() []string // addresses of the other controllers
 	workerTimeout time.Duration
 	policy        state.Policy
 	retention     state.Retention
@@ -134,7 +135,7 @@ func (d *controllerDaemon) run(ctx context.Context) error {
 	if err != nil {
 		return errors.Join(err, others.close())
 	}
-	if config.Scaling, err = d.machines.open(d.dataDir, d.cluster, d.chaos.on, log); err != nil {
+	if config.Scaling, err = d.machines.open(d.dataDir, d.cluster, d.controllers, d.chaos.on, log); err != nil {
 		return errors.Join(err, config.Journal.Close(), release(), others.close())
 	}
 	return errors.Join(d.serve(ctx, config, others, toControllers), d.machines.end(), release(), others.close())
@@ -173,7 +174,6 @@ func (d *controllerDaemon) serve(ctx context.Context, config controller.Config, 
 		return err
 	}
 	defer d.chaos.log(d.cluster, config.Log)()
-	d.machines.serve(append([]string{c.Address()}, d.join...)...)
 	hide, err := d.telemetry.show(c.Healthy, config.Log)
 	if err != nil {
 		return errors.Join(err, c.Stop())
@@ -210,6 +210,11 @@ func (d *controllerDaemon) address() string {
 		return d.advertise
 	}
 	return d.listen
+}
+
+// controllers are the addresses of all that this one, which leads, knows.
+func (d *controllerDaemon) controllers() []string {
+	return append([]string{d.address()}, d.voters()...)
 }
 
 // check finds what no single flag can tell, and completes the address that others reach this controller by.

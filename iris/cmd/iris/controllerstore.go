@@ -51,7 +51,7 @@ func (d *controllerDaemon) keep(config *controller.Config, others *peers.Peers) 
 	}
 	voters, err := log.Voters()
 	d.empty = err == nil && len(voters) == 0
-	config.Journal = log
+	config.Journal, d.voters = log, log.Others
 	config.Services = append(config.Services, others.Register)
 	config.Bundles = others.Bundles(log.Others)
 	return nil

@@ -33,8 +33,7 @@ type machines struct {
 	description config.Cluster
 	cluster     string
 	chaos       bool
-	addresses   string        // of the controllers, as workers here reach them; written before serves is closed
-	serves      chan struct{} // closed when the controller does
+	controllers func() []string // addresses of those that there are
 	close       []func() error
 }
 
@@ -52,12 +51,13 @@ func (m *machines) read() (err error) {
 	return err
 }
 
-// open opens the platforms. What they keep of this host's machines is below dir.
-func (m *machines) open(dir, cluster string, chaos bool, log *slog.Logger) (controller.Scaling, error) {
+// open opens the platforms. What they keep of this host's machines is below dir; controllers says whom a worker that is
+// started then may turn to.
+func (m *machines) open(dir, cluster string, controllers func() []string, chaos bool, log *slog.Logger) (controller.Scaling, error) {
 	if m.file == "" {
 		return controller.Scaling{}, nil
 	}
-	m.cluster, m.chaos, m.serves = cluster, chaos, make(chan struct{})
+	m.cluster, m.controllers, m.chaos = cluster, controllers, chaos
 	all := controller.Scaling{
 		Groups: m.description.ScaleGroups(), Managers: map[string]vm.Manager{},
 		EvaluationInterval: m.description.Autoscaler.EvaluationInterval, ListInterval: m.description.Autoscaler.ListInterval,
@@ -79,10 +79,7 @@ func (m *machines) platform(g config.Group, group state.Group, dir string, log *
 	}
 	manager, err := localvm.Open(localvm.Config{
 		Group: g.VM(), Dir: dir, Grace: m.killGrace() + endTime, Log: log,
-		Command: func(on localvm.Machine) *exec.Cmd {
-			<-m.serves // which it does in no time
-			return m.process(g, group, on)
-		},
+		Command: func(on localvm.Machine) *exec.Cmd { return m.process(g, group, on) },
 	})
 	if err != nil {
 		return nil, err
@@ -97,10 +94,12 @@ const endTime = 5 * time.Second
 // hosts opens a pool of hosts.
 func (m *machines) hosts(g config.Group, group state.Group, log *slog.Logger) (vm.Manager, error) {
 	worker := func() sshvm.Worker {
-		<-m.serves
+		controllers := strings.Split(g.SSH.Controller, ",")
+		if g.SSH.Controller == "" {
+			controllers = m.controllers()
+		}
 		return sshvm.Worker{
-			Binary: cmp.Or(g.SSH.Iris, "/usr/local/bin/iris"), Cluster: m.cluster,
-			Controllers: strings.Split(cmp.Or(g.SSH.Controller, m.addresses), ","), Drain: time.Second,
+			Binary: cmp.Or(g.SSH.Iris, "/usr/local/bin/iris"), Cluster: m.cluster, Controllers: controllers, Drain: time.Second,
 			Grace: m.killGrace() + endTime, Args: append(m.settings(g), g.WorkerFlags...),
 			Attributes: func(on sshvm.Machine) map[string]string { return group.Worker(on.Slice, on.Zone, on.Index) },
 		}
@@ -121,14 +120,6 @@ func (m *machines) hosts(g config.Group, group state.Group, log *slog.Logger) (v
 	}
 	m.close = append(m.close, manager.Close)
 	return manager, nil
-}
-
-// serve says where the controllers are.
-func (m *machines) serve(addresses ...string) {
-	m.addresses = strings.Join(addresses, ",")
-	if m.serves != nil {
-		close(m.serves)
-	}
 }
 
 // end closes the platforms; their machines go on.
@@ -152,7 +143,7 @@ func (m *machines) process(g config.Group, group state.Group, on localvm.Machine
 		self = os.Args[0]
 	}
 	args := []string{
-		"worker", "--cluster=" + m.cluster, "--id=" + on.VM.WorkerID, "--controller=" + m.addresses, "--listen=127.0.0.1:0",
+		"worker", "--cluster=" + m.cluster, "--id=" + on.VM.WorkerID, "--controller=" + strings.Join(m.controllers(), ","), "--listen=127.0.0.1:0",
 		"--data-dir=" + filepath.Join(on.Dir, "data"), "--drain-timeout=0s",
 	}
 	attributes := group.Worker(on.Slice, on.Zone, on.Index)
