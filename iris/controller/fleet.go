@@ -72,10 +72,10 @@ func (l *loop) sliceProto(s *state.Slice) *pb.SliceStatus {
 	return out
 }
 
-const (
-	defaultMachineLines = 100
-	maxMachineLines     = 10_000
-)
+// MaxMachineLines is how many lines of what a machine said a controller gives out at once.
+const MaxMachineLines = 10_000
+
+const defaultMachineLines = 100
 
 // FetchMachineLogs asks the platform of a machine.
 func (s *clusterService) FetchMachineLogs(ctx context.Context, in *pb.FetchMachineLogsRequest) (*pb.FetchMachineLogsResponse, error) {
@@ -83,8 +83,8 @@ func (s *clusterService) FetchMachineLogs(ctx context.Context, in *pb.FetchMachi
 	switch {
 	case lines == 0:
 		lines = defaultMachineLines
-	case lines < 0 || lines > maxMachineLines:
-		return nil, status.Errorf(codes.InvalidArgument, "lines is %d; it must be 1 to %d", lines, maxMachineLines)
+	case lines < 0 || lines > MaxMachineLines:
+		return nil, status.Errorf(codes.InvalidArgument, "lines is %d; it must be 1 to %d", lines, MaxMachineLines)
 	}
 	type place struct {
 		order provision.Order

@@ -151,7 +151,7 @@ func TestEveryValueOfAFleetHasAWord(t *testing.T) {
 		check(SliceEventKind(pb.SliceEventKind(n)), name)
 	}
 	for n, name := range pb.ScaleGroupStatus_Availability_name {
-		check(Availability(pb.ScaleGroupStatus_Availability(n)), name)
+		check(availabilityWord(pb.ScaleGroupStatus_Availability(n)), name)
 	}
 }
 

@@ -23,7 +23,7 @@ func Group(w io.Writer, terminal Terminal, wide bool, now time.Time, fleet *pb.G
 	out.field("Rank", fmt.Sprintf("%d; the group with the lowest is asked first", g.Rank), plain)
 	out.field("Demand", model.CountText(int(g.Demand), "slice"), plain)
 	if standing := availabilityOf(g, now); standing != "" {
-		out.field("Availability", standing, states[standingOf(g)])
+		out.field("Availability", standing, states[Availability(g)])
 	}
 	if why := growth(fleet, g); why != "" {
 		out.field("Why", why, plain)

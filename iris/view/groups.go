@@ -26,7 +26,7 @@ func Groups(w io.Writer, terminal Terminal, wide bool, now time.Time, fleet *pb.
 	for _, g := range fleet.Groups {
 		row := []cell{
 			text(g.Name), text(kindOf(g)), text(slicesOf(fleet, g)), text(stateCounts(fleet, g)), text(fmt.Sprint(g.Demand)),
-			{availabilityOf(g, now), states[standingOf(g)]}, text(growth(fleet, g)),
+			{availabilityOf(g, now), states[Availability(g)]}, text(growth(fleet, g)),
 		}
 		if wide {
 			row = append(row, text(ago(g.LastScaleUpAt, now)), text(ago(g.LastScaleDownAt, now)), text(strings.Join(g.Zones, " ")),
@@ -87,20 +87,20 @@ func stateCounts(fleet *pb.GetFleetResponse, g *pb.ScaleGroupStatus) string {
 	return strings.Join(texts, ", ")
 }
 
-// standingOf is a group's availability in one word; empty while nothing was decided about it.
-func standingOf(g *pb.ScaleGroupStatus) string {
+// Availability is whether a scale group takes demand, in one word; empty while nothing was decided about it.
+func Availability(g *pb.ScaleGroupStatus) string {
 	switch {
 	case g.Removed:
 		return "REMOVED"
 	case g.Availability == pb.ScaleGroupStatus_AVAILABILITY_UNSPECIFIED:
 		return ""
 	}
-	return Availability(g.Availability)
+	return availabilityWord(g.Availability)
 }
 
 // availabilityOf is a group's availability, until when it is so if that is not good, and the zones that are left out.
 func availabilityOf(g *pb.ScaleGroupStatus, now time.Time) string {
-	word := standingOf(g)
+	word := Availability(g)
 	switch blocked := len(g.Blocked); {
 	case word == "" || word == "REMOVED":
 	case g.Availability == pb.ScaleGroupStatus_AVAILABILITY_BACKOFF && g.BackoffUntil != nil:

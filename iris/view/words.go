@@ -24,8 +24,7 @@ func WorkerState(s pb.WorkerState) string { return strings.TrimPrefix(s.String()
 // VMState is a state of a slice or a machine in one word.
 func VMState(s pb.VmState) string { return strings.TrimPrefix(s.String(), "VM_STATE_") }
 
-// Availability is whether a scale group takes demand, in one word.
-func Availability(a pb.ScaleGroupStatus_Availability) string {
+func availabilityWord(a pb.ScaleGroupStatus_Availability) string {
 	return strings.TrimPrefix(a.String(), "AVAILABILITY_")
 }
 

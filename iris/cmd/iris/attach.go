@@ -30,7 +30,7 @@ func newJobAttach(a *app) *cobra.Command {
 	}
 	v.link.add(c.Flags())
 	v.output.add(c, outputTable, outputJSON)
-	c.ValidArgsFunction = a.completeJobs(&v.link, true, false)
+	c.ValidArgsFunction = completeOne(a.completeJobs(&v.link, true))
 	return c
 }
 

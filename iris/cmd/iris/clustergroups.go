@@ -18,14 +18,11 @@ READY, how many there are, and how many there may be. With a name, show all ther
 configured, its slices, and what happened to them lately. Times of day are in UTC.`,
 	}
 	c.ValidArgsFunction = completeOne(a.completeFleet(&v.link, offerGroups))
-	return v.command(c, func(fleet *pb.GetFleetResponse, args []string) error {
-		if len(args) == 0 {
-			return nil
+	return v.command(c, func(fleet *pb.GetFleetResponse, name string) error {
+		if groups, _, _ := names(fleet); !slices.Contains(groups, name) {
+			return unknownOf("scale group", name, groups, c.CommandPath())
 		}
-		if groups, _, _ := names(fleet); !slices.Contains(groups, args[0]) {
-			return unknownOf("scale group", args[0], groups, c.CommandPath())
-		}
-		keep(fleet, func(group, _ string) bool { return group == args[0] })
+		keep(fleet, func(group, _ string) bool { return group == name })
 		return nil
 	}, func(t view.Terminal, fleet *pb.GetFleetResponse, args []string) error {
 		if len(args) == 0 {
@@ -42,12 +39,10 @@ func newClusterEvents(a *app) *cobra.Command {
 		Long: "List the last hundred things that happened to slices, or those of them that happened to slices of a scale group or to one " +
 			"slice, and why, the oldest first. What is gone counts as well. Times are in UTC.",
 	}
-	c.ValidArgsFunction = completeOne(a.completeFleet(&v.link, offerGroups, offerPastSlices))
-	return v.command(c, func(fleet *pb.GetFleetResponse, args []string) error {
-		if len(args) == 0 {
-			return nil
-		}
-		return keepNamed(fleet, args[0], pastNames(fleet), c.CommandPath())
+	c.ValidArgsFunction = completeOne(a.completeFleet(&v.link, offerPast))
+	return v.command(c, func(fleet *pb.GetFleetResponse, name string) error {
+		groups, ids := pastNames(fleet)
+		return keepNamed(fleet, name, slices.Concat(groups, ids), c.CommandPath())
 	}, func(t view.Terminal, fleet *pb.GetFleetResponse, _ []string) error {
 		return view.SliceEvents(v.out, t, v.output.wide(), v.now(), fleet.Events)
 	})

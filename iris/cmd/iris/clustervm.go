@@ -9,6 +9,7 @@ import (
 	"github.com/spf13/cobra"
 	"google.golang.org/grpc/codes"
 
+	"iris/iris/controller"
 	pb "iris/iris/proto"
 	"iris/iris/settings"
 	"iris/iris/view"
@@ -26,12 +27,9 @@ func newVMStatus(a *app) *cobra.Command {
 			"runs there, and what is wrong. Times of day are in UTC.",
 	}
 	c.ValidArgsFunction = completeOne(a.completeFleet(&v.link, offerGroups, offerSlices))
-	return v.command(c, func(fleet *pb.GetFleetResponse, args []string) error {
-		if len(args) == 0 {
-			return nil
-		}
+	return v.command(c, func(fleet *pb.GetFleetResponse, name string) error {
 		groups, ids, _ := names(fleet)
-		return keepNamed(fleet, args[0], slices.Concat(groups, ids), c.CommandPath())
+		return keepNamed(fleet, name, slices.Concat(groups, ids), c.CommandPath())
 	}, func(t view.Terminal, fleet *pb.GetFleetResponse, _ []string) error {
 		groups, _, _ := names(fleet)
 		byGroup := slices.SortedStableFunc(slices.Values(fleet.Slices), func(a, b *pb.SliceStatus) int {
@@ -49,9 +47,6 @@ type vmLogs struct {
 	tail   int
 }
 
-// mostMachineLines is how many a controller gives out at once.
-const mostMachineLines = 10_000
-
 func newVMLogs(a *app) *cobra.Command {
 	v := &vmLogs{app: a, tail: 100}
 	c := &cobra.Command{
@@ -62,7 +57,7 @@ func newVMLogs(a *app) *cobra.Command {
 	}
 	v.link.add(c.Flags())
 	v.output.add(c, outputTable, outputJSON)
-	settings.Var(c.Flags(), &v.tail, "tail,n", "only so many lines, the last ones", settings.Count(1, mostMachineLines))
+	settings.Var(c.Flags(), &v.tail, "tail,n", "only so many lines, the last ones", settings.Count(1, controller.MaxMachineLines))
 	c.ValidArgsFunction = completeOne(a.completeFleet(&v.link, offerMachines))
 	return c
 }

@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"slices"
 	"strings"
 	"time"
 
@@ -35,11 +36,8 @@ func (a *app) ask(c *cobra.Command, f *linkFlags,
 }
 
 // completeJobs offers the ids of jobs, each with its name and state; live offers only those that are not over.
-func (a *app) completeJobs(f *linkFlags, live, several bool) completer {
-	return func(c *cobra.Command, args []string, begun string) ([]string, cobra.ShellCompDirective) {
-		if len(args) > 0 && !several {
-			return nil, cobra.ShellCompDirectiveNoFileComp
-		}
+func (a *app) completeJobs(f *linkFlags, live bool) completer {
+	return func(c *cobra.Command, _ []string, begun string) ([]string, cobra.ShellCompDirective) {
 		return a.ask(c, f, func(ctx context.Context, l *link) (offers []string) {
 			jobs, err := l.Jobs(ctx, "")
 			if err != nil {
@@ -105,7 +103,7 @@ func (a *app) completeFleet(f *linkFlags, offer ...func(*pb.GetFleetResponse) []
 
 func offerGroups(fleet *pb.GetFleetResponse) (offers []string) {
 	for _, g := range fleet.Groups {
-		offers = append(offers, cobra.CompletionWithDesc(g.Name, "scale group "+view.Availability(g.Availability)))
+		offers = append(offers, cobra.CompletionWithDesc(g.Name, strings.TrimSpace("scale group "+view.Availability(g))))
 	}
 	return offers
 }
@@ -117,19 +115,11 @@ func offerSlices(fleet *pb.GetFleetResponse) (offers []string) {
 	return offers
 }
 
-// offerPastSlices offers those that are gone as well.
-func offerPastSlices(fleet *pb.GetFleetResponse) []string {
-	offers, there := offerSlices(fleet), map[string]bool{}
-	for _, s := range fleet.Slices {
-		there[s.SliceId] = true
-	}
-	for _, e := range fleet.Events {
-		if !there[e.SliceId] {
-			there[e.SliceId] = true
-			offers = append(offers, e.SliceId)
-		}
-	}
-	return offers
+// offerPast offers groups and slices, those that are gone as well.
+func offerPast(fleet *pb.GetFleetResponse) []string {
+	groups, ids, _ := names(fleet)
+	pastGroups, pastSlices := pastNames(fleet)
+	return slices.Concat(offerGroups(fleet), pastGroups[len(groups):], offerSlices(fleet), pastSlices[len(ids):])
 }
 
 func offerMachines(fleet *pb.GetFleetResponse) (offers []string) {

@@ -2,9 +2,12 @@ package main
 
 import (
 	"net"
+	"slices"
 	"strings"
 	"testing"
 	"time"
+
+	pb "iris/iris/proto"
 )
 
 // offers are what the shell is offered for a line whose last word is being typed.
@@ -76,6 +79,32 @@ func TestCompletionScriptsAreWritten(t *testing.T) {
 	for _, sh := range []string{"bash", "zsh", "fish", "powershell"} {
 		if got := at(t, "").run("completion", sh); got.code != 0 || !strings.Contains(got.out, "iris") {
 			t.Errorf("%s: exit code %d, %d bytes\n%s", sh, got.code, len(got.out), got.err)
+		}
+	}
+}
+
+// What is gone is offered where it counts, and groups stand as the tables say.
+func TestCompletionKnowsWhatTheFleetHad(t *testing.T) {
+	fleet := &pb.GetFleetResponse{
+		Groups: []*pb.ScaleGroupStatus{
+			{Name: "new"}, {Name: "full", Availability: pb.ScaleGroupStatus_AVAILABILITY_AT_MAX},
+			{Name: "left", Availability: pb.ScaleGroupStatus_AVAILABILITY_AT_MAX, Removed: true},
+		},
+		Slices: []*pb.SliceStatus{{SliceId: "full-1", Group: "full", State: pb.VmState_VM_STATE_READY}},
+		Events: []*pb.SliceEvent{{SliceId: "full-0", Group: "full"}, {SliceId: "old-0", Group: "old"}, {SliceId: "full-1", Group: "full"}},
+	}
+	for _, c := range []struct {
+		name string
+		got  []string
+		want []string
+	}{
+		{"groups", offerGroups(fleet), []string{"new\tscale group", "full\tscale group AT_MAX", "left\tscale group REMOVED"}},
+		{"the past", offerPast(fleet), []string{
+			"new\tscale group", "full\tscale group AT_MAX", "left\tscale group REMOVED", "old", "full-1\tREADY", "full-0", "old-0",
+		}},
+	} {
+		if !slices.Equal(c.got, c.want) {
+			t.Errorf("%s: %q, want %q", c.name, c.got, c.want)
 		}
 	}
 }

@@ -17,8 +17,8 @@ type fleetVerb struct {
 	output outputFlag
 }
 
-// command narrows what there is down to what the arguments name, and shows that.
-func (v *fleetVerb) command(c *cobra.Command, narrow func(*pb.GetFleetResponse, []string) error,
+// command narrows what there is down to what the argument names, if there is one, and shows that.
+func (v *fleetVerb) command(c *cobra.Command, narrow func(fleet *pb.GetFleetResponse, name string) error,
 	show func(view.Terminal, *pb.GetFleetResponse, []string) error) *cobra.Command {
 	v.link.add(c.Flags())
 	v.output.add(c, outputTable, outputWide, outputJSON)
@@ -32,8 +32,10 @@ func (v *fleetVerb) command(c *cobra.Command, narrow func(*pb.GetFleetResponse, 
 		if err != nil {
 			return l.wrong(err)
 		}
-		if err := narrow(fleet, args); err != nil {
-			return err
+		if len(args) > 0 {
+			if err := narrow(fleet, args[0]); err != nil {
+				return err
+			}
 		}
 		return v.write(&v.output, fleet, func(t view.Terminal) error { return show(t, fleet, args) })
 	}
@@ -78,9 +80,9 @@ func names(fleet *pb.GetFleetResponse) (groups, ids, machines []string) {
 	return groups, ids, machines
 }
 
-// pastNames are those of groups and slices of which something is known, although they may be gone.
-func pastNames(fleet *pb.GetFleetResponse) []string {
-	groups, ids, _ := names(fleet)
+// pastNames are those of groups and slices of which something is known: first those that there are, then those that are gone.
+func pastNames(fleet *pb.GetFleetResponse) (groups, ids []string) {
+	groups, ids, _ = names(fleet)
 	for _, e := range fleet.Events {
 		if !slices.Contains(groups, e.Group) {
 			groups = append(groups, e.Group)
@@ -89,5 +91,5 @@ func pastNames(fleet *pb.GetFleetResponse) []string {
 			ids = append(ids, e.SliceId)
 		}
 	}
-	return slices.Concat(groups, ids)
+	return groups, ids
 }

@@ -43,7 +43,7 @@ func newJobLogs(a *app) *cobra.Command {
 	settings.Var(c.Flags(), &v.attempt, "attempt", "this attempt of each task, counted from 0",
 		settings.Optional(settings.Count[int32](0, 1<<30)))
 	settings.Var(c.Flags(), &v.tail, "tail", "only so many lines of each, the last ones", number)
-	c.ValidArgsFunction = a.completeJobs(&v.link, false, false)
+	c.ValidArgsFunction = completeOne(a.completeJobs(&v.link, false))
 	return c
 }
 

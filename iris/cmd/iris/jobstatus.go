@@ -29,7 +29,7 @@ func newJobStatus(a *app) *cobra.Command {
 	}
 	v.link.add(c.Flags())
 	v.output.add(c, outputTable, outputJSON)
-	c.ValidArgsFunction = a.completeJobs(&v.link, false, false)
+	c.ValidArgsFunction = completeOne(a.completeJobs(&v.link, false))
 	return c
 }
 

@@ -33,7 +33,7 @@ func newJobStop(a *app) *cobra.Command {
 	settings.Var(c.Flags(), &v.prefix, "prefix", "all jobs whose name begins so and which are not over",
 		settings.Text("name"))
 	v.output.add(c, outputTable, outputJSON)
-	c.ValidArgsFunction = a.completeJobs(&v.link, true, true)
+	c.ValidArgsFunction = a.completeJobs(&v.link, true)
 	return c
 }
 

@@ -73,10 +73,7 @@ const (
 )
 
 // completeMembers offers the ids of controllers.
-func (v *membersVerb) completeMembers(c *cobra.Command, args []string, _ string) ([]string, cobra.ShellCompDirective) {
-	if len(args) > 0 {
-		return nil, cobra.ShellCompDirectiveNoFileComp
-	}
+func (v *membersVerb) completeMembers(c *cobra.Command, _ []string, _ string) ([]string, cobra.ShellCompDirective) {
 	return v.ask(c, &v.link, func(ctx context.Context, l *link) (offers []string) {
 		controllers, err := l.Controllers(ctx)
 		if err != nil {
@@ -113,7 +110,7 @@ func newMembersRemove(a *app) *cobra.Command {
 		Use: "remove ID", Short: "End a controller's part", Args: arguments(1, 1, "the id of a controller"),
 		Long: "End a controller's part, for one that is gone for good for example. A majority of the others must be there.",
 	}
-	c.ValidArgsFunction = v.completeMembers
+	c.ValidArgsFunction = completeOne(v.completeMembers)
 	return v.command(c, func(ctx context.Context, c *client.Client, args []string) error {
 		return c.RemoveController(ctx, args[0])
 	})
@@ -125,7 +122,7 @@ func newMembersTransfer(a *app) *cobra.Command {
 		Use: "transfer [ID]", Short: "Have another controller lead, before the one that does is stopped for example",
 		Args: arguments(0, 1, ""),
 	}
-	c.ValidArgsFunction = v.completeMembers
+	c.ValidArgsFunction = completeOne(v.completeMembers)
 	return v.command(c, func(ctx context.Context, c *client.Client, args []string) error {
 		return c.TransferLeadership(ctx, append(args, "")[0])
 	})

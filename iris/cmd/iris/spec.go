@@ -54,11 +54,7 @@ func (f *specFlags) add(a *app, c *cobra.Command, link *linkFlags) {
 	settings.Var(flags, &f.Exclusive, "exclusive", "two copies of a task never overlap, whatever happens", settings.Bool())
 	settings.Var(flags, &f.Parent, "parent", "the id of the job this one ends with", settings.Text("id"))
 	complete(c, "priority", priorities...)
-	parents := a.completeJobs(link, true, false)
-	anyParent := func(c *cobra.Command, _ []string, begun string) ([]string, cobra.ShellCompDirective) {
-		return parents(c, nil, begun)
-	}
-	if err := c.RegisterFlagCompletionFunc("parent", anyParent); err != nil {
+	if err := c.RegisterFlagCompletionFunc("parent", a.completeJobs(link, true)); err != nil {
 		panic(err) // the flag was declared above
 	}
 }

@@ -32,7 +32,7 @@ func newTaskList(a *app) *cobra.Command {
 	}
 	v.link.add(c.Flags())
 	v.output.add(c, outputTable, outputWide, outputJSON)
-	c.ValidArgsFunction = a.completeJobs(&v.link, false, false)
+	c.ValidArgsFunction = completeOne(a.completeJobs(&v.link, false))
 	return c
 }
 
