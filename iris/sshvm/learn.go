@@ -28,7 +28,6 @@ func (m *Manager) learn(sights []sight, wanted string) {
 	}
 	for _, s := range slices.Clone(m.slices) {
 		if s.accepted && s.lost() {
-			s.over = true
 			m.bury(s)
 		}
 	}
@@ -75,7 +74,6 @@ func (m *Manager) discover(sights []sight, wanted string) []*slice {
 				}
 			}
 			if id != wanted && m.young(s, sights, was) {
-				s.halt()
 				continue
 			}
 			m.slices = append(m.slices, s)
