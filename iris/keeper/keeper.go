@@ -138,7 +138,8 @@ func identify() (identity, error) {
 	if err != nil {
 		return identity{}, err
 	}
-	return identity{Boot: runtime.Boot(), Process: id, Leader: leader}, nil
+	boot, err := runtime.Boot()
+	return identity{Boot: boot, Process: id, Leader: leader}, err
 }
 
 // serve lets workers attach for as long as the keeper is needed.

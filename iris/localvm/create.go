@@ -182,7 +182,7 @@ func (s *slice) startVM(i int) error {
 		return err
 	}
 	w := &s.workers[i]
-	w.identity = identity{Boot: runtime.Boot(), Process: process, Started: time.Now()}
+	w.identity = identity{Boot: s.m.boot, Process: process, Started: time.Now()}
 	if err := writeJSON(filepath.Join(dir, processName), w.identity); err != nil {
 		return err
 	}

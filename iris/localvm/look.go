@@ -72,7 +72,7 @@ func (s *slice) poll(i int) (runs bool, err error) {
 			return false, err
 		}
 	}
-	if w.Process.PID == 0 || w.Boot != runtime.Boot() {
+	if !w.mayRun(s.m.boot) {
 		return false, nil
 	}
 	runs, exit, err := w.Process.Poll()
@@ -115,7 +115,7 @@ func (s *slice) bury(i int) error {
 	if runs, err := s.poll(i); runs || err != nil { // it has been started since
 		return err
 	}
-	left, err := family(s.vmDir(i), ids(s.workers[i:i+1]))
+	left, err := family(s.vmDir(i), s.ids(s.workers[i:i+1]))
 	if err != nil {
 		return err
 	}
@@ -144,7 +144,7 @@ func (s *slice) ending(i int) ending {
 		e.Error = "its worker ended by itself: " + w.exit.Text()
 	case w.Process.PID == 0:
 		e.Error = "its creation was cut short"
-	case w.Boot != runtime.Boot():
+	case !w.mayRun(s.m.boot):
 		e.Error = "its host was restarted"
 	default:
 		e.Error = fmt.Sprintf("its worker (process %d) has ended; how is not known, since another process had started it",

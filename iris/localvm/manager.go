@@ -11,6 +11,7 @@ import (
 	"sync"
 	"time"
 
+	"iris/iris/runtime"
 	"iris/iris/vm"
 )
 
@@ -71,6 +72,7 @@ type Manager struct {
 	cfg  Config
 	vms  int // of a slice
 	disk disk
+	boot string // runtime.Boot: this manager does not outlive the machine
 
 	ctx  context.Context // ends with Close
 	stop context.CancelFunc
@@ -102,6 +104,9 @@ func Open(cfg Config) (*Manager, error) {
 func (m *Manager) open() (err error) {
 	ctx, cancel := context.WithTimeout(m.ctx, openPatience)
 	defer cancel()
+	if m.boot, err = runtime.Boot(); err != nil {
+		return err
+	}
 	if m.disk, err = openDisk(ctx, m.cfg.Dir, m.cfg.Group.Name); err != nil {
 		return err
 	}

@@ -41,6 +41,9 @@ type worker struct {
 	exit *runtime.Exit // how it ended, if this process was told
 }
 
+// mayRun reports whether there was such a process since the machine was started.
+func (w *worker) mayRun(boot string) bool { return w.Process.PID != 0 && w.Boot == boot }
+
 var _ vm.Slice = (*slice)(nil)
 
 // newSlice is one whose VMs are BOOTING.

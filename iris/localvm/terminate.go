@@ -124,7 +124,7 @@ func (s *slice) beginTermination() (first bool, err error) {
 // await waits until nothing of the slice runs, and kills what does after the deadline, or a while after its workers.
 func (s *slice) await(ctx context.Context, deadline time.Time) error {
 	const shortest, longest = 5 * time.Millisecond, 100 * time.Millisecond
-	left, err := family(s.dir(), ids(s.workers))
+	left, err := family(s.dir(), s.ids(s.workers))
 	for pause, orphaned := shortest, false; err == nil && len(left) > 0; pause = min(2*pause, longest) {
 		now := time.Now()
 		if runs, err := s.anyRuns(); err != nil {
@@ -147,7 +147,7 @@ func (s *slice) await(ctx context.Context, deadline time.Time) error {
 		case <-ctx.Done():
 			return fmt.Errorf("%w; %d of its processes still run, call it again", context.Cause(ctx), len(left))
 		}
-		left, err = family(s.dir(), slices.Concat(left, ids(s.workers)))
+		left, err = family(s.dir(), slices.Concat(left, s.ids(s.workers)))
 	}
 	if err != nil {
 		return err
@@ -169,10 +169,10 @@ func (s *slice) anyRuns() (any bool, err error) {
 }
 
 // ids are those of workers that may run.
-func ids(workers []worker) []runtime.ID {
+func (s *slice) ids(workers []worker) []runtime.ID {
 	var all []runtime.ID
 	for _, w := range workers {
-		if w.Process.PID != 0 && w.Boot == runtime.Boot() {
+		if w.mayRun(s.m.boot) {
 			all = append(all, w.Process)
 		}
 	}

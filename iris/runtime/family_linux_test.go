@@ -1,6 +1,7 @@
 package runtime
 
 import (
+	"errors"
 	"fmt"
 	"maps"
 	"os"
@@ -222,5 +223,27 @@ func TestKillLeavesOthersAlone(t *testing.T) {
 	within(t, 10*time.Second, "the end of the session's leader", func() bool { return !runs(strconv.Itoa(s.id.PID)) })
 	if !runs(strconv.Itoa(s.leader.PID)) || !runs(s.child) {
 		t.Error("an innocent process is dead")
+	}
+}
+
+// An error is not the answer that there is none: that would be another life of the machine, in which nothing of this one runs.
+func TestAProcessWithoutDescriptorsDoesNotTakeTheMachineForRestarted(t *testing.T) {
+	boot, err := Boot()
+	if again, errAgain := Boot(); boot == "" || again != boot || err != nil || errAgain != nil {
+		t.Errorf("the machine is in life %q (%v), then in %q (%v)", boot, err, again, errAgain)
+	}
+	var limit syscall.Rlimit
+	if err := syscall.Getrlimit(syscall.RLIMIT_NOFILE, &limit); err != nil {
+		t.Fatal(err)
+	}
+	if err := syscall.Setrlimit(syscall.RLIMIT_NOFILE, &syscall.Rlimit{Cur: 0, Max: limit.Max}); err != nil {
+		t.Fatal(err)
+	}
+	boot, err = Boot()
+	if err := syscall.Setrlimit(syscall.RLIMIT_NOFILE, &limit); err != nil {
+		t.Fatal(err)
+	}
+	if !errors.Is(err, syscall.EMFILE) {
+		t.Errorf("without descriptors it is in life %q (%v)", boot, err)
 	}
 }

@@ -28,7 +28,6 @@ func (m *Manager) learn(sights []sight, wanted string) {
 	}
 	for _, s := range slices.Clone(m.slices) {
 		if s.accepted && s.lost() {
-			s.over = true
 			m.bury(s)
 		}
 	}
@@ -70,12 +69,12 @@ func (m *Manager) discover(sights []sight, wanted string) []*slice {
 		case s == nil:
 			s = m.newSlice(seen.held)
 			for _, other := range sights { // word for word, even if another version of Iris has written it
-				if r := other.held; other.err == nil && r.Creation == s.held.Creation && r.VM < len(s.machines) {
+				r := other.held
+				if other.err == nil && r.Slice == id && r.Creation == s.held.Creation && !other.stranger && r.VM < len(s.machines) {
 					s.machines[r.VM].line = other.line
 				}
 			}
 			if id != wanted && m.young(s, sights, was) {
-				s.halt()
 				continue
 			}
 			m.slices = append(m.slices, s)

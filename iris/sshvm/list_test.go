@@ -153,6 +153,36 @@ func TestAReservationThatCannotBeRead(t *testing.T) {
 	}
 }
 
+// A reservation that somebody has damaged takes its host, and no more: the slices of the others are known by theirs.
+func TestADamagedReservationSpoilsNoOther(t *testing.T) {
+	p := newPool(t, 4)
+	c := p.config(1, p.worker())
+	m := p.open(c)
+	p.await(p.create(m, "rack-0"), vm.Ready)
+	p.close(m)
+	for i, line := range map[int]string{
+		1: strings.Replace(p.hosts[0].read("reservation"), `"vm":0`, `"vm":-1`, 1),
+		2: fmt.Sprintf("rack-2 {\"group\":\"rack\",\"zone\":\"a\",\"hosts\":[%q],\"vm\":0}\n", p.hosts[2].address), // of no creation, as a free host
+	} {
+		if err := os.Mkdir(p.hosts[i].dir, 0o700); err != nil {
+			t.Fatal(err)
+		}
+		p.write(fmt.Sprintf("host%d/reservation", i), line)
+	}
+	m = p.open(c)
+	var ids []string
+	for _, s := range p.list(m) {
+		ids = append(ids, s.ID())
+		p.await(s, vm.Ready)
+	}
+	if diff := cmp.Diff([]string{"rack-2", "rack-0"}, ids); diff != "" {
+		t.Error(diff)
+	}
+	if !strings.Contains(p.log.String(), "the reservation does not name a slice and its VM") {
+		t.Error("nobody is told")
+	}
+}
+
 // Orders of a host itself, without what is around them: of many at once, one makes the reservation.
 func TestOneOfManyReservesAHost(t *testing.T) {
 	t.Parallel()

@@ -110,8 +110,13 @@ func (m *Manager) live() int {
 // buriedMost is how many ids of slices that are gone a manager remembers.
 const buriedMost = 1024
 
-// bury takes a slice out that has no hosts any more. The caller holds the lock.
+// bury takes a slice out that has no hosts any more, once, however many find that out. The caller holds the lock.
 func (m *Manager) bury(s *slice) {
+	if s.over {
+		return
+	}
+	s.over = true
+	s.halt()
 	m.slices = slices.DeleteFunc(m.slices, func(other *slice) bool { return other == s })
 	m.buried = append(m.buried, s.held.Slice)
 	if excess := len(m.buried) - buriedMost; excess > 0 {

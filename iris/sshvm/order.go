@@ -119,10 +119,13 @@ func readAnswers(said string) []answer {
 	return all
 }
 
-// limited keeps the beginning of what is written to it.
-type limited struct{ bytes.Buffer }
+// limited keeps the beginning of what is written to it. It has no other method of the buffer: io.Copy would prefer its
+// ReadFrom, which knows no limit.
+type limited struct{ kept bytes.Buffer }
 
 func (l *limited) Write(p []byte) (int, error) {
-	l.Buffer.Write(p[:min(len(p), answerMost-l.Len())])
+	l.kept.Write(p[:min(len(p), answerMost-l.kept.Len())])
 	return len(p), nil
 }
+
+func (l *limited) String() string { return l.kept.String() }

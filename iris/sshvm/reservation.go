@@ -34,15 +34,16 @@ func (r reservation) line(vm int) string {
 	return r.Slice + " " + string(text)
 }
 
+// parseReservation reads a line. Of a damaged one nothing is known, not even half.
 func parseReservation(line string) (reservation, error) {
 	var r reservation
 	id, text, _ := strings.Cut(line, " ")
 	if err := json.Unmarshal([]byte(text), &r); err != nil {
-		return r, fmt.Errorf("the reservation %.200q cannot be read: %w", line, err)
+		return reservation{}, fmt.Errorf("the reservation %.200q cannot be read: %w", line, err)
 	}
 	r.Slice = id
 	if !validID.MatchString(id) || r.VM < 0 || r.VM >= len(r.Hosts) {
-		return r, errors.New("the reservation does not name a slice and its VM")
+		return reservation{}, errors.New("the reservation does not name a slice and its VM")
 	}
 	return r, nil
 }

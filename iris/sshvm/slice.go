@@ -21,7 +21,7 @@ type slice struct {
 	settled  chan struct{} // closed when it is accepted, or why says that it is not
 	why      error
 
-	ctx    context.Context // ends when the VMs are no longer to come up
+	ctx    context.Context // since it is accepted; ends when the VMs are no longer to come up
 	halt   context.CancelFunc
 	coming sync.WaitGroup // VMs that come up
 	ending *ending        // the last attempt to terminate it
@@ -33,7 +33,6 @@ var _ vm.Slice = (*slice)(nil)
 // newSlice is a slice whose VMs are BOOTING.
 func (m *Manager) newSlice(r reservation) *slice {
 	s := &slice{m: m, held: r, settled: make(chan struct{})}
-	s.ctx, s.halt = context.WithCancel(m.ctx)
 	for i, address := range r.Hosts {
 		v := &machine{slice: s, index: i, host: m.host(address), line: r.line(i)}
 		v.vm = vm.VM{ID: fmt.Sprintf("%s-vm-%d", r.Slice, i), State: vm.Booting, ChangedAt: r.Created}
@@ -66,6 +65,7 @@ func (s *slice) status() vm.SliceStatus {
 // accept makes it a slice that has been created, and has its VMs come up. The caller holds the lock.
 func (s *slice) accept() {
 	s.accepted = true
+	s.ctx, s.halt = context.WithCancel(s.m.ctx)
 	close(s.settled)
 	if s.m.closed {
 		return

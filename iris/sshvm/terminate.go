@@ -76,7 +76,6 @@ func (s *slice) terminate() error {
 	}
 	s.m.mu.Lock()
 	defer s.m.mu.Unlock()
-	s.over = true
 	s.m.bury(s)
 	return nil
 }
