@@ -2,16 +2,14 @@ package autoscaler
 
 import "slices"
 
-// hold places what waits on the slices under way. Nothing new is needed for what fits there (FM-67).
+// hold places what waits on the slices under way, and gangs across slices on the workers that are there too. Nothing new is
+// needed for what fits there (FM-67).
 func (p *pass) hold() {
 	if len(p.view.Demand) == 0 {
 		return
 	}
 	p.lay()
 	p.classify()
-	if len(p.boxed) == 0 {
-		return
-	}
 	p.begin(false)
 	for i := range p.asks {
 		a := &p.asks[i]

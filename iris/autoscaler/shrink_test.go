@@ -81,6 +81,18 @@ func TestIdleSlicesGo(t *testing.T) {
 	}
 }
 
+// There may be room on the workers for a gang that the scheduler keeps from some of them.
+func TestAGangAcrossSlicesCountsOnWorkersWhereNoSliceIsUnderWay(t *testing.T) {
+	g := cpuGroup("cpu", 2)
+	v := View{
+		Groups: groupsOf(g), Slices: idleFor(6*time.Minute, 6*time.Minute), Demand: demand(gang("g", "zone", 3, cores(2, 1))),
+		Workers: []schedule.Worker{worker(g, "cpu-0", "us-1", 0, g.Capacity), worker(g, "cpu-1", "us-1", 0, g.Capacity)},
+	}
+	d := Decide(epoch, v)
+	same(t, "waits", []Wait{{Job: "g", Text: "there is room for it on the workers that are there"}}, d.Waits)
+	same(t, "stopped", idles(), stopped(d))
+}
+
 func TestWhyAnIdleSliceGoes(t *testing.T) {
 	d := Decide(epoch, View{Groups: groupsOf(cpuGroup("cpu", 4)), Slices: idleFor(5*time.Minute + 100*time.Millisecond)})
 	same(t, "actions", []Action{Stop{"cpu-0", state.StopIdle, "idle for 5m0s"}}, d.Actions)

@@ -247,6 +247,8 @@ func kindOf(to reflect.Value) string {
 		return "a number"
 	case int:
 		return "a whole number"
+	case bool:
+		return "true or false"
 	}
 	return "text"
 }

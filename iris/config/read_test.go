@@ -25,8 +25,10 @@ groups:
     min_slices: 2
     zones: [z, "", z]
     attributes: {slice: s}
+    closed: yes
   - name: a
     priority: 0
+    closed: 1
     memory: 1GiB
     zones: {z: z}
 `))
@@ -44,11 +46,13 @@ c.yaml:14: groups[0] a: min_slices is 2, above max_slices 1; lower the one or ra
 c.yaml:15: groups[0] a: zones[1] is empty; name a zone or remove it
 c.yaml:15: groups[0] a: zones[2] repeats "z"; remove it
 c.yaml:16: groups[0] a: attributes.slice is an attribute that Iris sets itself; remove it
-c.yaml:17: groups[1] a: max_slices is 0; it must be at least 1
-c.yaml:17: groups[1] a: cpu is 0; it must be 0.001 to 100000 cores
-c.yaml:17: groups[1] a: name is that of groups[0] too; change one of them
-c.yaml:18: groups[1].priority is 0, which is no setting; leave it out for its default, or make it positive
-c.yaml:20: groups[1].zones is a mapping; it must be a list`
+c.yaml:17: groups[0].closed is "yes"; it must be true or false
+c.yaml:18: groups[1] a: max_slices is 0; it must be at least 1
+c.yaml:18: groups[1] a: cpu is 0; it must be 0.001 to 100000 cores
+c.yaml:18: groups[1] a: name is that of groups[0] too; change one of them
+c.yaml:19: groups[1].priority is 0, which is no setting; leave it out for its default, or make it positive
+c.yaml:20: groups[1].closed is 1; it must be true or false
+c.yaml:22: groups[1].zones is a mapping; it must be a list`
 	if err == nil {
 		t.Fatal("it was accepted")
 	}

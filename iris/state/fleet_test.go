@@ -361,6 +361,71 @@ func TestATaskWaitsForWhatAGroupCouldBring(t *testing.T) {
 	s.is("j", Failed, "lost w-0 (no heartbeat for 60s); no worker left to run it")
 }
 
+// A gang that is grouped by what slices share spreads over all of that value: of several groups, and workers that are there
+// from the start.
+func TestAGangAcrossSlicesWaitsForWhatAllGroupsCouldBringTogether(t *testing.T) {
+	other := func(change func(*Group)) Group {
+		g := group("h", 1, 1)
+		change(&g)
+		return g
+	}
+	inQ := other(func(g *Group) { g.Attributes = map[string]string{"pod": "q"} })
+	tpus := func(name string) Group {
+		g := group(name, 2, 2)
+		g.AcceleratorVariant = "v4-16"
+		return g
+	}
+	for name, c := range map[string]struct {
+		groups  []Group
+		workers []string // each takes four tasks, in pod p
+		tasks   int32
+		edits   []edit
+		waits   bool
+	}{
+		"two groups of a pod":              {[]Group{group("g", 1, 1), group("h", 1, 1)}, nil, 8, []edit{grouped("pod")}, true},
+		"too large for both":               {[]Group{group("g", 1, 1), group("h", 1, 1)}, nil, 9, []edit{grouped("pod")}, false},
+		"two groups of different pods":     {[]Group{group("g", 1, 1), inQ}, nil, 5, []edit{grouped("pod")}, false},
+		"two groups, no slice as large":    {[]Group{group("g", 1, 1), group("h", 1, 1)}, nil, 8, []edit{grouped(AttributeSlice)}, false},
+		"two groups, no worker as large":   {[]Group{group("g", 1, 1), group("h", 1, 1)}, nil, 8, []edit{grouped(AttributeWorker)}, false},
+		"two zones of a group":             {[]Group{group("g", 1, 2)}, nil, 9, []edit{grouped("pod")}, false},
+		"a group and a worker":             {[]Group{group("g", 1, 1)}, []string{"w-0"}, 8, []edit{grouped("pod")}, true},
+		"too large for both of these":      {[]Group{group("g", 1, 1)}, []string{"w-0"}, 9, []edit{grouped("pod")}, false},
+		"a group and a worker of two pods": {[]Group{inQ}, []string{"w-0"}, 5, []edit{grouped("pod")}, false},
+		"a worker alone":                   {[]Group{inQ}, []string{"w-0", "w-1"}, 8, []edit{grouped("pod")}, false},
+		"a worker that does not suit": {
+			[]Group{group("g", 1, 1)}, []string{"w-0"}, 8, []edit{grouped("pod"), where(AttributeWorker, ne, "w-0")}, false,
+		},
+		"a machine of each slice": {[]Group{tpus("g"), tpus("h")}, nil, 16, []edit{grouped(AttributeTPUWorkerID)}, true},
+		"no more of each slice":   {[]Group{tpus("g"), tpus("h")}, nil, 17, []edit{grouped(AttributeTPUWorkerID)}, false},
+		"a TPU and no second":     {[]Group{tpus("g"), tpus("h")}, nil, 9, []edit{grouped(AttributeTPUName)}, false},
+		"another machine of each": {
+			[]Group{tpus("g"), tpus("h")}, nil, 16, []edit{grouped(AttributeTPUWorkerID), where(AttributeTPUWorkerID, eq, "1")}, true,
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			s := tell(t)
+			s.apply(SetGroups{c.groups})
+			s.workers(c.workers...)
+			s.submit("j", append([]edit{replicated(c.tasks)}, c.edits...)...)
+			if got := s.c.bringable(s.c.Job("j")); got != c.waits {
+				t.Errorf("it could be brought: %v, not %v", got, c.waits)
+			}
+		})
+	}
+	s := tell(t)
+	s.apply(SetGroups{[]Group{group("g", 1, 1)}})
+	s.workers("w-0")
+	s.slice("g-0")
+	s.submit("j", replicated(8), grouped("pod"))
+	s.run("j/0@w-0", "j/1@w-0", "j/2@w-0", "j/3@w-0", "j/4@g-0/0", "j/5@g-0/0", "j/6@g-0/0", "j/7@g-0/0")
+	s.apply(EndSlice{ID: "g-0", Cause: "its platform does not have it"})
+	s.pass(time.Hour)
+	s.is("j", Pending, "") // another slice of g makes it whole
+	s.lose("w-0")
+	s.pass(time.Hour)
+	s.is("j", Failed, "task 4: lost g-0/0, w-0 (no heartbeat for 60s); no worker left to run it")
+}
+
 func TestIdleSlicesAreGivenBackAtARate(t *testing.T) {
 	p := Pace{ScaleDownRate: 2}
 	start := time.Date(2030, 1, 1, 0, 0, 0, 0, time.UTC)

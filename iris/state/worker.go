@@ -66,13 +66,8 @@ func (w *Worker) release(now time.Time, a *Attempt) {
 
 // feasible reports whether the job could run on the live workers if they were empty, leaving out those to avoid.
 func (c *Cluster) feasible(j *Job, avoid []string) bool {
-	groupBy, tasks := j.Spec.GetCoscheduling().GetGroupBy(), int64(1)
+	groupBy, tasks := j.together()
 	room := map[string]int64{}
-	if groupBy == "" {
-		groupBy = AttributeWorker
-	} else {
-		tasks = int64(len(j.Tasks))
-	}
 	for _, w := range c.live {
 		group, ok := w.Attributes[groupBy]
 		if !ok || slices.Contains(avoid, w.ID) || !Matches(j.Spec.Constraints, w.Attributes) {
@@ -83,6 +78,14 @@ func (c *Cluster) feasible(j *Job, avoid []string) bool {
 		}
 	}
 	return false
+}
+
+// together is how many tasks of a job there must be room for on workers that share a value of which attribute.
+func (j *Job) together() (attribute string, tasks int64) {
+	if by := j.Spec.GetCoscheduling().GetGroupBy(); by != "" {
+		return by, int64(len(j.Tasks))
+	}
+	return AttributeWorker, 1
 }
 
 // An ask is all that feasible looks at in a job.
