@@ -7,6 +7,7 @@ import (
 	. "github.com/onsi/gomega"
 
 	. "iris/acceptance"
+	"iris/chaos"
 	"iris/fakevm"
 	"iris/iris/client"
 	pb "iris/iris/proto"
@@ -191,10 +192,11 @@ var _ = Scenario("machines that fail under what they run", VM, Chaos, pretended,
 		It("vm_terminate_fails: a slice that cannot be given back at first is, and costs nothing in the end", func(ctx SpecContext) {
 			job := gang(ctx, "sticky", 5*time.Second)
 			cloud := c.Cloud("tpu")
-			cloud.FailTerminations(3)
+			rule := c.Enable("vm.terminate", chaos.MaxFailures(3))
 			Expect(cloud.FailVM("tpu-0-vm-1", "the disk is broken")).To(Succeed())
 			Eventually(ctx, job.Status).Should(HaveState(SUCCEEDED))
 			Eventually(ctx, c.Slices("tpu")).Should(ConsistOf(HaveField("SliceId", "tpu-1")))
+			Expect(rule.Counts().Fired).To(Equal(3))
 			Expect(cloud.Live()).To(HaveLen(1))
 		})
 	})
