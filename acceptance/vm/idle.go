@@ -11,6 +11,7 @@ import (
 	"iris/chaos"
 	"iris/iris/client"
 	"iris/iris/config"
+	pb "iris/iris/proto"
 	"iris/iris/state"
 	"iris/iris/vm"
 )
@@ -49,18 +50,6 @@ var _ = Scenario("machines that nobody needs", VM, Chaos, pretended,
 			Expect(c.Events("cpu")(ctx)).NotTo(ContainElement(HavePrefix("cpu-0 IDLE")))
 		})
 
-		It("vm_scale_down_rate: many idle slices go within their rate, not one each cooldown (FM-70)", func(ctx SpecContext) {
-			var jobs []*client.Job
-			for i := range 4 {
-				jobs = append(jobs, c.Submit(ctx, one(fmt.Sprintf("wide-%d", i), 3*time.Second)))
-			}
-			for _, job := range jobs {
-				Eventually(ctx, job.Status).Should(HaveState(SUCCEEDED))
-			}
-			Expect(c.Slices("cpu")(ctx)).To(HaveLen(4))
-			Eventually(ctx, c.Slices("cpu")).WithTimeout(15 * time.Second).Should(BeEmpty())
-		})
-
 		It("vm_min_and_buffer: the least is there from the start, and a spare one besides what is in use", func(ctx SpecContext) {
 			Eventually(ctx, c.Slices("kept")).Should(BeSlices(vm.Ready))
 			job := c.Submit(ctx, client.Spec{Name: "small", Entrypoint: c.Sleeping(20 * time.Second), CPU: 2})
@@ -70,6 +59,31 @@ var _ = Scenario("machines that nobody needs", VM, Chaos, pretended,
 			Eventually(ctx, job.Status).Should(HaveState(SUCCEEDED))
 			Eventually(ctx, c.Slices("kept")).Should(HaveLen(1), "the spare one is enough again")
 			Expect(c.Slices("cpu")(ctx)).To(BeEmpty())
+		})
+	})
+
+var _ = Scenario("many machines that nobody needs", VM, Chaos, pretended, LongStory,
+	ScaleGroups(cpu("cpu", 4, pace(state.Pace{IdleThreshold: 5 * time.Second, ScaleDownCooldown: 20 * time.Second, ScaleDownRate: 2}))),
+	func(c *Cluster) {
+		It("vm_scale_down_rate: many idle slices go within their rate, not one each cooldown (FM-70)", func(ctx SpecContext) {
+			job := c.Submit(ctx, client.Spec{Name: "wide", Entrypoint: c.Sleeping(3 * time.Second), Replicas: 4, CPU: 4})
+			Eventually(ctx, job.Status).Should(HaveState(SUCCEEDED))
+			Expect(c.Slices("cpu")(ctx)).To(HaveLen(4))
+			Eventually(ctx, c.Slices("cpu")).Should(BeEmpty())
+			fleet, err := c.Fleet(ctx)
+			Expect(err).NotTo(HaveOccurred())
+			var asked time.Time // the last one
+			var idle []time.Duration
+			for _, e := range fleet.Events {
+				switch e.Kind {
+				case pb.SliceEventKind_SLICE_EVENT_KIND_REQUESTED:
+					asked = e.At.AsTime()
+				case pb.SliceEventKind_SLICE_EVENT_KIND_IDLE:
+					idle = append(idle, e.At.AsTime().Sub(asked))
+				}
+			}
+			Expect(idle).To(HaveExactElements(20*time.Second, 20*time.Second, 50*time.Second, 80*time.Second),
+				"a minute's worth at once when the cooldown is over, and then one each half minute")
 		})
 	})
 

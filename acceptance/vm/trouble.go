@@ -7,10 +7,12 @@ import (
 	. "github.com/onsi/gomega"
 
 	. "iris/acceptance"
+	"iris/chaos"
 	"iris/fakevm"
 	"iris/iris/client"
 	pb "iris/iris/proto"
 	"iris/iris/state"
+	"iris/iris/vm"
 )
 
 var _ = Scenario("machines that do not come", VM, Chaos, pretended,
@@ -70,15 +72,6 @@ var _ = Scenario("machines that do not come", VM, Chaos, pretended,
 			)))
 		})
 
-		It("vm_partial_slice: a slice of which a machine fails is given back whole, and replaced (FM-72)", func(ctx SpecContext) {
-			first := c.Cloud("first")
-			first.SetFailureMode(fakevm.CreatePartial)
-			job := c.Submit(ctx, client.Spec{Name: "whole", Entrypoint: c.Quick()})
-			Eventually(ctx, job.Status).Should(HaveState(SUCCEEDED))
-			Expect(c.WorkerOf(ctx, job)).To(HavePrefix("worker-second-0"))
-			Eventually(first.Live).Should(BeEmpty())
-		})
-
 		It("vm_late_slice: a creation that is not answered in time is given up, and what arrives late is adopted (FM-71)", func(ctx SpecContext) {
 			first, second := c.Cloud("first"), c.Cloud("second")
 			second.SetFailureMode(fakevm.QuotaExceeded)
@@ -90,6 +83,27 @@ var _ = Scenario("machines that do not come", VM, Chaos, pretended,
 			Expect(Task(job, 0)(ctx)).To(HaveAttempts(SUCCEEDED))
 			Expect(c.WorkerOf(ctx, job)).To(Equal("worker-first-0-vm-0"))
 			Eventually(ctx, c.Events("first")).Should(ContainElement("first-0 ADOPTED: found on its platform"))
+		})
+	})
+
+var _ = Scenario("a machine that does not come with the others of its slice", VM, Chaos, pretended,
+	ScaleGroups(tpu("tpu", 2)), func(c *Cluster) {
+		It("vm_partial_slice: a slice of which a machine fails is given back whole, and replaced (FM-72)", func(ctx SpecContext) {
+			cloud := c.Cloud("tpu")
+			cloud.SetFailureMode(fakevm.CreatePartial)
+			job := c.Submit(ctx, client.Spec{Name: "whole", Entrypoint: c.Quick(), Replicas: 4, GroupBy: "tpu-name", CPU: 4})
+			Eventually(ctx, c.Events("tpu")).Should(ContainElement(
+				"tpu-0 FAILED: tpu-0-vm-3 is FAILED: the fake platform could not create it"))
+			cloud.SetFailureMode(fakevm.None)
+			Eventually(ctx, job.Status).Should(HaveState(SUCCEEDED))
+			Expect(job.Tasks(ctx)).To(HaveEach(HaveAttempts(SUCCEEDED)))
+			Expect(c.Slices("tpu")(ctx)).To(ConsistOf(HaveField("SliceId", "tpu-1")))
+			failed, known := cloud.Slice("tpu-0")
+			Expect(known).To(BeTrue())
+			Expect(failed.Status().VMs).To(HaveExactElements(
+				HaveField("State", vm.Terminated), HaveField("State", vm.Terminated), HaveField("State", vm.Terminated),
+				HaveField("State", vm.Failed)), "the good ones are given back with it")
+			Expect(cloud.Live()).To(ConsistOf(HaveField("ID()", "tpu-1")))
 		})
 	})
 
@@ -178,10 +192,11 @@ var _ = Scenario("machines that fail under what they run", VM, Chaos, pretended,
 		It("vm_terminate_fails: a slice that cannot be given back at first is, and costs nothing in the end", func(ctx SpecContext) {
 			job := gang(ctx, "sticky", 5*time.Second)
 			cloud := c.Cloud("tpu")
-			cloud.FailTerminations(3)
+			rule := c.Enable("vm.terminate", chaos.MaxFailures(3))
 			Expect(cloud.FailVM("tpu-0-vm-1", "the disk is broken")).To(Succeed())
 			Eventually(ctx, job.Status).Should(HaveState(SUCCEEDED))
 			Eventually(ctx, c.Slices("tpu")).Should(ConsistOf(HaveField("SliceId", "tpu-1")))
+			Expect(rule.Counts().Fired).To(Equal(3))
 			Expect(cloud.Live()).To(HaveLen(1))
 		})
 	})
