@@ -1,0 +1,74 @@
+package story
+
+import (
+	"strconv"
+	"strings"
+	"time"
+
+	"google.golang.org/protobuf/types/known/durationpb"
+
+	"iris/acceptance/fault"
+	"iris/iris/client"
+	pb "iris/iris/proto"
+)
+
+// Payload is the name of the function that tasks run: how long, how many attempts fail, and whether it is stubborn are its
+// arguments.
+const Payload = "story"
+
+// CoreMemory is what a worker has for each core, and TaskMemory what a task takes for each.
+const (
+	CoreMemory = 4 * client.GiB
+	TaskMemory = client.GiB
+)
+
+// Spec is what the job with this number is launched as. Bundle is the workspace of those that build.
+func (s Story) Spec(number int, bundle string) *pb.JobSpec {
+	j := &s.Jobs[number]
+	spec := &pb.JobSpec{
+		Name:              JobID(number),
+		Entrypoint:        j.entrypoint(),
+		Resources:         &pb.Resources{CpuMillis: int64(j.CPU) * 1000, MemoryBytes: int64(j.CPU) * TaskMemory},
+		MaxRetriesFailure: j.Failures, MaxRetriesPreemption: j.Preemptions, MaxTaskFailures: j.TaskFailures,
+		Priority: pb.PriorityBand(j.Band), Exclusive: j.Exclusive,
+		Timeout: span(j.Timeout), SchedulingTimeout: span(j.Scheduling),
+	}
+	if j.Tasks > 1 {
+		spec.Replicas = client.Limit(int32(j.Tasks))
+	}
+	if j.GroupBy != "" {
+		spec.Coscheduling = &pb.Coscheduling{GroupBy: j.GroupBy}
+	}
+	if pod, other := strings.CutPrefix(j.Pod, "!"); j.Pod != "" {
+		op := pb.ConstraintOp_CONSTRAINT_OP_EQ
+		if other {
+			op = pb.ConstraintOp_CONSTRAINT_OP_NE
+		}
+		spec.Constraints = []*pb.Constraint{{Key: "pod", Op: op, Value: pod}}
+	}
+	if j.Parent > 0 {
+		spec.ParentJobId = JobID(j.Parent - 1)
+	}
+	if j.Builds {
+		spec.BundleSha256 = bundle
+	}
+	if j.Ports {
+		spec.Ports = []string{"http"}
+	}
+	return spec
+}
+
+func (j *Job) entrypoint() *pb.Entrypoint {
+	stubborn := ""
+	if j.Stubborn {
+		stubborn = "stubborn"
+	}
+	return client.Function(Payload, j.Runs.String(), strconv.Itoa(j.Fails), stubborn)
+}
+
+func span(d fault.Span) *durationpb.Duration {
+	if d == 0 {
+		return nil
+	}
+	return durationpb.New(time.Duration(d))
+}
