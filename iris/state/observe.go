@@ -79,7 +79,7 @@ func (c *Cluster) register(now time.Time, cmd RegisterWorker) error {
 		return &Error{FailedPrecondition, fmt.Sprintf("slice %s, which worker %s belongs to, was given back: %s; this process must end",
 			gone.ID, cmd.ID, gone.Cause)}
 	}
-	c.workers[w.ID] = w
+	c.know(w)
 	for _, other := range c.live {
 		if other != w && other.Address == cmd.Address {
 			c.loseWorker(now, other, fmt.Sprintf("its address %s now belongs to %s", cmd.Address, w.ID))
