@@ -154,7 +154,7 @@ func (s *scaling) list(c *state.Cluster, n provision.Listed) []state.Command {
 	there := map[string]bool{}
 	for _, slice := range n.Slices {
 		there[slice.ID] = true
-		if gone, known := c.GoneSlice(slice.ID); known && gone.Seen && n.Began.Sub(gone.At) < provision.ListLag {
+		if gone, known := c.GoneSlice(slice.ID); known && gone.Seen && n.Began.Sub(gone.At) < vm.ListLag {
 			continue // the list may be older than the news that it is gone
 		}
 		commands = append(commands, seen(c, n.Group, slice)...)
@@ -172,7 +172,7 @@ func (s *scaling) list(c *state.Cluster, n provision.Listed) []state.Command {
 			s.missing[slice.ID] = n.Began
 			continue
 		}
-		if n.Began.Sub(since) >= provision.ListLag {
+		if n.Began.Sub(since) >= vm.ListLag {
 			delete(s.missing, slice.ID)
 			commands = append(commands, state.EndSlice{ID: slice.ID, Cause: "its platform does not have it any more"})
 		}
