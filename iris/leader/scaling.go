@@ -71,6 +71,7 @@ func (l *Leader) scale(now time.Time) []state.Command {
 			commands = append(commands, state.RequestSlice{Group: a.Group, Zone: a.Zone, Reason: a.Reason})
 		case autoscaler.Stop:
 			commands = append(commands, state.StopSlice{ID: a.Slice, Why: a.Why, Cause: a.Cause})
+			l.replan = true // for what still ran there there may be room elsewhere, and this step has placed already
 		}
 	}
 	return commands
