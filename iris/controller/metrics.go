@@ -64,18 +64,18 @@ func newMetrics() *metrics {
 	return m
 }
 
-// ended counts what commands have ended, given the counts before and after them. They forgot nothing.
-func (m *metrics) ended(before, after state.Counts) {
+// ended counts what a step has ended.
+func (m *metrics) ended(change state.Counts) {
 	if m == nil {
 		return
 	}
 	for s, counter := range m.attempts {
-		if n := after.Attempts[s] - before.Attempts[s]; n > 0 {
+		if n := change.Attempts[s]; n > 0 {
 			counter.Add(float64(n))
 		}
 	}
 	for s, counter := range m.jobs {
-		if n := after.Jobs[s] - before.Jobs[s]; n > 0 {
+		if n := change.Jobs[s]; n > 0 {
 			counter.Add(float64(n))
 		}
 	}

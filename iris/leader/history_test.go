@@ -22,7 +22,8 @@ type history struct {
 	dice   *rand.Rand
 	now    time.Time
 	leader *leader.Leader
-	jobs   int
+	jobs   int // that were launched
+	ended  int // of them
 	log    []entry
 	said   []string       // a line for each thing that was decided
 	kinds  map[string]int // commands, by type
@@ -99,6 +100,11 @@ func (h *history) step(asks []leader.Ask) leader.Step {
 	}
 	for _, c := range s.Commands {
 		h.kinds[fmt.Sprintf("%T", c)]++
+	}
+	for _, at := range state.States {
+		if at.Terminal() {
+			h.ended += s.Change.Jobs[at]
+		}
 	}
 	h.say("errors %v, fleet %v, next %v", s.Errors, s.Fleet, h.leader.Next(h.now).Sub(h.now))
 	h.effects(s.Effects)

@@ -65,15 +65,14 @@ type Step struct {
 	Effects []state.Effect
 	// Fleet says that the set of workers may have changed.
 	Fleet bool
-	// Before and After are what the cluster counted before what was asked or due was done, and after. In between nothing was
-	// forgotten.
-	Before, After state.Counts
+	// Change is by how much what the cluster counts has changed. What was forgotten is left out.
+	Change state.Counts
 }
 
 // Step decides and applies: what is asked, what is due, what is forgotten, then what can be placed, then which slices come
 // and go. A nil ask asks for nothing.
 func (l *Leader) Step(now time.Time, asks []Ask) Step {
-	s := Step{Errors: make([][]error, len(asks)), Before: l.cluster.Counts()}
+	s, before := Step{Errors: make([][]error, len(asks))}, l.cluster.Counts()
 	l.apply(now, &s, l.configure()) // what others say is about things as they are configured
 	var wanted []state.Command
 	counts := make([]int, len(asks))
@@ -90,8 +89,9 @@ func (l *Leader) Step(now time.Time, asks []Ask) Step {
 	for i, n := range counts {
 		s.Errors[i], errs = errs[:n:n], errs[n:]
 	}
-	s.After = l.cluster.Counts()
+	kept := l.cluster.Counts()
 	l.apply(now, &s, l.past.expired(now, l.cluster))
+	before = before.Sub(kept.Sub(l.cluster.Counts())) // as if what is forgotten had never been
 	if len(s.Commands) > 0 || len(due) > 0 || l.replan {
 		l.replan = false
 		if placements := l.plan(now); len(placements) > 0 {
@@ -100,6 +100,7 @@ func (l *Leader) Step(now time.Time, asks []Ask) Step {
 	}
 	l.scaling.stirred = l.scaling.stirred || len(s.Commands) > 0
 	l.apply(now, &s, l.scale(now))
+	s.Change = l.cluster.Counts().Sub(before)
 	return s
 }
 

@@ -57,3 +57,24 @@ func TestAStepIsAllInItsEntry(t *testing.T) {
 		}
 	}
 }
+
+// Neither is what ends left out, whatever ends it, nor counted when it is forgotten.
+func TestEveryEndIsCountedOnce(t *testing.T) {
+	_, last := preempted()
+	if got := last.Change.Attempts[state.WorkerFailed]; got != 2 {
+		t.Errorf("a slice was given back with two attempts, and %d have ended", got)
+	}
+	for seed := range uint64(5) {
+		h := newHistory(seed)
+		h.live(500)
+		counts, live := h.leader.Cluster().Counts(), 0
+		for _, s := range state.States {
+			if !s.Terminal() {
+				live += counts.Jobs[s]
+			}
+		}
+		if h.ended+live != h.jobs || h.ended == 0 || live == 0 {
+			t.Errorf("with seed %d, of %d jobs %d have ended and %d have not", seed, h.jobs, h.ended, live)
+		}
+	}
+}
