@@ -38,6 +38,7 @@ var floors = []struct {
 	{pkg: "iris/client", floor: 3, is: "a participant: talks to the others over the wire alone"},
 	{pkg: "iris/autoscaler", floor: 2, is: "decides which machines to ask for and to give back", pure: true},
 	{pkg: "iris/schedule", floor: 2, is: "decides who runs what", pure: true},
+	{pkg: "iris/leader", floor: 2, is: "decides what the leader of a cluster decides", pure: true},
 	{pkg: "iris/runtime", floor: 2, is: "a part: runs the code of tasks"},
 	{pkg: "iris/view", floor: 2, is: "a part: writes what a controller says"},
 	{pkg: "iris/keeper", floor: 2, is: "a part: a process that runs commands beside a worker, and its client"},
@@ -69,6 +70,8 @@ var sideways = []struct{ from, to, why string }{
 	{"iris/keeper", "iris/runtime", "it is a runtime whose commands survive the worker, and runs them with the one whose do not"},
 	{"iris/keeper", "iris/network", "worker and keeper talk gRPC, with the limits that all of Iris has"},
 	{"iris/autoscaler", "iris/schedule", "what was not placed is asked for, and held against machines to come as it will be placed"},
+	{"iris/leader", "iris/schedule", "in each step it has tasks placed"},
+	{"iris/leader", "iris/autoscaler", "in each step it has slices asked for and given back, once all that fits is placed"},
 	{"iris/state", "iris/vm", "a slice is in the states, and a group described in the words, of the contract"},
 	{"iris/localvm", "iris/runtime", "a worker's process is known, and ended, in the way that a task's is"},
 }

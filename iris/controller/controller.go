@@ -73,6 +73,15 @@ func Policy(p state.Policy) state.Policy {
 	return p
 }
 
+// Retention sets the defaults of what is zero: 10 000 jobs that are over, for 7 days; lost workers for 1 day. What is
+// negative is no limit.
+func Retention(r state.Retention) state.Retention {
+	setDefault(&r.Jobs, 10_000)
+	setDefault(&r.Age, 7*24*time.Hour)
+	setDefault(&r.WorkerAge, 24*time.Hour)
+	return state.Retention{Jobs: max(r.Jobs, 0), Age: max(r.Age, 0), WorkerAge: max(r.WorkerAge, 0)}
+}
+
 func (c *Config) setDefaults() {
 	setDefault(&c.ID, "c-0")
 	setDefault(&c.Network, network.Network(network.TCP{}))
@@ -233,12 +242,12 @@ func (c *Controller) Check(ctx context.Context) error {
 
 // check tells what does not hold from why it could not be looked at.
 func (c *Controller) check(ctx context.Context) (wrong, err error) {
-	return ask(ctx, c.seat, nil, func(l *loop, _ []error) error { return l.cluster.Check() })
+	return ask(ctx, c.seat, nil, func(l *loop, _ []error) error { return l.leader.Cluster().Check() })
 }
 
 // Describe writes the whole state as text, times as seconds since the given instant.
 func (c *Controller) Describe(ctx context.Context, since time.Time) (string, error) {
-	return ask(ctx, c.seat, nil, func(l *loop, _ []error) string { return l.cluster.Describe(since) })
+	return ask(ctx, c.seat, nil, func(l *loop, _ []error) string { return l.leader.Cluster().Describe(since) })
 }
 
 // Stop ends the controller: calls under way fail with UNAVAILABLE, and nothing of it runs once Stop returns.

@@ -7,6 +7,7 @@ import (
 	"google.golang.org/grpc"
 
 	"iris/chaos"
+	"iris/iris/leader"
 	"iris/iris/network"
 	"iris/iris/state"
 )
@@ -23,14 +24,14 @@ var stopSite = chaos.NewSite("controller.stop",
 // close.
 type couriers struct {
 	config  Config
-	tell    func(context.Context, func(*loop) []state.Command)
+	tell    func(context.Context, leader.Ask)
 	ctx     context.Context
 	stop    context.CancelFunc
 	running sync.WaitGroup
 	all     map[string]*courier
 }
 
-func newCouriers(config Config, tell func(context.Context, func(*loop) []state.Command)) *couriers {
+func newCouriers(config Config, tell func(context.Context, leader.Ask)) *couriers {
 	ctx, stop := context.WithCancel(context.Background())
 	return &couriers{config: config, tell: tell, ctx: ctx, stop: stop, all: map[string]*courier{}}
 }

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"maps"
 	"slices"
+	"time"
 
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/status"
@@ -19,14 +20,16 @@ import (
 // GetFleet describes scale groups and slices.
 func (s *clusterService) GetFleet(ctx context.Context, _ *pb.GetFleetRequest) (*pb.GetFleetResponse, error) {
 	return ask(ctx, s.controller.seat, nil, func(l *loop, _ []error) *pb.GetFleetResponse {
-		out := &pb.GetFleetResponse{EvaluatedAt: instant(l.scaling.at)}
-		for _, g := range l.cluster.Groups() {
-			out.Groups = append(out.Groups, l.groupProto(g))
+		c := l.leader.Cluster()
+		at, decided := l.leader.Scaled()
+		out := &pb.GetFleetResponse{EvaluatedAt: instant(at)}
+		for _, g := range c.Groups() {
+			out.Groups = append(out.Groups, groupProto(g, at, decided.Groups))
 		}
-		for _, slice := range l.cluster.Slices() {
-			out.Slices = append(out.Slices, l.sliceProto(slice))
+		for _, slice := range c.Slices() {
+			out.Slices = append(out.Slices, sliceProto(c, slice))
 		}
-		for _, e := range l.cluster.SliceEvents() {
+		for _, e := range c.SliceEvents() {
 			out.Events = append(out.Events, &pb.SliceEvent{
 				At: instant(e.At), Kind: pb.SliceEventKind(e.Kind), Group: e.Group, SliceId: e.Slice, Text: e.Text,
 			})
@@ -35,7 +38,8 @@ func (s *clusterService) GetFleet(ctx context.Context, _ *pb.GetFleetRequest) (*
 	})
 }
 
-func (l *loop) groupProto(g *state.ScaleGroup) *pb.ScaleGroupStatus {
+// groupProto is a group as it was when slices were decided about last, with how all groups stood then.
+func groupProto(g *state.ScaleGroup, at time.Time, standings []autoscaler.Standing) *pb.ScaleGroupStatus {
 	out := &pb.ScaleGroupStatus{
 		Name: g.Name, Variant: g.AcceleratorVariant, Machines: int32(g.VMs), MinSlices: int32(g.MinSlices),
 		MaxSlices: int32(g.MaxSlices), BufferSlices: int32(g.BufferSlices), Zones: g.Zones, Capacity: g.Capacity.Proto(),
@@ -44,26 +48,25 @@ func (l *loop) groupProto(g *state.ScaleGroup) *pb.ScaleGroupStatus {
 	}
 	for _, zone := range slices.Sorted(maps.Keys(g.Blocked)) {
 		b := g.Blocked[zone]
-		if b.Until.After(l.scaling.at) {
+		if b.Until.After(at) {
 			out.Blocked = append(out.Blocked, &pb.ScaleGroupStatus_Block{Zone: zone, Until: instant(b.Until), Cause: b.Cause})
 		}
 	}
-	standings := l.scaling.last.Groups
-	if at := slices.IndexFunc(standings, func(s autoscaler.Standing) bool { return s.Group == g.Name }); at >= 0 {
-		out.Demand, out.Text = int32(standings[at].Demand), standings[at].Text
-		out.Availability = pb.ScaleGroupStatus_Availability(standings[at].Availability) + pb.ScaleGroupStatus_AVAILABILITY_AVAILABLE
+	if i := slices.IndexFunc(standings, func(s autoscaler.Standing) bool { return s.Group == g.Name }); i >= 0 {
+		out.Demand, out.Text = int32(standings[i].Demand), standings[i].Text
+		out.Availability = pb.ScaleGroupStatus_Availability(standings[i].Availability) + pb.ScaleGroupStatus_AVAILABILITY_AVAILABLE
 	}
 	return out
 }
 
-func (l *loop) sliceProto(s *state.Slice) *pb.SliceStatus {
+func sliceProto(c *state.Cluster, s *state.Slice) *pb.SliceStatus {
 	out := &pb.SliceStatus{
 		SliceId: s.ID, Group: s.Group, Zone: s.Zone, State: pb.VmState(s.State), Since: instant(s.Since),
 		RequestedAt: instant(s.Requested), ReadyAt: instant(s.ReadyAt), IdleSince: instant(s.IdleSince), Reason: s.Reason,
 		Cause: s.Cause, Attempts: int32(s.Held()),
 	}
 	for _, v := range s.VMs {
-		w := l.cluster.Worker(v.WorkerID)
+		w := c.Worker(v.WorkerID)
 		out.Machines = append(out.Machines, &pb.SliceStatus_Machine{
 			MachineId: v.ID, State: pb.VmState(v.State), Address: v.Address, WorkerId: v.WorkerID, InitPhase: v.InitPhase,
 			InitError: v.InitError, ChangedAt: instant(v.ChangedAt), LeavesAt: instant(v.LeavesAt), WorkerLive: w != nil && !w.Lost,
@@ -91,9 +94,9 @@ func (s *clusterService) FetchMachineLogs(ctx context.Context, in *pb.FetchMachi
 		fleet *provision.Provisioner
 	}
 	at, err := ask(ctx, s.controller.seat, nil, func(l *loop, _ []error) place {
-		for _, slice := range l.cluster.Slices() {
+		for _, slice := range l.leader.Cluster().Slices() {
 			if slices.ContainsFunc(slice.VMs, func(v vm.VM) bool { return v.ID == in.MachineId }) {
-				return place{provision.Order{ID: slice.ID, Group: slice.Group, Zone: slice.Zone}, l.scaling.fleet}
+				return place{provision.Order{ID: slice.ID, Group: slice.Group, Zone: slice.Zone}, l.platforms.fleet}
 			}
 		}
 		return place{}

@@ -6,6 +6,7 @@ import (
 
 	"google.golang.org/grpc/status"
 
+	"iris/iris/leader"
 	"iris/iris/state"
 )
 
@@ -14,16 +15,16 @@ const (
 	batchSize = 1024 // requests that one entry of the log answers at the most
 )
 
-// request is one message to the loop. decide (may be nil) turns it into commands; answer gets one error for each of them
-// after they were applied, and returns what reveals the answer.
+// request is one message to the loop. decide (may be nil) turns it into commands; answer (may be nil) gets one error for
+// each of them after they were applied, and returns what reveals the answer.
 type request struct {
-	decide func(*loop) []state.Command
+	decide leader.Ask
 	answer func(*loop, []error) (reveal func())
 }
 
 // ask posts a request to the loop that decides now and waits for its answer, which is computed inside the loop and
 // revealed once everything it may have seen is committed.
-func ask[T any](ctx context.Context, s *seat, decide func(*loop) []state.Command, answer func(*loop, []error) T) (T, error) {
+func ask[T any](ctx context.Context, s *seat, decide leader.Ask, answer func(*loop, []error) T) (T, error) {
 	var zero T
 	l, err := s.current(ctx)
 	if err != nil {
@@ -57,7 +58,7 @@ func ask[T any](ctx context.Context, s *seat, decide func(*loop) []state.Command
 }
 
 // tell hands the loop something to decide that nobody waits for. It gives up when the context ends.
-func (l *loop) tell(ctx context.Context, decide func(*loop) []state.Command) {
+func (l *loop) tell(ctx context.Context, decide leader.Ask) {
 	select {
 	case l.inbox <- request{decide: decide}:
 	case <-ctx.Done():
@@ -66,14 +67,14 @@ func (l *loop) tell(ctx context.Context, decide func(*loop) []state.Command) {
 }
 
 // decided is a command that somebody else has decided on.
-func decided(command state.Command) func(*loop) []state.Command {
-	return func(*loop) []state.Command { return []state.Command{command} }
+func decided(command state.Command) leader.Ask {
+	return func(*leader.Leader) []state.Command { return []state.Command{command} }
 }
 
 // heard notes that a worker answered a call that was meant for it and none other.
-func heard(worker string, draining bool) func(*loop) []state.Command {
-	return func(l *loop) []state.Command {
-		l.replan = l.liveness.hear(worker, time.Now(), draining) || l.replan
+func heard(worker string, draining bool) leader.Ask {
+	return func(l *leader.Leader) []state.Command {
+		l.Heard(time.Now(), worker, draining)
 		return nil
 	}
 }

@@ -14,6 +14,7 @@ import (
 	"google.golang.org/protobuf/types/known/durationpb"
 
 	"iris/iris/bundle"
+	"iris/iris/leader"
 	"iris/iris/peers"
 	pb "iris/iris/proto"
 	"iris/iris/state"
@@ -71,7 +72,7 @@ func read[T any](ctx context.Context, s *seat, id string, answer func(*picture, 
 		err   error
 	}
 	r, err := ask(ctx, s, nil, func(l *loop, _ []error) result {
-		j := l.cluster.Job(id)
+		j := l.leader.Cluster().Job(id)
 		if j == nil {
 			return result{err: status.Errorf(codes.NotFound, "job %q is unknown", id)}
 		}
@@ -100,7 +101,7 @@ func (s *jobService) ListJobs(ctx context.Context, in *pb.ListJobsRequest) (*pb.
 	}
 	return ask(ctx, s.seat, nil, func(l *loop, _ []error) *pb.ListJobsResponse {
 		out, p := &pb.ListJobsResponse{}, newPicture(l)
-		for _, j := range l.cluster.JobsFrom(uint64(from)) {
+		for _, j := range l.leader.Cluster().JobsFrom(uint64(from)) {
 			if !strings.HasPrefix(j.Spec.Name, in.NamePrefix) ||
 				len(in.States) > 0 && !slices.Contains(in.States, pb.JobState(j.State)) {
 				continue
@@ -154,9 +155,9 @@ func (s *jobService) ListTasks(ctx context.Context, in *pb.ListTasksRequest) (*p
 // ListWorkers describes all workers.
 func (s *jobService) ListWorkers(ctx context.Context, _ *pb.ListWorkersRequest) (*pb.ListWorkersResponse, error) {
 	return ask(ctx, s.seat, nil, func(l *loop, _ []error) *pb.ListWorkersResponse {
-		out, of := &pb.ListWorkersResponse{}, l.standing(time.Now())
-		for _, w := range l.cluster.Workers() {
-			out.Workers = append(out.Workers, workerProto(w, l.liveness.last(w.ID), of(w.ID) == draining))
+		out, now := &pb.ListWorkersResponse{}, time.Now()
+		for _, w := range l.leader.Cluster().Workers() {
+			out.Workers = append(out.Workers, workerProto(w, l.leader.LastHeard(w.ID), l.leader.Standing(now, w.ID) == leader.Draining))
 		}
 		return out
 	})
@@ -247,11 +248,11 @@ func (s *jobService) logsOf(ctx context.Context, in *pb.FetchTaskLogsRequest) (*
 				j.TaskID(int(in.TaskIndex)), n, len(attempts))
 		}
 		a := attempts[n]
-		conn := p.loop.couriers.conn(a.Worker)
+		conn := p.couriers.conn(a.Worker)
 		if conn == nil {
 			return nil, status.Errorf(codes.FailedPrecondition, "worker %s, which has the logs of attempt %s, is lost", a.Worker, a.UID)
 		}
-		now := p.loop.cluster.Worker(a.Worker).Incarnation // which may have kept the logs of the one before
+		now := p.cluster.Worker(a.Worker).Incarnation // which may have kept the logs of the one before
 		return &logSource{
 			worker: a.Worker, incarnation: now, uid: a.UID, client: pb.NewWorkerServiceClient(conn),
 			began: !a.Started.IsZero(), over: a.Released, restarted: now != a.Incarnation,

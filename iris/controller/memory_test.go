@@ -55,7 +55,7 @@ func TestMemoryIsBoundedByWhatIsKept(t *testing.T) {
 				used = heap()
 			}
 		}
-		counts, err := ask(t.Context(), c.seat, nil, func(l *loop, _ []error) state.Counts { return l.cluster.Counts() })
+		counts, err := ask(t.Context(), c.seat, nil, func(l *loop, _ []error) state.Counts { return l.leader.Cluster().Counts() })
 		if err != nil || counts.Jobs[state.Succeeded] != counts.Tasks[state.Succeeded] || counts.Jobs[state.Succeeded] > 8*burst {
 			t.Fatalf("of all jobs %v are left, %v", counts, err)
 		}

@@ -6,6 +6,7 @@ import (
 
 	"github.com/prometheus/client_golang/prometheus"
 
+	"iris/iris/leader"
 	"iris/iris/state"
 	"iris/iris/telemetry"
 )
@@ -63,35 +64,30 @@ func newMetrics() *metrics {
 	return m
 }
 
-// ended counts what commands have ended, given the counts before and after them. They forgot nothing.
-func (m *metrics) ended(before, after state.Counts) {
+// ended counts what a step has ended.
+func (m *metrics) ended(change state.Counts) {
 	if m == nil {
 		return
 	}
 	for s, counter := range m.attempts {
-		if n := after.Attempts[s] - before.Attempts[s]; n > 0 {
+		if n := change.Attempts[s]; n > 0 {
 			counter.Add(float64(n))
 		}
 	}
 	for s, counter := range m.jobs {
-		if n := after.Jobs[s] - before.Jobs[s]; n > 0 {
+		if n := change.Jobs[s]; n > 0 {
 			counter.Add(float64(n))
 		}
 	}
 }
 
-// plan notes that a pass begins. What it returns is for planned.
-func (m *metrics) plan() (at time.Time) {
+// plan notes that a pass begins, and then that it has ended.
+func (m *metrics) plan() (done func()) {
 	if m == nil {
-		return at
+		return func() {}
 	}
-	return time.Now()
-}
-
-func (m *metrics) planned(began time.Time) {
-	if m != nil {
-		m.planning.Observe(time.Since(began).Seconds())
-	}
+	began := time.Now()
+	return func() { m.planning.Observe(time.Since(began).Seconds()) }
 }
 
 // assigned notes how long tasks waited that have an attempt now.
@@ -246,27 +242,29 @@ type moment struct {
 
 // moment looks at every worker and slice, and at no job.
 func (l *loop) moment(now time.Time) moment {
+	c := l.leader.Cluster()
 	m := moment{
-		counts: l.cluster.Counts(), outstanding: l.proposed - l.term.Committed(),
+		counts: c.Counts(), outstanding: l.proposed - l.term.Committed(),
 		fleet:  map[string]int{"live": 0, "silent": 0, "draining": 0, "lost": 0},
 		slices: map[[2]string]int{}, closed: map[[2]string]int{},
 	}
-	for _, g := range l.cluster.Groups() {
+	for _, g := range c.Groups() {
 		_, open := g.Zone(now)
 		m.closed[[2]string{g.Name, "backoff"}] = map[bool]int{true: 1}[g.BackoffUntil.After(now)]
 		m.closed[[2]string{g.Name, "quota"}] = map[bool]int{true: 1}[!open]
 	}
-	for _, s := range l.cluster.Slices() {
+	for _, s := range c.Slices() {
 		m.slices[[2]string{s.Group, s.State.String()}]++
 	}
-	of := l.standing(now)
-	for _, w := range l.cluster.Workers() {
+	for _, w := range c.Workers() {
 		if w.Lost {
 			m.fleet["lost"]++
 			continue
 		}
 		m.capacity, m.committed = m.capacity.Add(w.Capacity), m.committed.Add(w.Committed)
-		m.fleet[map[standing]string{takes: "live", silent: "silent", draining: "draining"}[of(w.ID)]]++
+		m.fleet[standings[l.leader.Standing(now, w.ID)]]++
 	}
 	return m
 }
+
+var standings = map[leader.Standing]string{leader.Takes: "live", leader.Silent: "silent", leader.Draining: "draining"}

@@ -8,25 +8,18 @@ import (
 	"google.golang.org/protobuf/types/known/timestamppb"
 
 	pb "iris/iris/proto"
-	"iris/iris/schedule"
 	"iris/iris/state"
 )
 
 // picture turns the state into its wire form, for the length of one request.
 type picture struct {
-	loop   *loop
-	now    time.Time
-	live   []schedule.Worker // filled when a reason is first asked for
-	looked bool
+	cluster  *state.Cluster
+	couriers *couriers
+	reason   func(j *state.Job, task int32) *pb.PendingReason
 }
 
-func newPicture(l *loop) *picture { return &picture{loop: l, now: time.Now()} }
-
-func (p *picture) reason(j *state.Job, task int32) *pb.PendingReason {
-	if !p.looked {
-		p.live, p.looked = workers(p.loop.cluster), true
-	}
-	return p.loop.scaling.explain(j.ID, waitingFor(p.now, p.live, p.loop.standing(p.now), j, task))
+func newPicture(l *loop) *picture {
+	return &picture{cluster: l.leader.Cluster(), couriers: l.couriers, reason: l.leader.Waits(time.Now())}
 }
 
 func (p *picture) job(j *state.Job) *pb.JobStatus {
@@ -67,7 +60,7 @@ func (p *picture) task(j *state.Job, index int) *pb.TaskStatus {
 
 // endpoints are where the named ports of a running attempt are (FM-61).
 func (p *picture) endpoints(a *state.Attempt) map[string]string {
-	w := p.loop.cluster.Worker(a.Worker)
+	w := p.cluster.Worker(a.Worker)
 	if len(a.Ports) == 0 || w == nil {
 		return nil
 	}

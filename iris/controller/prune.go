@@ -82,7 +82,7 @@ func (c *Controller) unused(ctx context.Context, hashes []bundle.Hash) ([]bundle
 	return ask(ctx, c.seat, nil, func(l *loop, _ []error) []bundle.Hash {
 		var unused []bundle.Hash
 		for _, h := range hashes {
-			if !l.cluster.Uses(string(h)) {
+			if !l.leader.Cluster().Uses(string(h)) {
 				unused = append(unused, h)
 			}
 		}

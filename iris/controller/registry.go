@@ -12,6 +12,7 @@ import (
 	"google.golang.org/protobuf/types/known/durationpb"
 
 	"iris/iris/bundle"
+	"iris/iris/leader"
 	"iris/iris/peers"
 	pb "iris/iris/proto"
 	"iris/iris/state"
@@ -49,10 +50,11 @@ func (s *registryService) Register(ctx context.Context, in *pb.RegisterRequest) 
 			if errs[0] != nil {
 				return result{err: wire(errs[0])}
 			}
-			l.replan = l.liveness.hear(in.WorkerId, time.Now(), in.Draining) || l.replan
-			l.scaling.came(l.cluster.Worker(in.WorkerId))
+			c := l.leader.Cluster()
+			l.leader.Heard(time.Now(), in.WorkerId, in.Draining)
+			l.platforms.came(c.Worker(in.WorkerId))
 			out := &pb.RegisterResponse{Lease: durationpb.New(l.config.WorkerTimeout)}
-			out.Ack, out.Stop = l.cluster.Answer(in.WorkerId, in.Incarnation, reports)
+			out.Ack, out.Stop = c.Answer(in.WorkerId, in.Incarnation, reports)
 			return result{out: out}
 		})
 	if err != nil {
@@ -66,55 +68,45 @@ func (s *registryService) Register(ctx context.Context, in *pb.RegisterRequest) 
 
 // Heartbeat keeps a worker alive and reconciles what it runs.
 func (s *registryService) Heartbeat(ctx context.Context, in *pb.HeartbeatRequest) (*pb.HeartbeatResponse, error) {
-	out, known, err := s.observe(ctx, in.WorkerId, in.Incarnation, in.Attempts, in)
+	reports := readReports(in.Attempts)
+	out, err := s.observe(ctx, in.WorkerId, in.Incarnation, reports, func(l *leader.Leader) []state.Command {
+		return l.Heartbeat(time.Now(), in.WorkerId, in.Incarnation, in.Draining, reports)
+	})
 	if err != nil {
 		return nil, err
 	}
-	return &pb.HeartbeatResponse{Ack: out.Ack, Stop: out.Stop, RegisterAgain: !known}, nil
+	return &pb.HeartbeatResponse{Ack: out.ack, Stop: out.stop, RegisterAgain: !out.known}, nil
 }
 
 // ReportTaskState is the fast path; it does not count as a sign of life.
 func (s *registryService) ReportTaskState(ctx context.Context, in *pb.ReportTaskStateRequest) (*pb.ReportTaskStateResponse, error) {
-	out, known, err := s.observe(ctx, in.WorkerId, in.Incarnation, in.Attempts, nil)
+	reports := readReports(in.Attempts)
+	out, err := s.observe(ctx, in.WorkerId, in.Incarnation, reports, func(l *leader.Leader) []state.Command {
+		return l.Observe(in.WorkerId, in.Incarnation, reports)
+	})
 	if err != nil {
 		return nil, err
 	}
-	if !known {
+	if !out.known {
 		return nil, status.Errorf(codes.FailedPrecondition, "worker %s is not registered, or counts as lost; its next heartbeat says so",
 			in.WorkerId)
 	}
-	return out, nil
+	return &pb.ReportTaskStateResponse{Ack: out.ack, Stop: out.stop}, nil
 }
 
-// observe takes note of reports, and of a heartbeat, if they are one's. It logs nothing when they are no news, which is most
-// of the time.
-func (s *registryService) observe(ctx context.Context, worker, incarnation string, attempts []*pb.AttemptReport,
-	beat *pb.HeartbeatRequest) (*pb.ReportTaskStateResponse, bool, error) {
-	reports := readReports(attempts)
-	out, err := ask(ctx, s.seat,
-		func(l *loop) []state.Command {
-			c := l.cluster
-			if w := c.Worker(worker); beat != nil && w != nil && w.Incarnation == incarnation && !w.Lost {
-				l.replan = l.liveness.hear(worker, time.Now(), beat.Draining) || l.replan
-			}
-			if news := c.News(worker, incarnation, reports); len(news) > 0 {
-				return []state.Command{state.Observe{Worker: worker, Incarnation: incarnation, Reports: news}}
-			}
-			return nil
-		},
-		func(l *loop, _ []error) *pb.ReportTaskStateResponse {
-			c := l.cluster
-			if w := c.Worker(worker); w == nil || w.Lost || w.Incarnation != incarnation {
-				return nil
-			}
-			out := &pb.ReportTaskStateResponse{}
-			out.Ack, out.Stop = c.Answer(worker, incarnation, reports)
-			return out
-		})
-	if out == nil {
-		return &pb.ReportTaskStateResponse{}, false, err
-	}
-	return out, true, err
+// observed is what a worker is told about its reports.
+type observed struct {
+	ack, stop []string
+	known     bool
+}
+
+// observe takes note of reports and answers them.
+func (s *registryService) observe(ctx context.Context, worker, incarnation string, reports []state.Report,
+	decide leader.Ask) (out observed, err error) {
+	return ask(ctx, s.seat, decide, func(l *loop, _ []error) (out observed) {
+		out.ack, out.stop, out.known = l.leader.Answer(worker, incarnation, reports)
+		return out
+	})
 }
 
 // maxErrorBytes is how much of an error text is kept: it is in the log, and in every answer about the job.

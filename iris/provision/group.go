@@ -158,7 +158,7 @@ func (g *group) take(this list, shown map[string]vm.Slice) (ended []Sight) {
 		if k.slice.Status().Terminal() {
 			ended = append(ended, sight(k.slice))
 		}
-		if k.missing.add(this, max(ListLag, g.owner.config.ListInterval)) == 2 {
+		if k.missing.add(this, max(vm.ListLag, g.owner.config.ListInterval)) == 2 {
 			delete(g.known, id)
 		}
 	}

@@ -34,9 +34,6 @@ type Terminated struct {
 	Order Order
 }
 
-// ListLag is by how much a platform's list may be out of date: what it lacks or shows for longer is gone, or there (FM-66).
-const ListLag = time.Minute
-
 // Listed is every live slice of a group, oldest first, whoever created it, and then those that have ended and were known,
 // for a minute: all their VMs are terminal, and say why. It may be out of date: a slice that was created after it
 // Began may be missing, and one that was terminated since may be there.

@@ -153,7 +153,13 @@ func (c *Cluster) checkReferences(fail func(string, ...any)) {
 // checkWorkers is about workers, given what their unreleased attempts need.
 func (c *Cluster) checkWorkers(committed map[string]Resources, fail func(string, ...any)) {
 	at, live := map[string]string{}, 0 // who is at an address
-	for _, w := range c.Workers() {
+	if len(c.sorted) != len(c.workers) {
+		fail("%d workers are listed, %d are known", len(c.sorted), len(c.workers))
+	}
+	for i, w := range c.sorted {
+		if c.workers[w.ID] != w || i > 0 && c.sorted[i-1].ID >= w.ID {
+			fail("worker %s is out of order, or not known", w.ID)
+		}
 		if w.Committed != committed[w.ID] {
 			fail("worker %s has %v committed, its unreleased attempts need %v", w.ID, w.Committed, committed[w.ID])
 		}

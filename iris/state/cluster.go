@@ -3,7 +3,6 @@ package state
 import (
 	"cmp"
 	"fmt"
-	"maps"
 	"slices"
 	"strings"
 	"time"
@@ -17,6 +16,7 @@ type Cluster struct {
 	next    uint64            // number of the next job
 	names   map[string]string // name (below its parent) to the id of the job that has it, while it is not over
 	workers map[string]*Worker
+	sorted  []*Worker          // the same, by id
 	live    map[string]*Worker // those that are not lost; no two have one address
 	queue   []*Job             // jobs with waiting tasks, in scheduling order; may hold jobs that left, see Queue
 	over    []*Job             // those of families that are over, in the order in which they may be forgotten
@@ -101,14 +101,8 @@ func (c *Cluster) JobsFrom(seq uint64) []*Job {
 // Worker is the worker with this id, or nil.
 func (c *Cluster) Worker(id string) *Worker { return c.workers[id] }
 
-// Workers are all workers that are not forgotten, by id.
-func (c *Cluster) Workers() []*Worker {
-	all := make([]*Worker, 0, len(c.workers))
-	for _, id := range slices.Sorted(maps.Keys(c.workers)) {
-		all = append(all, c.workers[id])
-	}
-	return all
-}
+// Workers are all workers that are not forgotten, by id. The caller must not keep or change the slice.
+func (c *Cluster) Workers() []*Worker { return c.sorted }
 
 // Attempt is the attempt with this uid, or nil.
 func (c *Cluster) Attempt(uid string) *Attempt {

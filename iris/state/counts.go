@@ -15,6 +15,18 @@ func (c *Cluster) Counts() Counts {
 	return now
 }
 
+// Sub is by how much these are more than others.
+func (n Counts) Sub(other Counts) Counts {
+	for s := range n.Jobs {
+		n.Jobs[s] -= other.Jobs[s]
+		n.Tasks[s] -= other.Tasks[s]
+		n.Attempts[s] -= other.Attempts[s]
+	}
+	n.LiveWorkers -= other.LiveWorkers
+	n.LostWorkers -= other.LostWorkers
+	return n
+}
+
 // OfJob reports whether a job can be in the state.
 func (s State) OfJob() bool { return jobStates.know(int32(s)) }
 

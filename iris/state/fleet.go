@@ -213,7 +213,7 @@ func (c *Cluster) adopt(now time.Time, cmd ObserveSlice, g *ScaleGroup) *Slice {
 	})
 	g.Made = max(g.Made, sliceNumber(s.ID)+1)
 	delete(c.fleet.gone, s.ID)
-	for _, w := range c.workers {
+	for _, w := range c.sorted {
 		if w.Attributes[AttributeSlice] == s.ID {
 			c.enlist(now, w)
 		}

@@ -86,6 +86,12 @@ func (w *world) observeSlice() {
 
 // sliceWorker has a worker of a slice come up, or come back.
 func (w *world) sliceWorker() {
+	if gone := w.c.goneSlices(); len(gone) > 0 && w.rarely("too late") {
+		id := pick(w, "gone", gone...).ID
+		w.apply(RegisterWorker{ID: "worker-" + id + "-vm-1", Incarnation: "1", Address: id + "-vm-1:1",
+			Attributes: map[string]string{AttributeSlice: id}})
+		return
+	}
 	all := w.c.Slices()
 	if len(all) == 0 {
 		return

@@ -140,6 +140,26 @@ func TestWhatRunsOnASliceThatIsGivenBackEndsWithIt(t *testing.T) {
 	s.refused(FailedPrecondition, "slice g-0, which worker g-0/0 belongs to, was given back: too long; this process must end")
 }
 
+// A machine that comes up once its slice was given back leaves nothing behind, whether it was there before or not.
+func TestARefusedRegistrationChangesNothing(t *testing.T) {
+	s := tell(t)
+	s.apply(SetGroups{[]Group{group("g", 1, 2)}})
+	s.apply(RequestSlice{Group: "g", Zone: "a", Reason: "a task waits"})
+	s.seen("g-0", vm.Initializing)
+	s.apply(StopSlice{ID: "g-0", Why: StopFailed, Cause: "too long"})
+	s.apply(EndSlice{ID: "g-0", Cause: "it was terminated"})
+	late := registration("g-0/0", "1")
+	late.Attributes[AttributeSlice] = "g-0"
+	s.apply(late)
+	s.refused(FailedPrecondition, "slice g-0, which worker g-0/0 belongs to, was given back: too long; this process must end")
+	if s.c.Worker("g-0/0") != nil || len(s.c.Workers()) > 0 {
+		t.Error("the worker that was refused is known")
+	}
+	if err := s.c.Check(); err != nil {
+		t.Error(err)
+	}
+}
+
 // comeBack registers a worker of a slice once more.
 func (s *story) comeBack(worker, slice string) {
 	s.t.Helper()

@@ -60,7 +60,10 @@ func (c *Cluster) expiredWorkers(now time.Time, keep Retention) []string {
 		return nil
 	}
 	var ids []string
-	for _, w := range c.workers {
+	for _, w := range c.sorted {
+		if len(ids) == maxForgotten {
+			break
+		}
 		age := keep.WorkerAge
 		if _, gone := c.fleet.gone[w.Attributes[AttributeSlice]]; gone { // it never comes back
 			age = MinAge
@@ -69,8 +72,7 @@ func (c *Cluster) expiredWorkers(now time.Time, keep Retention) []string {
 			ids = append(ids, w.ID)
 		}
 	}
-	slices.Sort(ids)
-	return ids[:min(len(ids), maxForgotten)]
+	return ids
 }
 
 // retire notes that a family is over, given its root.
@@ -157,6 +159,7 @@ func (c *Cluster) forgetWorkers(cmd ForgetWorkers) {
 			delete(c.workers, id)
 		}
 	}
+	c.sorted = slices.DeleteFunc(c.sorted, func(w *Worker) bool { return c.workers[w.ID] == nil })
 }
 
 // forgettable reports whether nobody needs the worker any more.

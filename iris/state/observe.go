@@ -68,7 +68,6 @@ func (c *Cluster) register(now time.Time, cmd RegisterWorker) error {
 	switch {
 	case w == nil:
 		w = &Worker{ID: cmd.ID, held: map[string]*Attempt{}}
-		c.workers[cmd.ID] = w
 	case cmd.Incarnation < w.Incarnation:
 		return &Error{FailedPrecondition, fmt.Sprintf(
 			"worker %s was started again (incarnation %s); this process must end", cmd.ID, w.Incarnation)}
@@ -80,6 +79,7 @@ func (c *Cluster) register(now time.Time, cmd RegisterWorker) error {
 		return &Error{FailedPrecondition, fmt.Sprintf("slice %s, which worker %s belongs to, was given back: %s; this process must end",
 			gone.ID, cmd.ID, gone.Cause)}
 	}
+	c.know(w)
 	for _, other := range c.live {
 		if other != w && other.Address == cmd.Address {
 			c.loseWorker(now, other, fmt.Sprintf("its address %s now belongs to %s", cmd.Address, w.ID))

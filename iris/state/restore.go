@@ -73,7 +73,7 @@ func (r *restorer) worker(in *pb.Snapshot_Worker) error {
 		Attributes: in.Attributes, Lost: in.Lost, LostCause: in.LostCause, LostAt: instant(in.LostAt),
 		TimesLost: int(in.TimesLost), held: map[string]*Attempt{},
 	}
-	r.c.workers[w.ID] = w
+	r.c.know(w)
 	if !w.Lost {
 		r.c.live[w.ID] = w
 	}

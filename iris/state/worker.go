@@ -4,6 +4,7 @@ import (
 	"maps"
 	"slices"
 	"strconv"
+	"strings"
 	"time"
 )
 
@@ -45,6 +46,16 @@ func (w *Worker) Held() []*Attempt {
 	}
 	return held
 }
+
+// know adds a worker, if it is not known yet.
+func (c *Cluster) know(w *Worker) {
+	c.workers[w.ID] = w
+	if at, found := slices.BinarySearchFunc(c.sorted, w.ID, workerID); !found {
+		c.sorted = slices.Insert(c.sorted, at, w)
+	}
+}
+
+func workerID(w *Worker, id string) int { return strings.Compare(w.ID, id) }
 
 func (w *Worker) hold(a *Attempt) {
 	w.held[a.UID] = a

@@ -3,6 +3,7 @@ package vm
 import (
 	"context"
 	"errors"
+	"time"
 )
 
 // Why a slice was not created. Test with [errors.Is]; the message around them names the group and the zone and says
@@ -31,6 +32,9 @@ type Request struct {
 	Labels map[string]string
 }
 
+// ListLag is by how much a platform's list may be out of date: what it lacks or shows for longer is gone, or there (FM-66).
+const ListLag = time.Minute
+
 // Manager makes the slices of one scale group on one platform. It is safe for concurrent use.
 type Manager interface {
 	// CreateSlice asks for one slice and returns as soon as the platform has accepted it; the VMs then boot in their own
@@ -40,6 +44,6 @@ type Manager interface {
 	CreateSlice(ctx context.Context, r Request) (Slice, error)
 	// ListSlices is every live slice of the group, oldest first, whoever created it: what a restarted controller
 	// adopts and what its own list is checked against. An error means that nothing is known, not that there is none. What a
-	// platform lists may be out of date. Production code calls provision.List instead.
+	// platform lists may be out of date, by up to ListLag. Production code calls provision.List instead.
 	ListSlices(ctx context.Context) ([]Slice, error)
 }

@@ -1,4 +1,4 @@
-package controller
+package leader
 
 import (
 	"fmt"
@@ -17,7 +17,7 @@ type liveness struct {
 	check   time.Time       // no worker can be lost before; zero: nobody is known
 }
 
-// stall is how late the loop may be before the delay is taken as its own and not the workers' (FM-22).
+// stall is how late a step may be before the delay is taken as the leader's own and not the workers' (FM-22).
 const stall = 2 * time.Second
 
 func newLiveness(timeout time.Duration) liveness {
@@ -38,7 +38,7 @@ func (l *liveness) begin(now time.Time, c *state.Cluster) {
 // hear notes a heartbeat or a registration, and whether the worker drains. It returns true if the worker gets something new
 // again that got nothing until now.
 func (l *liveness) hear(worker string, now time.Time, drains bool) (returned bool) {
-	returned = l.standing(worker, now) != takes && !drains
+	returned = l.standing(worker, now) != Takes && !drains
 	l.heard[worker] = now
 	delete(l.unheard, worker)
 	if delete(l.drained, worker); drains {
@@ -57,29 +57,17 @@ func (l *liveness) silent(worker string, now time.Time) bool {
 	return known && now.Sub(at) > l.timeout/2 || l.unheard[worker]
 }
 
-// standing is what a live worker is good for. All but those that take tasks keep what they run and get nothing new.
-type standing uint8
-
-const (
-	takes    standing = iota
-	silent            // it misses its heartbeats
-	draining          // it said that it is about to end
-)
-
-func (l *liveness) standing(worker string, now time.Time) standing {
+func (l *liveness) standing(worker string, now time.Time) Standing {
 	switch {
 	case l.drained[worker]:
-		return draining
+		return Draining
 	case l.silent(worker, now):
-		return silent
+		return Silent
 	}
-	return takes
+	return Takes
 }
 
-// last is when the worker was last heard of.
-func (l *liveness) last(worker string) time.Time { return l.heard[worker] }
-
-// forgive leaves every worker time to be heard of again when the loop itself overslept: half the timeout, in which each
+// forgive leaves every worker time to be heard of again when the leader itself overslept: half the timeout, in which each
 // one that lives beats at least once. What they sent meanwhile was not taken.
 func (l *liveness) forgive(wake, now time.Time) {
 	late := now.Sub(wake)
@@ -129,7 +117,7 @@ func (l *liveness) forget(worker string) {
 	delete(l.drained, worker)
 }
 
-// next is when to look again: when a worker may be lost, and often enough before to notice a stall of the loop.
+// next is when to look again: when a worker may be lost, and often enough before to notice a stall.
 func (l *liveness) next(now time.Time) (time.Time, bool) {
 	if l.check.IsZero() {
 		return time.Time{}, false

@@ -1,0 +1,165 @@
+package leader
+
+import (
+	"time"
+
+	"iris/iris/state"
+)
+
+// Config is what a leader is told. It is taken as it is: package controller has the defaults.
+type Config struct {
+	// WorkerTimeout is how long a worker may be silent before it is lost (design §3).
+	WorkerTimeout time.Duration
+	// Policy and Groups are what the cluster is made to follow, whatever it followed in the term before.
+	Policy state.Policy
+	Groups []state.Group
+	// Retention is what is kept of the past.
+	Retention state.Retention
+	// EvaluationInterval is the least time between two decisions about slices.
+	EvaluationInterval time.Duration
+	// Planning, if not nil, is called when a pass over the waiting tasks begins, and what it returns when it ends: for a
+	// measurement.
+	Planning func() (done func())
+}
+
+// Leader decides about one cluster for one term. It is not safe for concurrent use.
+type Leader struct {
+	config   Config
+	cluster  *state.Cluster
+	liveness liveness
+	past     retention
+	scaling  scaling
+	replan   bool // there may be room though no command says so
+}
+
+// New is the leader of a term that begins with this cluster, which is the leader's from now on.
+func New(config Config, c *state.Cluster) *Leader {
+	return &Leader{
+		config: config, cluster: c, liveness: newLiveness(config.WorkerTimeout), past: retention{keep: config.Retention},
+		scaling: newScaling(config.Groups, config.EvaluationInterval),
+	}
+}
+
+// Cluster is the cluster, to be looked at.
+func (l *Leader) Cluster() *state.Cluster { return l.cluster }
+
+// Begin takes over from the term before, whoever led it. It returns the orders that may not have left: they are given
+// again, and a worker that has an attempt already starts no second one. The silence of workers counts from now.
+func (l *Leader) Begin(now time.Time) []state.Effect {
+	l.liveness.begin(now, l.cluster)
+	l.scaling.begin(now)
+	l.replan = true
+	return l.cluster.Outstanding()
+}
+
+// Ask is what somebody asks for: the commands are decided on the cluster as it is before the step, and carried out in it.
+type Ask func(l *Leader) []state.Command
+
+// Step is all that is decided at one instant.
+type Step struct {
+	// Commands are one entry of the log; none: there is nothing to log. They are carried out already.
+	Commands []state.Command
+	// Errors has, for each ask, one error or nil for each command it wanted.
+	Errors [][]error
+	// Effects are what is to be done once the commands are committed.
+	Effects []state.Effect
+	// Fleet says that the set of workers may have changed.
+	Fleet bool
+	// Change is by how much what the cluster counts has changed. What was forgotten is left out.
+	Change state.Counts
+}
+
+// Step decides and applies: what is asked, what is due, what is forgotten, then what can be placed, then which slices come
+// and go. A nil ask asks for nothing.
+func (l *Leader) Step(now time.Time, asks []Ask) Step {
+	s, before := Step{Errors: make([][]error, len(asks))}, l.cluster.Counts()
+	l.apply(now, &s, l.configure()) // what others say is about things as they are configured
+	var wanted []state.Command
+	counts := make([]int, len(asks))
+	for i, ask := range asks {
+		if ask != nil {
+			commands := ask(l)
+			wanted, counts[i] = append(wanted, commands...), len(commands)
+		}
+	}
+	wanted = append(wanted, l.liveness.lost(now, l.cluster)...)
+	due := l.cluster.Due(now)
+	wanted = append(wanted, l.expirations(now, due)...)
+	errs := l.apply(now, &s, wanted)
+	for i, n := range counts {
+		s.Errors[i], errs = errs[:n:n], errs[n:]
+	}
+	kept := l.cluster.Counts()
+	l.apply(now, &s, l.past.expired(now, l.cluster))
+	before = before.Sub(kept.Sub(l.cluster.Counts())) // as if what is forgotten had never been
+	if len(s.Commands) > 0 || len(due) > 0 || l.replan {
+		l.replan = false
+		if placements := l.plan(now); len(placements) > 0 {
+			l.apply(now, &s, []state.Command{state.Assign{Placements: placements}})
+		}
+	}
+	l.scaling.stirred = l.scaling.stirred || len(s.Commands) > 0
+	l.apply(now, &s, l.scale(now))
+	s.Change = l.cluster.Counts().Sub(before)
+	return s
+}
+
+// apply changes the cluster and adds to the step. It returns one error for each command.
+func (l *Leader) apply(now time.Time, s *Step, commands []state.Command) []error {
+	errs := make([]error, len(commands))
+	for i, command := range commands {
+		effects, err := l.cluster.Apply(now, command)
+		s.Effects, errs[i] = append(s.Effects, effects...), err
+		switch command.(type) {
+		case state.RegisterWorker, state.LoseWorker, state.ObserveSlice, state.RefuseSlice, state.EndSlice:
+			s.Fleet = true
+		}
+	}
+	s.Commands = append(s.Commands, commands...)
+	return errs
+}
+
+// configure has the cluster follow this leader's configuration: it may have been another's.
+func (l *Leader) configure() []state.Command {
+	var commands []state.Command
+	if l.cluster.Policy() != l.config.Policy {
+		commands = append(commands, state.SetPolicy{Policy: l.config.Policy})
+	}
+	return append(commands, l.scaling.configure(l.cluster)...)
+}
+
+// expirations answers the deadlines that are due.
+func (l *Leader) expirations(now time.Time, due []state.Deadline) []state.Command {
+	var commands []state.Command
+	for _, d := range due {
+		switch d.Kind {
+		case state.BackoffDeadline: // planning again is all it asks for
+		case state.SchedulingDeadline:
+			commands = append(commands, state.Expire{Deadline: d, Reason: l.neverFitted(now, d.Job)})
+		default:
+			commands = append(commands, state.Expire{Deadline: d})
+		}
+	}
+	return commands
+}
+
+// Next is when there is something to do if nobody asks for anything: now, or later.
+func (l *Leader) Next(now time.Time) time.Time {
+	if l.replan {
+		return now
+	}
+	next := l.past.due
+	if at, ok := l.cluster.Next(); ok && at.Before(next) {
+		next = at
+	}
+	if at, ok := l.liveness.next(now); ok && at.Before(next) {
+		next = at
+	}
+	if at, ok := l.scaling.next(); ok && at.Before(next) {
+		next = at
+	}
+	if next.Before(now) {
+		return now // it became due during the step, whose length is made up for already
+	}
+	return next
+}
