@@ -120,11 +120,9 @@ func ran(j *Job, spec *pb.JobSpec, runs []Run) error {
 	return nil
 }
 
-// endedAs is about a run and what the controller knows of its end.
+// endedAs is about a run that has ended and what the controller knows of that.
 func (r *Run) endedAs(a *Attempt, succeeded bool) error {
 	switch {
-	case r.Ended == 0:
-		return fmt.Errorf("it is %v, and it still runs on %s", a.State, r.Worker)
 	case succeeded && r.Stopped:
 		return fmt.Errorf("it has succeeded, and on %s it was stopped", r.Worker)
 	case succeeded && r.Exit != 0:
