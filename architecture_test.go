@@ -79,7 +79,7 @@ var sideways = []struct{ from, to, why string }{
 // testTools are what only tests and specs may import: a product that links a test framework carries its flags too.
 var testTools = []string{
 	"testing", "github.com/onsi/ginkgo/v2", "github.com/onsi/gomega", "pgregory.net/rapid",
-	"github.com/google/go-cmp", "github.com/cockroachdb/datadriven",
+	"github.com/google/go-cmp", "github.com/cockroachdb/datadriven", "github.com/anishathalye/porcupine",
 }
 
 // impure is what a decider may not import. The same commands must give the same state, byte for byte (design §1), and a
