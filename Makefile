@@ -23,9 +23,10 @@ units = go test -json $(2) -skip '^TestIris$$' $(3) | go run ./.ci/junit reports
 
 # Packages that test the participants in bubbles. Under the race detector these run on one processor:
 # acceptance/chronos/race.go says why.
-BUBBLES := auth client cluster controller faults follow journal network peers telemetry worker
-bubbles := $(BUBBLES:%=./iris/%)
-others = $$(go list ./... | grep -vxE 'iris/iris/($(subst $(space),|,$(strip $(BUBBLES))))')
+BUBBLES := acceptance/fault \
+	$(addprefix iris/,auth client cluster controller faults follow journal network peers telemetry worker)
+bubbles := $(BUBBLES:%=./%)
+others = $$(go list ./... | grep -vxE 'iris/($(subst $(space),|,$(strip $(BUBBLES))))')
 
 # The specs. $(call specs,<report>,<label filter>,<ginkgo flags>)
 specs = go tool ginkgo --succinct --silence-skips --fail-on-empty --label-filter='$(2)' $(3) \

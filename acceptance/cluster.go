@@ -9,8 +9,8 @@ import (
 	"github.com/onsi/gomega/gleak"
 
 	"iris/acceptance/daemon"
+	"iris/acceptance/fault"
 	"iris/iris/client"
-	"iris/iris/network"
 	pb "iris/iris/proto"
 )
 
@@ -20,14 +20,12 @@ type Cluster struct {
 	*client.Client
 	// Chaos are the rules of this cluster alone.
 	Chaos Faults
-	// Network makes the network between participants fail, in virtual time alone. Their names are their ids: "c-0", "w-1",
-	// and "client" for whoever speaks with the cluster in the spec.
-	Network network.Faults
 
-	system system
-	booted time.Time
-	kills  int               // so far
-	before []gleak.Goroutine // on the wall clock: what ran before the boot
+	system   system
+	booted   time.Time
+	kills    int               // so far
+	injected []*fault.Ongoing  // those that are over too
+	before   []gleak.Goroutine // on the wall clock: what ran before the boot
 }
 
 // patience is the timeout of Eventually: generous, since a spec that hangs has failed anyway.
@@ -37,7 +35,7 @@ const patience = 3 * time.Minute
 // is the story.
 func (c *Cluster) boot(ctx context.Context, arm Arm, wishes []Wish) {
 	ginkgo.GinkgoHelper()
-	c.Client, c.kills = nil, 0
+	c.Client, c.kills, c.injected = nil, 0, nil
 	p := newPlan()
 	for _, wish := range wishes {
 		wish(&p)
@@ -45,7 +43,6 @@ func (c *Cluster) boot(ctx context.Context, arm Arm, wishes []Wish) {
 	c.system = c.Mode.system(p)
 	c.Chaos = c.system.Faults()
 	ginkgo.DeferCleanup(c.Chaos.Reset)
-	c.Network = networkFaults(c.system)
 	ginkgo.DeferOnFailure(c.explain)
 	if arm != nil {
 		arm(c.Chaos)
@@ -60,7 +57,7 @@ func (c *Cluster) boot(ctx context.Context, arm Arm, wishes []Wish) {
 	c.booted = time.Now()
 	gomega.Expect(c.system.Start()).To(gomega.Succeed())
 	ginkgo.DeferCleanup(c.stop)
-	ginkgo.DeferCleanup(func() { c.Network.Heal() }) // before that
+	ginkgo.DeferCleanup(c.calm) // before that
 	connection, err := c.system.Connect()
 	gomega.Expect(err).NotTo(gomega.HaveOccurred())
 	ginkgo.DeferCleanup(connection.Close)

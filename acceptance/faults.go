@@ -7,7 +7,6 @@ import (
 	"github.com/onsi/gomega"
 
 	"iris/chaos"
-	"iris/iris/network"
 )
 
 // Faults are the chaos rules of one cluster, wherever its participants run.
@@ -44,7 +43,7 @@ func (c *Cluster) Enable(key string, options ...chaos.Option) Rule {
 	return rule
 }
 
-// Heal ends all faults, the network's too. What they were is kept for the record, and each must have fired.
+// Heal ends all faults, those that were injected too. What they were is kept for the record, and each must have fired.
 func (c *Cluster) Heal() {
 	ginkgo.GinkgoHelper()
 	gomega.Expect(c.Chaos.Verify()).To(gomega.Succeed(), "every armed rule must have fired")
@@ -52,23 +51,6 @@ func (c *Cluster) Heal() {
 		rule.Disarm()
 	}
 	c.mend()
-}
-
-// mend ends the network's faults, each of which must have taken effect.
-func (c *Cluster) mend() {
-	ginkgo.GinkgoHelper()
-	gomega.Expect(c.Network.Verify()).To(gomega.Succeed(), "every fault of the network must have taken effect")
-	c.Network.Heal()
-}
-
-// networkFaults are those of a cluster whose network is in memory; of any other they cannot be used.
-func networkFaults(s system) network.Faults {
-	if local, inside := s.(*inProcess); inside {
-		if n, inMemory := local.options.Network.(*network.Memory); inMemory {
-			return n.Faults()
-		}
-	}
-	return network.Faults{}
 }
 
 // FiredOn counts a site's firings by one of their labels.

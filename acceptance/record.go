@@ -29,7 +29,7 @@ func (c *Cluster) record(ctx context.Context) {
 	if c.kills > 0 {
 		r.Fired["kill"] = c.kills
 	}
-	if n := len(c.Network.All()); n > 0 {
+	if n := len(c.network().All()); n > 0 {
 		r.Fired["network"] = n
 	}
 	if c.Client != nil && !ginkgo.CurrentSpecReport().Failed() {
@@ -83,7 +83,10 @@ func (c *Cluster) explain(ctx context.Context) {
 	for _, f := range c.Chaos.Firings() {
 		fmt.Fprintf(&b, "fault at %gs: %s %v, hit %d: %s\n", f.At.Sub(c.booted).Seconds(), f.Site, f.Labels, f.Nth, f.Action)
 	}
-	for _, f := range c.Network.All() {
+	for _, ongoing := range c.injected {
+		fmt.Fprintf(&b, "injected %v: it has struck: %t\n", ongoing.Fault, ongoing.Struck())
+	}
+	for _, f := range c.network().All() {
 		fmt.Fprintf(&b, "network %v: %+v\n", f, f.Effects())
 	}
 	report := ginkgo.CurrentSpecReport()

@@ -74,8 +74,9 @@ var fixtures = map[string]func(){
 		InEachMode("modes: but one", Without{Mode: Process, Why: "it is a test"}, named("without"))
 		InEachMode("modes: one", Only{Mode: Virtual, Why: "it is a test"}, named("only"))
 	},
-	"no reason": func() { InEachMode("modes:", Without{Mode: Process}, func(*Mode) {}) },
-	"messages":  func() { ginkgo.Describe("matchers", failMatchers) },
+	"no reason":  func() { InEachMode("modes:", Without{Mode: Process}, func(*Mode) {}) },
+	"injections": declareInjections,
+	"messages":   func() { ginkgo.Describe("matchers", failMatchers) },
 }
 
 func it(text string, labels ...any) {

@@ -126,6 +126,15 @@ func (s *inProcess) Start() (err error) {
 	return err
 }
 
+// Stop ends the cluster, and what its network has repeated.
+func (s *inProcess) Stop() error {
+	err := s.Manager.Stop()
+	if n, inMemory := s.options.Network.(*network.Memory); inMemory {
+		n.Settle()
+	}
+	return err
+}
+
 // errDown is all that can be said of a cluster without a controller.
 var errDown = errors.New("no controller runs")
 

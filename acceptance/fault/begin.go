@@ -61,31 +61,39 @@ var Modes = map[string]fakevm.FailureMode{
 }
 
 // Begin does the fault to a cluster. It lasts until its End; when it is to begin and how long it is to last is the caller's
-// business.
+// business. One that this cluster cannot have is an error; what makes no sense at all, such as a participant that there is
+// not, panics.
 func (f Fault) Begin(on Cluster) (*Ongoing, error) {
 	o := &Ongoing{Fault: f, end: func() error { return nil }, struck: func() bool { return true }}
+	if err := f.begin(on, o); err != nil {
+		return nil, fmt.Errorf("begin of %v: %w", f, err)
+	}
+	return o, nil
+}
+
+func (f Fault) begin(on Cluster, o *Ongoing) error {
 	switch {
 	case f.OfNetwork(), f.Kind == KindFreeze:
 		f.beginNetwork(on.Faults(), o)
-		return o, nil
+		return nil
 	case f.OfMachines():
-		return o, f.beginMachines(on.Cloud(f.A), o)
+		return f.beginMachines(on.Cloud(f.A), o)
 	}
 	switch f.Kind {
 	case KindCrash:
 		o.end = func() error { return on.Revive(f.A) }
-		return o, on.Kill(f.A)
+		return on.Kill(f.A)
 	case KindRestart:
 		if err := on.Kill(f.A); err != nil {
-			return nil, err
+			return err
 		}
-		return o, on.Revive(f.A)
+		return on.Revive(f.A)
 	case KindSkew:
-		return o, arm(on, o, fmt.Sprintf("worker.heartbeat[worker=%s] delay %v", f.A, f.Delay))
+		return arm(on, o, fmt.Sprintf("%s delay %v", f.at("worker.heartbeat"), f.Delay))
 	case KindSite:
-		return o, arm(on, o, f.rule())
+		return arm(on, o, f.rule())
 	}
-	return nil, fmt.Errorf("there is no fault %q; there are %v", f.Kind, Kinds)
+	return fmt.Errorf("there is no fault %q; there are %v", f.Kind, Kinds)
 }
 
 // Kinds are all of them.
@@ -96,22 +104,26 @@ var Kinds = []Kind{
 
 // rule is the text of the chaos rule of a KindSite.
 func (f Fault) rule() string {
-	text := f.Site
-	if f.A != Anybody {
-		key := "worker"
-		switch part, _, _ := strings.Cut(f.Site, "."); part {
-		case "journal":
-			key = "controller"
-		case "vm":
-			key = "group"
-		}
-		text += fmt.Sprintf("[%s=%s]", key, f.A)
-	}
-	text += fmt.Sprintf(" rate %g fail", f.Share)
+	text := f.at(f.Site) + fmt.Sprintf(" rate %g fail", f.Share)
 	if f.Times > 0 {
 		text += fmt.Sprintf(" max %d", f.Times)
 	}
 	return text
+}
+
+// at is the text of a chaos site where it is A that passes it.
+func (f Fault) at(site string) string {
+	if f.A == Anybody {
+		return site
+	}
+	key := "worker"
+	switch part, _, _ := strings.Cut(site, "."); part {
+	case "journal":
+		key = "controller"
+	case "vm":
+		key = "group"
+	}
+	return fmt.Sprintf("%s[%s=%s]", site, key, f.A)
 }
 
 func arm(on Cluster, o *Ongoing, text string) error {
@@ -143,6 +155,10 @@ func (f Fault) beginNetwork(n network.Faults, o *Ongoing) {
 		made = n.Refuse(f.A, f.B)
 	case KindReset:
 		made = n.Reset(f.A, f.B)
+	case KindRepeat:
+		made = n.Repeat(f.A, f.B, f.Share)
+	case KindReorder:
+		made = n.Reorder(f.A, f.B, f.Share, d)
 	}
 	o.struck = func() bool { return made.Effects() != network.Effects{} }
 	if f.Kind != KindReset {
@@ -157,7 +173,7 @@ func (f Fault) beginMachines(cloud *fakevm.Manager, o *Ongoing) error {
 	case KindCreation:
 		mode, known := Modes[f.Mode]
 		if !known {
-			return fmt.Errorf("%v: there is no mode %q; there are %v", f, f.Mode, slices.Sorted(maps.Keys(Modes)))
+			return fmt.Errorf("there is no mode %q; there are %v", f.Mode, slices.Sorted(maps.Keys(Modes)))
 		}
 		cloud.SetFailureMode(mode)
 		o.end = func() error { cloud.SetFailureMode(fakevm.None); return nil }

@@ -10,8 +10,8 @@ import (
 	"google.golang.org/grpc/status"
 
 	. "iris/acceptance"
+	"iris/acceptance/fault"
 	"iris/iris/client"
-	"iris/iris/network"
 	pb "iris/iris/proto"
 )
 
@@ -28,7 +28,7 @@ var _ = Scenario("a worker that is cut from its controller", RPC, Chaos, inMemor
 
 	It("net_unheard_briefly: a worker whose beats do not arrive for 45 s keeps its task", func(ctx SpecContext) {
 		job := run(ctx, "unheard", 80*time.Second)
-		c.Network.Partition("w-0", "c-0")
+		c.Inject(fault.Partition("w-0", "c-0"))
 		time.Sleep(45 * time.Second)
 		c.Heal()
 		Eventually(ctx, job.Status).Should(HaveState(SUCCEEDED))
@@ -41,7 +41,7 @@ var _ = Scenario("a worker that is cut from its controller", RPC, Chaos, inMemor
 		Eventually(ctx, job.Status).Should(HaveState(RUNNING))
 		Expect(c.WorkerOf(ctx, job)).To(Equal("w-0"))
 		cut := time.Now()
-		c.Network.Partition("w-0", "c-0")
+		c.Inject(fault.Partition("w-0", "c-0"))
 		Eventually(ctx, Task(job, 0)).Should(HaveAttempts(WORKERFAILED, RUNNING))
 		Expect(time.Since(cut)).To(BeBetween(50*time.Second-c.Slack(), 60*time.Second+c.Slack()))
 		Expect(Task(job, 0)(ctx)).To(HaveAttemptError(0, Equal("lost worker w-0: no heartbeat for 60s")))
@@ -56,7 +56,7 @@ var _ = Scenario("a worker that is cut from its controller", RPC, Chaos, inMemor
 
 	It("net_unanswered_briefly: results count though no answer arrives, and a task goes on for 45 s without", func(ctx SpecContext) {
 		ends, goesOn := run(ctx, "ends", 20*time.Second), run(ctx, "goes-on", 80*time.Second)
-		c.Network.Partition("c-0", "w-0")
+		c.Inject(fault.Partition("c-0", "w-0"))
 		Eventually(ctx, ends.Status).Should(HaveState(SUCCEEDED))
 		Expect(Took(ctx, ends, Started, Finished)).To(BeBetween(20*time.Second, 20*time.Second+c.Slack()))
 		time.Sleep(25 * time.Second)
@@ -74,7 +74,7 @@ var _ = Scenario("a worker that is cut from its controller", RPC, Chaos, inMemor
 		Eventually(ctx, job.Status).Should(HaveState(RUNNING))
 		Expect(c.WorkerOf(ctx, job)).To(Equal("w-0"))
 		cut := time.Now()
-		c.Network.Partition("c-0", "w-0")
+		c.Inject(fault.Partition("c-0", "w-0"))
 		Eventually(ctx, Task(job, 0)).Should(HaveAttempts(WORKERFAILED, RUNNING))
 		Expect(time.Since(cut)).To(BeBetween(60*time.Second, 110*time.Second), "beats arrive for another 43 s at most")
 		Expect(Task(job, 0)(ctx)).To(HaveAttemptError(0, Equal("lost worker w-0: no heartbeat for 60s")))
@@ -90,9 +90,9 @@ var _ = Scenario("a worker that is cut from its controller", RPC, Chaos, inMemor
 		name string
 		cut  func()
 	}{
-		{"net_exclusive_unheard: when its beats do not arrive", func() { c.Network.Partition("w-0", "c-0") }},
-		{"net_exclusive_deaf: when no answer arrives", func() { c.Network.Partition("c-0", "w-0") }},
-		{"net_exclusive_cut: when neither does", func() { c.Network.Cut("w-0", "c-0") }},
+		{"net_exclusive_unheard: when its beats do not arrive", func() { c.Inject(fault.Partition("w-0", "c-0")) }},
+		{"net_exclusive_deaf: when no answer arrives", func() { c.Inject(fault.Partition("c-0", "w-0")) }},
+		{"net_exclusive_cut: when neither does", func() { c.Inject(fault.Cut("w-0", "c-0")) }},
 	} {
 		It(way.name+", a worker has ended its exclusive task before another begins it", func(ctx SpecContext) {
 			job := c.Submit(ctx, client.Spec{Name: "exclusive", Entrypoint: c.Sleeping(3 * time.Minute), Exclusive: true})
@@ -109,8 +109,8 @@ var _ = Scenario("a worker that is cut from its controller", RPC, Chaos, inMemor
 	}
 
 	It("net_refused: a worker that nobody can call loses the new task to another, free of charge (FM-2)", func(ctx SpecContext) {
-		c.Network.Refuse("c-0", "w-0")
-		c.Network.Reset("c-0", "w-0")
+		c.Inject(fault.Refuse("c-0", "w-0"))
+		c.Inject(fault.Reset("c-0", "w-0"))
 		job := c.Submit(ctx, client.Spec{Name: "refused", Entrypoint: c.Quick(), MaxRetriesPreemption: client.Limit(0)})
 		Eventually(ctx, job.Status).Should(HaveState(SUCCEEDED))
 		Expect(Task(job, 0)(ctx)).To(SatisfyAll(HaveAttempts(WORKERFAILED, SUCCEEDED), HaveField("PreemptionCount", int32(0)),
@@ -144,7 +144,7 @@ var _ = Scenario("a client that is cut from the controller", RPC, Chaos, inMemor
 
 	It("net_submit_unanswered: a job whose acceptance nobody hears of is submitted once (FM-60)", func(ctx SpecContext) {
 		Expect(c.Jobs(ctx, "")).To(BeEmpty(), "there is a connection")
-		c.Network.Partition("c-0", "client")
+		c.Inject(fault.Partition("c-0", "client"))
 		submitted := submit(ctx, "once")
 		time.Sleep(25 * time.Second) // two tries, each of 10 s, and a third
 		Expect(submitted).NotTo(Receive())
@@ -155,7 +155,7 @@ var _ = Scenario("a client that is cut from the controller", RPC, Chaos, inMemor
 
 	It("net_submit_unheard: a job that nobody hears of is submitted once the way is free", func(ctx SpecContext) {
 		Expect(c.Jobs(ctx, "")).To(BeEmpty(), "there is a connection")
-		c.Network.Partition("client", "c-0")
+		c.Inject(fault.Partition("client", "c-0"))
 		submitted := submit(ctx, "once")
 		time.Sleep(25 * time.Second)
 		Expect(submitted).NotTo(Receive())
@@ -172,11 +172,11 @@ var _ = Scenario("a leader that is cut from the others", RPC, Chaos, Controllers
 		jobs int
 	}{
 		{"net_leader_cut: another leads, jobs go on, and what the old one did not commit never was",
-			func(l, o string) { c.Network.Cut(l, o) }, 2},
+			func(l, o string) { c.Inject(fault.Cut(l, o)) }, 2},
 		{"net_leader_unheard: another leads, jobs go on, and what the others never heard of never was",
-			func(l, o string) { c.Network.Partition(l, o) }, 2},
+			func(l, o string) { c.Inject(fault.Partition(l, o)) }, 2},
 		{"net_leader_deaf: another leads, jobs go on, and what the others did hear of is kept, and done once",
-			func(l, o string) { c.Network.Partition(o, l) }, 3},
+			func(l, o string) { c.Inject(fault.Partition(o, l)) }, 3},
 	} {
 		It(way.name, func(ctx SpecContext) {
 			job := c.Submit(ctx, client.Spec{Name: "goes-on", Entrypoint: c.Sleeping(time.Minute)})
@@ -217,7 +217,7 @@ var _ = Scenario("a leader that is cut from the others", RPC, Chaos, Controllers
 })
 
 var _ = Scenario("a network that is bad for everybody", RPC, Chaos, inMemory, func(c *Cluster) {
-	const everybody = network.Anybody
+	const everybody = fault.Anybody
 	many := func(ctx context.Context, length time.Duration) *client.Job {
 		return c.Submit(ctx, client.Spec{Name: "many", Entrypoint: c.Sleeping(length), Replicas: 16, CPU: 0.5})
 	}
@@ -230,13 +230,15 @@ var _ = Scenario("a network that is bad for everybody", RPC, Chaos, inMemory, fu
 	}
 
 	It("net_reset: all connections break again and again, and nothing is lost (FM-82)", func(ctx SpecContext) {
-		reset := func() {
+		reset := func(also ...string) {
 			GinkgoHelper()
-			Expect(c.Network.Reset(everybody, everybody).Effects().Connections).To(BeNumerically(">=", 2), "both workers'")
+			for _, who := range append(also, "w-0", "w-1") {
+				Expect(c.Inject(fault.Reset(who, everybody)).Struck()).To(BeTrueBecause("%s has connections", who))
+			}
 		}
-		c.Network.Delay(everybody, everybody, 400*time.Millisecond, 0)
+		c.Inject(fault.Delay(everybody, everybody, 400*time.Millisecond, 0))
 		job := many(ctx, 30*time.Second)
-		reset() // the orders are on their way
+		reset("client") // the orders are on their way
 		Eventually(ctx, c.Alive).WithArguments(job).Should(Equal(16))
 		for range 2 {
 			time.Sleep(12 * time.Second) // a beat of each worker
@@ -249,7 +251,7 @@ var _ = Scenario("a network that is bad for everybody", RPC, Chaos, inMemory, fu
 	})
 
 	It("net_delay: two seconds each way change nothing but times", func(ctx SpecContext) {
-		c.Network.Delay(everybody, everybody, 2*time.Second, 0)
+		c.Inject(fault.Delay(everybody, everybody, 2*time.Second, 0))
 		job := many(ctx, 20*time.Second)
 		unharmed(ctx, job)
 		Expect(Took(ctx, job, Submitted, Finished)).To(BeBetween(24*time.Second, 40*time.Second))
@@ -257,8 +259,8 @@ var _ = Scenario("a network that is bad for everybody", RPC, Chaos, inMemory, fu
 
 	c.Seeds(20, func(seed uint64) {
 		It("net_lossy: a fifth of all packets is lost, and nothing changes but times "+SeedName(seed), func(ctx SpecContext) {
-			c.Network.Seed(seed)
-			c.Network.Lossy(everybody, everybody, 0.2)
+			c.SeedNetwork(seed)
+			c.Inject(fault.Lossy(everybody, everybody, 0.2))
 			unharmed(ctx, many(ctx, 20*time.Second))
 		})
 	})
@@ -266,7 +268,7 @@ var _ = Scenario("a network that is bad for everybody", RPC, Chaos, inMemory, fu
 
 var _ = Scenario("a worker behind a slow link", RPC, Chaos, inMemory, func(c *Cluster) {
 	It("net_slow: its orders take seconds, and no other worker's do (FM-28)", func(ctx SpecContext) {
-		c.Network.Slow("c-0", "w-0", 200)
+		c.Inject(fault.Slow("c-0", "w-0", 200))
 		slow := c.Submit(ctx, client.Spec{Name: "slow", Entrypoint: c.Quick(), Constraints: On("w-0")})
 		fast := c.Submit(ctx, client.Spec{Name: "fast", Entrypoint: c.Quick(), Replicas: 20, Constraints: On("w-1")})
 		Eventually(ctx, fast.Status).Should(HaveState(SUCCEEDED))

@@ -20,7 +20,8 @@ const Anybody = "*"
 //
 // Connections are streams of bytes, as TCP's are: what is written arrives whole and in order, or the connection breaks.
 // TCP hides the loss of a packet by sending it again, so that a loss is a delay (Lossy) and nothing is ever missing,
-// repeated or overtaken. Calls that are lost, repeated or late by themselves are the business of chaos sites.
+// repeated or overtaken. Calls can be, those that wait for one answer: see Repeat and Reorder. A call that is lost all by
+// itself is the business of a chaos site.
 type Faults struct{ network *Memory }
 
 // Faults are the network's.
@@ -152,6 +153,8 @@ const (
 	lossy     kind = "lossy"
 	refuse    kind = "refuse"
 	reset     kind = "reset"
+	repeat    kind = "repeat"
+	reorder   kind = "reorder"
 )
 
 // Fault is one that was made by Faults.
@@ -166,7 +169,7 @@ type Fault struct {
 	rate      int
 	share     float64
 
-	bytes, dials, connections atomic.Int64
+	bytes, dials, connections, calls atomic.Int64
 
 	mu   sync.Mutex
 	ways map[way]*progress
@@ -186,11 +189,14 @@ type Effects struct {
 	Bytes       int64 // that were written to somebody who got them late
 	Dials       int64 // that were refused, or took longer
 	Connections int64 // that were reset
+	Calls       int64 // that were made twice, or held back
 }
 
 // Effects are what the fault has done so far, exactly.
 func (f *Fault) Effects() Effects {
-	return Effects{Bytes: f.bytes.Load(), Dials: f.dials.Load(), Connections: f.connections.Load()}
+	return Effects{
+		Bytes: f.bytes.Load(), Dials: f.dials.Load(), Connections: f.connections.Load(), Calls: f.calls.Load(),
+	}
 }
 
 // End ends this fault. What it held back goes on its way; what it made late comes as late.
@@ -214,14 +220,7 @@ func (f *Fault) on(from, to string) bool {
 func (f *Fault) late(due time.Time, from, to string, bytes int) time.Time {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	if f.ways == nil {
-		f.ways = map[way]*progress{}
-	}
-	p := f.ways[way{from, to}]
-	if p == nil {
-		p = &progress{}
-		f.ways[way{from, to}] = p
-	}
+	p := f.progress(from, to)
 	switch f.kind {
 	case delay:
 		due = due.Add(f.d)
@@ -243,6 +242,19 @@ func (f *Fault) late(due time.Time, from, to string, bytes int) time.Time {
 	return due
 }
 
+// progress is that on one way. The caller holds f.mu.
+func (f *Fault) progress(from, to string) *progress {
+	if f.ways == nil {
+		f.ways = map[way]*progress{}
+	}
+	p := f.ways[way{from, to}]
+	if p == nil {
+		p = &progress{}
+		f.ways[way{from, to}] = p
+	}
+	return p
+}
+
 // The pauses before a packet is sent again.
 const (
 	retransmission     = 200 * time.Millisecond
@@ -261,7 +273,7 @@ func (f *Fault) draw(p *progress, from, to string) *rand.Rand {
 func (m *Memory) on(from, to string) []*Fault {
 	var on []*Fault
 	for _, f := range m.faults {
-		if !f.ended && f.kind != refuse && f.on(from, to) {
+		if !f.ended && f.kind != refuse && !f.kind.ofCalls() && f.on(from, to) {
 			on = append(on, f)
 		}
 	}
@@ -286,6 +298,7 @@ func (m *Memory) change(change func(), healed bool) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	change()
+	m.calling.Store(suffering(m.faults))
 	now := time.Now()
 	for p := range m.pairs {
 		p.mu.Lock()

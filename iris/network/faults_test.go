@@ -418,6 +418,10 @@ func TestFaultsThatMakeNoSenseChangeNothing(t *testing.T) {
 		"no rate":         func() { fs.Slow("a", "b", 0) },
 		"no loss":         func() { fs.Lossy("a", "b", 0) },
 		"all lost":        func() { fs.Lossy("a", "b", 1) },
+		"no repetition":   func() { fs.Repeat("a", "b", 0) },
+		"too many":        func() { fs.Repeat("a", "b", 1.5) },
+		"no overtaking":   func() { fs.Reorder("a", "b", 0, time.Second) },
+		"no time":         func() { fs.Reorder("a", "b", 1, 0) },
 		"no network":      func() { network.Faults{}.Cut("a", "b") },
 	} {
 		func() {

@@ -1,6 +1,7 @@
 package network
 
 import (
+	"slices"
 	"time"
 
 	"google.golang.org/grpc"
@@ -47,6 +48,11 @@ var (
 // between tries; calls on it fail with UNAVAILABLE meanwhile. Options come on top, credentials for example; without any
 // the connection is in the clear.
 func Client(n Network, address string, options ...grpc.DialOption) (*grpc.ClientConn, error) {
+	if n, suffers := n.(interface {
+		calls(address string) grpc.DialOption
+	}); suffers {
+		options = append(slices.Clip(options), n.calls(address))
+	}
 	return grpc.NewClient("passthrough:///"+address, append([]grpc.DialOption{
 		grpc.WithContextDialer(n.Dial),
 		grpc.WithTransportCredentials(insecure.NewCredentials()),

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"net"
 	"sync"
+	"sync/atomic"
 	"syscall"
 	"time"
 )
@@ -22,8 +23,10 @@ type Memory struct {
 	pairs     map[*pair]struct{} // connections that somebody still holds
 	faults    []*Fault           // all that there were
 	seed      uint64
-	heals     int           // how often all faults were ended
-	changed   chan struct{} // closed when a fault begins or ends; nil while nobody waits for that
+	heals     int                      // how often all faults were ended
+	changed   chan struct{}            // closed when a fault begins or ends; nil while nobody waits for that
+	calling   atomic.Pointer[[]*Fault] // the faults of calls that are on; nil: none are
+	again     sync.WaitGroup           // calls that were made once more, and whose callers do not wait for them
 }
 
 // Listen opens an address of any form. It fails when the address is in use. Who listens is called like the address.
