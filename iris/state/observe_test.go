@@ -165,3 +165,28 @@ func TestAWorkerThatStopsAnAttemptUnaskedDoesNotKillTheJob(t *testing.T) { // FM
 	s.report("j/0/1", Killed)
 	s.is("j", WorkerFailed, "stopped by its worker")
 }
+
+// However it ends, and whoever ends it: nobody finds the address of an attempt that is over (FM-61).
+func TestAnAttemptThatIsOverHasNoPorts(t *testing.T) {
+	for how, end := range map[string]func(*story){
+		"it succeeds":        func(s *story) { s.report("j/0/0", Succeeded) },
+		"it fails":           func(s *story) { s.report("j/0/0", Failed, "exit code 3") },
+		"its worker is lost": func(s *story) { s.lose("w-0") },
+		"its job is stopped": func(s *story) { s.cancel("j", "stopped by ann") },
+	} {
+		t.Run(how, func(t *testing.T) {
+			s := tell(t)
+			s.workers("w-0")
+			s.submit("j")
+			s.assign("j/0@w-0")
+			s.reportAll("w-0", Report{UID: "j/0/0", State: Running, Ports: map[string]int32{"http": 8080}})
+			if got := s.c.Attempt("j/0/0").Ports["http"]; got != 8080 {
+				t.Errorf("while it runs its port is %d", got)
+			}
+			end(s)
+			if ports := s.c.Attempt("j/0/0").Ports; len(ports) > 0 {
+				t.Errorf("it is over and has the ports %v", ports)
+			}
+		})
+	}
+}
