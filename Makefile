@@ -103,8 +103,10 @@ bench: ## every benchmark
 lint: fmt-check vet staticcheck ginkgolinter ## gofmt, go vet, staticcheck, ginkgolinter
 vet:
 	@go vet ./... ./.ci/junit
+	@go vet -tags mutants ./...
 staticcheck:
 	@$(TOOL) staticcheck ./... ./.ci/junit
+	@$(TOOL) staticcheck -tags mutants ./iris/...
 ginkgolinter:
 	@$(TOOL) ginkgolinter ./...
 

@@ -58,6 +58,7 @@ var floors = []struct {
 	{pkg: "iris/vm", floor: 1, is: "the contracts of machines"},
 	{pkg: "iris/settings", floor: 1, is: "what flags, environment and files say"},
 	{pkg: "iris/proto", floor: 0, is: "the wire"},
+	{pkg: "iris/mutant", floor: 0, is: "deliberate bugs: nothing, unless a program is built for them"},
 	{pkg: "chaos", floor: 0, is: "the fault registry: of use to any program, so it knows nothing of Iris"},
 }
 

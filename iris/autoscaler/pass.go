@@ -6,6 +6,7 @@ import (
 	"strings"
 	"time"
 
+	"iris/iris/mutant"
 	"iris/iris/schedule"
 	"iris/iris/state"
 	"iris/iris/vm"
@@ -107,6 +108,9 @@ func (g *group) add(s *state.Slice) {
 
 // idle reports whether nothing runs on a slice.
 func idle(s *state.Slice) bool {
+	if mutant.On(mutant.BusySliceStopped) {
+		return true
+	}
 	return s.Held() == 0 && (s.ReadyAt.IsZero() && s.State != vm.Ready || !s.IdleSince.IsZero())
 }
 

@@ -7,6 +7,7 @@ import (
 
 	"iris/iris/journal"
 	"iris/iris/leader"
+	"iris/iris/mutant"
 	"iris/iris/state"
 )
 
@@ -136,6 +137,9 @@ func (l *loop) step(now time.Time, batch []request) {
 // reveal lets the world see all turns whose entries are committed.
 func (l *loop) reveal() {
 	committed := l.term.Committed()
+	if mutant.On(mutant.AnswerBeforeCommit) {
+		committed = l.proposed
+	}
 	for len(l.held) > 0 && l.held[0].entry <= committed {
 		t := l.held[0]
 		l.held = l.held[1:]

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"time"
 
+	"iris/iris/mutant"
 	"iris/iris/state"
 )
 
@@ -31,6 +32,9 @@ func (l *liveness) begin(now time.Time, c *state.Cluster) {
 	for _, w := range c.Workers() {
 		if !w.Lost {
 			l.heard[w.ID], l.unheard[w.ID] = now, true
+			if mutant.On(mutant.LostEarlyAfterChange) {
+				l.heard[w.ID] = now.Add(-l.timeout / 2)
+			}
 		}
 	}
 }
@@ -95,6 +99,10 @@ func (l *liveness) lost(now time.Time, c *state.Cluster) []state.Command {
 	l.check = time.Time{}
 	for _, w := range c.Workers() {
 		at := l.heard[w.ID]
+		if mutant.On(mutant.WorkerNeverLost) && !at.Add(l.timeout).After(now) {
+			at = now
+			l.heard[w.ID] = now
+		}
 		switch due := at.Add(l.timeout); {
 		case w.Lost:
 			l.forget(w.ID)

@@ -7,6 +7,7 @@ import (
 	"strconv"
 	"strings"
 
+	"iris/iris/mutant"
 	"iris/iris/state"
 )
 
@@ -105,7 +106,7 @@ func (p *pass) placeGang(r *Request) {
 			cursor.first = i + 1
 		}
 	}
-	if r.Bounced && !cursor.hopeless {
+	if r.Bounced && !cursor.hopeless && !mutant.On(mutant.BouncedGangStarves) {
 		done := p.withhold(r, by.groups, avoid)
 		cursor.hopeless = !done && len(avoid) == 0
 	}

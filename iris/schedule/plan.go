@@ -4,6 +4,7 @@ import (
 	"math"
 	"slices"
 
+	"iris/iris/mutant"
 	pb "iris/iris/proto"
 	"iris/iris/state"
 )
@@ -54,10 +55,14 @@ type Assignment struct {
 func Plan(v View) []Assignment {
 	p := newPass(v.Workers)
 	for i := range v.Requests {
+		before := len(p.placed)
 		if r := &v.Requests[i]; r.GroupBy == "" {
 			p.placeEach(r)
 		} else {
 			p.placeGang(r)
+		}
+		if len(p.placed) == before && mutant.On(mutant.HeadOfLineBlocks) {
+			break
 		}
 	}
 	return p.placed

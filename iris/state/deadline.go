@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"slices"
 	"time"
+
+	"iris/iris/mutant"
 )
 
 // Deadline is an instant at which something must be decided if nothing changed until then.
@@ -62,7 +64,8 @@ func (c *Cluster) pending(d Deadline) bool {
 	}
 	switch d.Kind {
 	case SchedulingDeadline:
-		return j.untried > 0 && d.At.Equal(j.schedulingDeadline())
+		late := j.Count(Pending) > 0 && mutant.On(mutant.SchedulingTimeoutLate)
+		return (j.untried > 0 || late) && d.At.Equal(j.schedulingDeadline())
 	case TimeoutDeadline:
 		a := c.Attempt(d.UID)
 		return a != nil && !a.State.Terminal() && !a.Done && d.At.Equal(a.timeout)
@@ -88,7 +91,9 @@ func (c *Cluster) expire(now time.Time, cmd Expire) {
 	j := c.jobs[d.Job]
 	switch d.Kind {
 	case SchedulingDeadline:
-		first := slices.IndexFunc(j.Tasks, func(t Task) bool { return len(t.Attempts) == 0 })
+		first := slices.IndexFunc(j.Tasks, func(t Task) bool {
+			return len(t.Attempts) == 0 || t.State == Pending && mutant.On(mutant.SchedulingTimeoutLate)
+		})
 		c.endTask(now, j, int32(first), Unschedulable, fmt.Sprintf(
 			"not scheduled within %v: %s", j.Spec.SchedulingTimeout.AsDuration(), reason))
 	case TimeoutDeadline:

@@ -5,6 +5,8 @@ import (
 	"slices"
 	"strings"
 	"time"
+
+	"iris/iris/mutant"
 )
 
 // This file is the one place where attempts, tasks and jobs end, whatever the cause (FM-44, FM-56).
@@ -16,24 +18,30 @@ func (c *Cluster) endAttempt(now time.Time, a *Attempt, to State, cause string) 
 	if a.Done {
 		j.done--
 	}
-	a.Finished, a.Error, a.Done, a.Ports = now, cause, false, nil
+	a.Finished, a.Error, a.Done = now, cause, false
+	if !mutant.On(mutant.PortsKept) {
+		a.Ports = nil
+	}
 	switch {
 	case to == Failed:
 		t.Failures++
 		j.Failures++
-	case to == WorkerFailed && !a.Started.IsZero(): // one that never started is free of charge (FM-2)
+	case to == WorkerFailed && (!a.Started.IsZero() || mutant.On(mutant.NeverBegunCharged)): // else it is free of charge (FM-2)
 		t.Preemptions++
 		j.Preemptions++
 	}
 	if !a.Released {
 		c.effects = append(c.effects, Stop{a.Worker, a.UID})
 	}
+	if mutant.On(mutant.CapacityReleasedEarly) {
+		c.workers[a.Worker].release(now, a)
+	}
 }
 
 // succeed notes a success. A gang's counts once all its tasks have one.
 func (c *Cluster) succeed(now time.Time, a *Attempt) {
 	j := a.job
-	if !j.Gang() {
+	if !j.Gang() || mutant.On(mutant.GangSuccessAtOnce) {
 		c.moveAttempt(a, Succeeded)
 		c.moveTask(now, j, a.task, Succeeded)
 		c.rollUp(now, j, a.task)
@@ -75,8 +83,12 @@ func (c *Cluster) settle(now time.Time, a *Attempt) {
 // verdict is how and why a task ends for good because of this attempt, or 0: there may be a retry.
 func (a *Attempt) verdict() (over State, cause string) {
 	spec, t := a.job.Spec, &a.job.Tasks[a.task]
+	failures := int(t.Failures)
+	if mutant.On(mutant.FailureBudgetOffByOne) {
+		failures--
+	}
 	switch {
-	case a.State == Failed && int(t.Failures) > orDefault(spec.MaxRetriesFailure, DefaultMaxRetriesFailure):
+	case a.State == Failed && failures > orDefault(spec.MaxRetriesFailure, DefaultMaxRetriesFailure):
 		return Failed, a.Error
 	case a.State == WorkerFailed &&
 		int(t.Preemptions) > orDefault(spec.MaxRetriesPreemption, DefaultMaxRetriesPreemption):
@@ -93,7 +105,14 @@ func (c *Cluster) bounce(now time.Time, j *Job, because *Attempt) {
 	j.Bounced = true
 	for i := range j.Tasks {
 		t := &j.Tasks[i]
-		if live := t.live(); live != nil {
+		live := t.live()
+		if live != nil && live.State == Assigned && mutant.On(mutant.GangMemberKept) {
+			continue
+		}
+		if live != nil && live.Done && mutant.On(mutant.GangSuccessKept) {
+			continue
+		}
+		if live != nil {
 			c.endAttempt(now, live, CoschedFailed, siblingText(because))
 		}
 		if t.State != Pending {
@@ -117,6 +136,9 @@ func (c *Cluster) endTask(now time.Time, j *Job, task int32, to State, cause str
 func (c *Cluster) rollUp(now time.Time, j *Job, task int32) {
 	t := &j.Tasks[task]
 	tolerated := orDefault(j.Spec.MaxTaskFailures, DefaultMaxTaskFailures)
+	if mutant.On(mutant.TaskFailuresOffByOne) {
+		tolerated--
+	}
 	switch {
 	case t.State == Failed && (j.Gang() || j.Count(Failed) > tolerated):
 		c.finishJob(now, j, Failed, j.taskError(task))
@@ -164,6 +186,9 @@ func (c *Cluster) finishJob(now time.Time, j *Job, to State, cause string) {
 	}
 	j.waiting = nil
 	for _, child := range j.children {
+		if to != Killed && mutant.On(mutant.ChildrenOutliveParent) {
+			break
+		}
 		c.finishJob(now, child, Killed, fmt.Sprintf("its parent job %s ended %v", j.ID, to))
 	}
 	if j.parent == nil {
@@ -209,12 +234,16 @@ func (c *Cluster) failDispatch(now time.Time, cmd FailDispatch) {
 	}
 	j, t := a.job, &a.job.Tasks[a.task]
 	c.endAttempt(now, a, WorkerFailed, valid(cmd.Cause))
+	if mutant.On(mutant.DispatchCharged) {
+		t.Preemptions++
+		j.Preemptions++
+	}
 	if t.avoid == nil && !j.Gang() {
 		t.avoid = &avoidance{}
 	}
 	j.avoiding = true
 	round := j.avoidanceOf(a.task)
-	if !slices.Contains(round.workers, a.Worker) {
+	if !slices.Contains(round.workers, a.Worker) && !mutant.On(mutant.AvoidListForgotten) {
 		round.workers = append(round.workers, a.Worker)
 		slices.Sort(round.workers)
 	}
@@ -228,7 +257,9 @@ func (c *Cluster) failDispatch(now time.Time, cmd FailDispatch) {
 			"dispatch failed on every worker that can run it (%s)", strings.Join(round.workers, ", ")))
 		return
 	}
-	round.workers = nil
+	if !mutant.On(mutant.AvoidListNeverReset) {
+		round.workers = nil
+	}
 	round.notBefore = after(now, c.policy.DispatchPause<<min(round.rounds-1, 4))
 	c.schedule(Deadline{At: round.notBefore, Kind: BackoffDeadline, Job: j.ID})
 	c.settle(now, a)
@@ -248,7 +279,8 @@ func (c *Cluster) dispatchRounds(j *Job) int {
 
 // endRound ends a round of dispatch early, without counting it, when those that the task has not tried are gone.
 func (c *Cluster) endRound(j *Job, task int32) {
-	if round := j.avoidanceOf(task); round != nil && len(round.workers) > 0 && !c.feasible(j, round.workers) {
+	if round := j.avoidanceOf(task); round != nil && len(round.workers) > 0 && !c.feasible(j, round.workers) &&
+		!mutant.On(mutant.AvoidListNeverReset) {
 		round.workers = nil
 	}
 }

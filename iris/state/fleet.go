@@ -7,6 +7,7 @@ import (
 	"slices"
 	"time"
 
+	"iris/iris/mutant"
 	"iris/iris/vm"
 )
 
@@ -230,7 +231,7 @@ func (c *Cluster) adopt(now time.Time, cmd ObserveSlice, g *ScaleGroup) *Slice {
 
 func (c *Cluster) stopSlice(now time.Time, cmd StopSlice) {
 	s := c.fleet.byID[cmd.ID]
-	if s == nil || s.State == vm.Stopping || cmd.Why.needless() && s.held > 0 {
+	if s == nil || s.State == vm.Stopping || cmd.Why.needless() && s.held > 0 && !mutant.On(mutant.BusySliceStopped) {
 		return
 	}
 	g, cause := c.fleet.groups[s.Group], valid(cmd.Cause)
@@ -279,7 +280,7 @@ func (c *Cluster) endSlice(now time.Time, cmd EndSlice) {
 // removeSlice drops a slice with its workers, and remembers it for a while.
 func (c *Cluster) removeSlice(now time.Time, s *Slice, cause string, seen bool) {
 	for _, id := range slices.Sorted(maps.Keys(s.workers)) {
-		if w := s.workers[id]; !w.Lost {
+		if w := s.workers[id]; !w.Lost && !mutant.On(mutant.GoneSliceKeepsLive) {
 			c.loseWorker(now, w, fmt.Sprintf("its slice %s is gone: %s", s.ID, cause))
 		}
 	}

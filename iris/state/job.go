@@ -7,6 +7,7 @@ import (
 	"strings"
 	"time"
 
+	"iris/iris/mutant"
 	pb "iris/iris/proto"
 )
 
@@ -168,7 +169,8 @@ func (j *Job) avoidanceOf(task int32) *avoidance {
 
 // Stopping reports whether a task waits for an earlier attempt of an exclusive job to be confirmed stopped.
 func (j *Job) Stopping(task int32) bool {
-	return j.Spec.GetExclusive() && slices.ContainsFunc(j.Tasks[task].Attempts, func(a *Attempt) bool { return !a.Released })
+	return j.Spec.GetExclusive() && !mutant.On(mutant.ExclusiveOverlaps) &&
+		slices.ContainsFunc(j.Tasks[task].Attempts, func(a *Attempt) bool { return !a.Released })
 }
 
 // Waiting are the indexes of its pending tasks, ascending. The caller must not keep or change it.

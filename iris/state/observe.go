@@ -7,6 +7,8 @@ import (
 	"slices"
 	"strings"
 	"time"
+
+	"iris/iris/mutant"
 )
 
 // News are the reports that would change something: the only ones worth a place in the log.
@@ -23,6 +25,12 @@ func (c *Cluster) News(worker, incarnation string, reports []Report) []Report {
 // subject is the attempt that a report would change, or nil.
 func (c *Cluster) subject(worker, incarnation string, r Report) *Attempt {
 	w, a := c.workers[worker], c.Attempt(r.UID)
+	if a != nil && a.State.Terminal() && mutant.On(mutant.LateReportMisdirected) {
+		a = cmp.Or(a.job.Tasks[a.task].live(), a)
+	}
+	if mutant.On(mutant.StaleReportAccepted) && w != nil {
+		incarnation = w.Incarnation
+	}
 	if w == nil || w.Lost || w.Incarnation != incarnation || a == nil || a.Worker != worker || a.Released {
 		return nil
 	}
@@ -47,7 +55,7 @@ func (c *Cluster) Answer(worker, incarnation string, reports []Report) (ack, sto
 			stop = append(stop, r.UID)
 		}
 	}
-	if w := c.workers[worker]; w != nil && w.Incarnation == incarnation {
+	if w := c.workers[worker]; w != nil && w.Incarnation == incarnation && !mutant.On(mutant.StopNotRepeated) {
 		var ending []string // few of many
 		for uid, a := range w.held {
 			if a.State.Terminal() {
@@ -82,6 +90,11 @@ func (c *Cluster) register(now time.Time, cmd RegisterWorker) error {
 	c.know(w)
 	for _, other := range c.live {
 		if other != w && other.Address == cmd.Address {
+			if mutant.On(mutant.EvictionKeepsAttempts) {
+				other.Lost = true
+				delete(c.live, other.ID)
+				continue
+			}
 			c.loseWorker(now, other, fmt.Sprintf("its address %s now belongs to %s", cmd.Address, w.ID))
 		}
 	}
@@ -97,7 +110,8 @@ func (c *Cluster) register(now time.Time, cmd RegisterWorker) error {
 		var gone []*Attempt
 		room := w.Capacity // what the new process has no room for, or must not run, is not adopted
 		for _, a := range w.Held() {
-			if reported[a.UID] && room.Fits(a.job.Need) && (a.State.Terminal() || a.job.stays(before, attributes)) {
+			has := reported[a.UID] || mutant.On(mutant.UnreportedKept)
+			if has && room.Fits(a.job.Need) && (a.State.Terminal() || a.job.stays(before, attributes)) {
 				a.Incarnation, room = cmd.Incarnation, room.Sub(a.job.Need)
 			} else {
 				gone = append(gone, a)
@@ -129,7 +143,9 @@ func (c *Cluster) loseWorker(now time.Time, w *Worker, cause string) {
 	delete(c.live, w.ID)
 	c.loseAttempts(now, w, w.Held(), fmt.Sprintf("lost worker %s: %s", w.ID, cause))
 	c.settleSlice(now, w.slice)
-	c.reviewAll(now)
+	if !mutant.On(mutant.StrandedForgotten) {
+		c.reviewAll(now)
+	}
 }
 
 // loseAttempts ends attempts together with their worker.
@@ -189,7 +205,7 @@ func (c *Cluster) advance(now time.Time, a *Attempt, to State) {
 	if j.Started.IsZero() {
 		j.Started = now
 	}
-	if limit := j.Spec.Timeout; limit != nil && to == Running {
+	if limit := j.Spec.Timeout; limit != nil && to == Running && !mutant.On(mutant.TimeoutOfSilentWorker) {
 		a.timeout = after(after(now, limit.AsDuration()), c.policy.TimeoutSlack) // the sum of both may overflow
 		c.schedule(Deadline{At: a.timeout, Kind: TimeoutDeadline, Job: j.ID, UID: a.UID})
 	}
@@ -204,6 +220,10 @@ func (c *Cluster) finish(now time.Time, a *Attempt, r Report) {
 	a.ExitCode, a.Ports = r.ExitCode, nil
 	if a.State == Assigned { // the report of its start was lost or coalesced with this one
 		c.advance(now, a, Running)
+	}
+	if r.State == Killed && mutant.On(mutant.WorkerStopEndsJob) {
+		c.finishJob(now, a.job, Killed, valid(r.Error))
+		return
 	}
 	switch r.State {
 	case Succeeded:

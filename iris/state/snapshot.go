@@ -3,6 +3,7 @@ package state
 import (
 	"slices"
 
+	"iris/iris/mutant"
 	pb "iris/iris/proto"
 )
 
@@ -81,7 +82,10 @@ func (s *snapshot) attempt(a *Attempt) *pb.Snapshot_Attempt {
 	out.Assigned, out.Started, out.Finished = nanos(a.Assigned), nanos(a.Started), nanos(a.Finished)
 	out.Done, out.Held, out.Lost = a.Done, !a.Released, a.lost
 	out.Ports = a.Ports
-	if !a.State.Terminal() {
+	if a.State.Terminal() && mutant.On(mutant.SnapshotForgetsHeld) {
+		out.Held = false
+	}
+	if !a.State.Terminal() && !mutant.On(mutant.SnapshotForgetsTimeout) {
 		out.Timeout = nanos(a.timeout)
 	}
 	return out
@@ -100,7 +104,7 @@ func (s *snapshot) place(a *Attempt) uint32 {
 
 // encodeAvoidance is nil for one that keeps a task from nothing.
 func encodeAvoidance(a *avoidance) *pb.Snapshot_Avoidance {
-	if a == nil || len(a.workers) == 0 && a.rounds == 0 {
+	if a == nil || len(a.workers) == 0 && a.rounds == 0 || mutant.On(mutant.SnapshotForgetsAvoid) {
 		return nil
 	}
 	return &pb.Snapshot_Avoidance{

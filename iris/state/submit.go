@@ -5,6 +5,8 @@ import (
 	"time"
 
 	"google.golang.org/protobuf/proto"
+
+	"iris/iris/mutant"
 )
 
 func (c *Cluster) submit(now time.Time, cmd SubmitJob) error {
@@ -52,6 +54,9 @@ func (c *Cluster) cancel(now time.Time, cmd CancelJob) error {
 	j := c.jobs[cmd.ID]
 	if j == nil {
 		return &Error{NotFound, fmt.Sprintf("job %s is unknown", cmd.ID)}
+	}
+	if j.State == Killed && mutant.On(mutant.SecondStopChangesJob) {
+		j.Finished, j.Error = now, valid(cmd.Reason)
 	}
 	c.finishJob(now, j, Killed, valid(cmd.Reason))
 	return nil

@@ -15,6 +15,7 @@ import (
 	"iris/chaos"
 	"iris/iris/bundle"
 	"iris/iris/keeper"
+	"iris/iris/mutant"
 	pb "iris/iris/proto"
 	"iris/iris/runtime"
 	"iris/iris/state"
@@ -272,7 +273,7 @@ func (w *Worker) monitor(a *attempt, task runtime.Task, began time.Time) phase {
 		if err := monitorSite.Hit(a.ctx, a); err != nil && a.ctx.Err() == nil {
 			return w.end(task, 0, phase{state: pb.TaskState_TASK_STATE_FAILED, text: "chaos: monitor crashed"})
 		}
-		if a.spec.GetExclusive() && time.Until(w.lease.end()) <= w.margin() {
+		if a.spec.GetExclusive() && time.Until(w.lease.end()) <= w.margin() && !mutant.On(mutant.LeaseNotLookedAt) {
 			return w.interrupt(task, 0, lapsed)
 		}
 		select {
@@ -296,6 +297,9 @@ func (w *Worker) margin() time.Duration { return 2 * w.config.PollInterval }
 
 // interrupt ends a task, unless it has just ended by itself: then that is what counts (FM-54).
 func (w *Worker) interrupt(task runtime.Task, grace time.Duration, as phase) phase {
+	if mutant.On(mutant.FinishLosesToStop) {
+		return w.end(task, grace, as)
+	}
 	select {
 	case <-task.Done():
 		return exited(task)

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"iris/chaos"
+	"iris/iris/mutant"
 	pb "iris/iris/proto"
 )
 
@@ -45,7 +46,11 @@ func (l *ledger) knows(uid string) bool {
 func (l *ledger) known(uid string) bool {
 	_, over := l.over[uid]
 	_, older := l.older[uid]
-	return l.attempts[uid] != nil || over || older
+	a := l.attempts[uid]
+	if a != nil && !finished(a.phase.state) && mutant.On(mutant.OrderRunsTwice) {
+		return false
+	}
+	return a != nil || over || older
 }
 
 // add enters an attempt, unless it is known already, or the ledger is shut.
@@ -112,6 +117,9 @@ func (l *ledger) everything() []*pb.AttemptReport {
 	defer l.mu.Unlock()
 	reports := make([]*pb.AttemptReport, 0, len(l.attempts))
 	for _, a := range l.attempts {
+		if finished(a.phase.state) && mutant.On(mutant.ResultForgotten) {
+			continue
+		}
 		reports = append(reports, a.report())
 	}
 	return reports
@@ -125,11 +133,16 @@ func (l *ledger) answer(ack, stop []string) {
 	for _, uid := range ack {
 		if a := l.attempts[uid]; a != nil && finished(a.phase.state) {
 			delete(l.attempts, uid)
-			l.over[uid] = struct{}{}
+			if !mutant.On(mutant.LateOrderRunsAgain) {
+				l.over[uid] = struct{}{}
+			}
 		}
 	}
 	for _, uid := range stop {
 		a := l.attempts[uid]
+		if a == nil && mutant.On(mutant.EarlyStopForgotten) {
+			continue
+		}
 		if a == nil { // it never came, or is long over: confirm it, and refuse it should it still come
 			a = &attempt{uid: uid, labels: l.labels, phase: phase{state: pb.TaskState_TASK_STATE_KILLED, text: "stopped before it began"}}
 			l.attempts[uid] = a
