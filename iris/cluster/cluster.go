@@ -45,6 +45,8 @@ type Options struct {
 	// SnapshotEntries is how far a log grows before a snapshot takes the place of all but its last quarter. 0: the journal's
 	// defaults.
 	SnapshotEntries int
+	// ElectionTimeout is that of the log of several: see journal.RaftConfig. 0: the journal's default.
+	ElectionTimeout time.Duration
 	// Controllers is how many there are. Default 1.
 	Controllers int
 	// Restart is the pause after which a controller that failed is started again. 0: it stays down.

@@ -94,7 +94,7 @@ func (m *member) start() (err error) {
 	if m.options.durable() {
 		raft, err := journal.OpenRaft(journal.RaftConfig{
 			Dir: filepath.Join(m.dir, "journal"), ID: m.id, Address: m.address, Bootstrap: m.first, Policy: policy,
-			Streams: others, Cluster: m.config.Name, Log: m.log,
+			Streams: others, Cluster: m.config.Name, Log: m.log, ElectionTimeout: m.options.ElectionTimeout,
 			SnapshotEntries: m.options.SnapshotEntries, TrailingEntries: m.options.SnapshotEntries / 4,
 		})
 		if err != nil {
