@@ -1,0 +1,57 @@
+package real
+
+import (
+	"syscall"
+	"testing"
+	"time"
+
+	"iris/acceptance/fault"
+	"iris/acceptance/swarm/story"
+)
+
+// BenchmarkReal is the speed of a quiet cluster: three workers that beat twice a minute, and a job a minute.
+func BenchmarkReal(b *testing.B) {
+	const length = 8 * time.Hour
+	s := story.Story{
+		Cluster: story.Cluster{
+			Controllers: 1, Workers: []story.Worker{{CPU: 4, Pod: "p"}, {CPU: 4, Pod: "p"}, {CPU: 4, Pod: "q"}},
+			Beat: fault.Span(30 * time.Second), Grace: fault.Span(10 * time.Minute), Rounds: 5, Keep: 20,
+		},
+		Length: fault.Span(length),
+	}
+	for at := time.Duration(0); at < length; at += time.Minute {
+		s.Jobs = append(s.Jobs, story.Job{At: fault.Span(at), Tasks: 1, CPU: 1, Runs: fault.Span(30 * time.Second)})
+	}
+	var told, spent time.Duration
+	for b.Loop() {
+		before := cpu(b)
+		out := inTest(b, func(t *testing.T) Outcome { return Run(t, s, Options{Patience: time.Minute}) })
+		spent += cpu(b) - before
+		told += out.Told
+		if err := out.Err(); err != nil {
+			b.Fatal(err)
+		}
+	}
+	b.ReportMetric(told.Hours()/spent.Seconds(), "cluster-hours/CPU-s")
+}
+
+// inTest has a benchmark do what only a test can: open a bubble.
+func inTest(b *testing.B, run func(*testing.T) Outcome) (out Outcome) {
+	b.Helper()
+	all := func(_, _ string) (bool, error) { return true, nil }
+	test := testing.InternalTest{Name: b.Name(), F: func(t *testing.T) { out = run(t) }}
+	if !testing.RunTests(all, []testing.InternalTest{test}) {
+		b.Fatal("it cannot be told")
+	}
+	return out
+}
+
+// cpu is the processor time that this process has taken.
+func cpu(b *testing.B) time.Duration {
+	b.Helper()
+	var used syscall.Rusage
+	if err := syscall.Getrusage(syscall.RUSAGE_SELF, &used); err != nil {
+		b.Fatal(err)
+	}
+	return time.Duration(used.Utime.Nano() + used.Stime.Nano())
+}

@@ -1,0 +1,241 @@
+package real
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"slices"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"google.golang.org/grpc/status"
+
+	"iris/acceptance/fault"
+	"iris/acceptance/swarm/story"
+	"iris/chaos"
+	"iris/iris/client"
+	"iris/iris/cluster"
+	"iris/iris/network"
+)
+
+// teller tells one story.
+type teller struct {
+	story.Story
+	options  Options
+	chaos    chaos.Scope
+	network  *network.Memory
+	payloads *payloads
+	cluster  *hands
+	clients  []*client.Client
+	epoch    time.Time
+	// workspace is the directory of jobs that have one.
+	workspace string
+	stirred   chan struct{} // a fault has begun or ended: the state is to be checked
+
+	mu  sync.Mutex
+	out Outcome
+}
+
+// names tells clusters of one process apart: none sees the chaos rules of another.
+var names atomic.Int64
+
+const (
+	people     = 2                // clients
+	bootWithin = 10 * time.Minute // without any fault
+	checkEvery = 20 * time.Second
+	// electionTimeout of the log is longer than the default: voters speak ten times in that time, and that is most of what a
+	// story with several controllers costs.
+	electionTimeout = 4 * time.Second
+	// answerWithin is how long a healthy cluster may take to answer whatever it is asked, calls tried again included.
+	answerWithin = 2 * time.Minute
+)
+
+// tell tells a story, in a bubble.
+func tell(s story.Story, o Options) Outcome {
+	name := fmt.Sprintf("story-%d", names.Add(1))
+	t := &teller{
+		Story: s, options: o, chaos: chaos.In(name), network: &network.Memory{}, stirred: make(chan struct{}, 1),
+		out: Outcome{Struck: map[fault.Kind]int{}, Fired: map[string]int{}, Ended: map[string]int{}},
+	}
+	t.network.Faults().Seed(s.Seed)
+	t.chaos.Seed(s.Seed)
+	defer t.chaos.Reset()
+	if dir, err := t.boot(name); err != nil {
+		t.wrong(ByBoot, "%v", err)
+	} else {
+		t.play()
+		if err := t.stop(dir); err != nil {
+			t.wrong(ByStop, "%v", err)
+		}
+	}
+	return t.out
+}
+
+// boot starts the cluster and connects its clients. What it has on disk is in a directory, in memory where there is one.
+func (t *teller) boot(name string) (dir string, err error) {
+	const memory = "/dev/shm"
+	parent := ""
+	if info, err := os.Stat(memory); err == nil && info.IsDir() {
+		parent = memory
+	}
+	if dir, err = os.MkdirTemp(parent, "iris-"+name+"-"); err != nil {
+		return "", err
+	}
+	t.workspace = filepath.Join(dir, "workspace")
+	if err := errors.Join(os.Mkdir(t.workspace, 0o700), os.WriteFile(filepath.Join(t.workspace, "file"), []byte("text"), 0o600)); err != nil {
+		return "", errors.Join(err, os.RemoveAll(dir))
+	}
+	t.payloads = &payloads{epoch: time.Now()}
+	m, err := cluster.Start(shape(name, t.Cluster), cluster.Options{
+		Network: t.network, Functions: t.payloads.functions(), Dir: dir, Durable: durable(t.Story),
+		Controllers: t.Cluster.Controllers, Restart: time.Second, Log: t.options.Log,
+		ElectionTimeout: electionTimeout,
+	})
+	if err != nil {
+		return "", errors.Join(err, os.RemoveAll(dir))
+	}
+	participants := m.Controllers()
+	for i := range t.Cluster.Workers {
+		participants = append(participants, fmt.Sprintf("w-%d", i))
+	}
+	t.cluster = newHands(m, t.network, t.chaos, participants)
+	for range people {
+		c, clientErr := m.Connect()
+		err = errors.Join(err, clientErr)
+		t.clients = append(t.clients, c)
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), bootWithin)
+	defer cancel()
+	if err = errors.Join(err, m.Ready(ctx)); err != nil {
+		return "", errors.Join(err, t.stop(dir))
+	}
+	return dir, nil
+}
+
+// stop ends everything.
+func (t *teller) stop(dir string) error {
+	var errs []error
+	for _, c := range t.clients {
+		if c != nil {
+			errs = append(errs, c.Close())
+		}
+	}
+	errs = append(errs, t.cluster.Stop())
+	t.network.Settle()
+	return errors.Join(append(errs, os.RemoveAll(dir))...)
+}
+
+// play is the story itself, and what is demanded after it.
+func (t *teller) play() {
+	t.epoch = time.Now()
+	t.payloads.epoch = t.epoch
+	background, over := context.WithCancel(context.Background())
+	var checking, users, faults sync.WaitGroup
+	checking.Go(func() { t.check(background) })
+	jobs := make([]*user, len(t.Jobs))
+	for i := range t.Jobs {
+		jobs[i] = &user{teller: t, number: i, client: t.clients[i%people]}
+		users.Go(func() { jobs[i].act(background) })
+	}
+	for _, f := range t.Faults {
+		faults.Go(func() { t.suffer(f) })
+	}
+	t.until(time.Duration(t.Length))
+	faults.Wait()
+	for _, r := range t.chaos.Rules() {
+		t.out.Fired[r.Site().Name()] += r.Counts().Fired
+		if r.Armed() {
+			t.wrong(ByFault, "the rule %v is left", r)
+		}
+	}
+	t.heal()
+	t.out.Told = time.Since(t.epoch)
+	over()
+	users.Wait()
+	checking.Wait()
+	t.judge(jobs)
+}
+
+// suffer does a fault to the cluster, and notes whether that had an effect.
+func (t *teller) suffer(f fault.Fault) {
+	t.until(time.Duration(f.Begins))
+	ongoing, err := f.Begin(t.cluster)
+	if err != nil {
+		t.wrong(ByFault, "%v: %v", f, err)
+		return
+	}
+	t.stir()
+	ends, over := f.Ends()
+	if !over {
+		ends = time.Duration(t.Length)
+	}
+	t.until(ends)
+	if err := ongoing.End(); err != nil {
+		t.wrong(ByFault, "%v", err)
+	}
+	t.stir()
+	if ongoing.Struck() {
+		t.mu.Lock()
+		t.out.Struck[f.Kind]++
+		t.mu.Unlock()
+	}
+}
+
+func (t *teller) until(instant time.Duration) { time.Sleep(time.Until(t.epoch.Add(instant))) }
+
+func (t *teller) stir() {
+	select {
+	case t.stirred <- struct{}{}:
+	default: // a check is to come anyway
+	}
+}
+
+// check checks the invariants of the state again and again, whenever somebody leads.
+func (t *teller) check(ctx context.Context) {
+	every := time.NewTicker(checkEvery)
+	defer every.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-t.stirred:
+		case <-every.C:
+		}
+		t.checkNow(ctx)
+	}
+}
+
+func (t *teller) checkNow(ctx context.Context) {
+	c := t.cluster.Controller()
+	if c == nil || !c.Leads() {
+		return
+	}
+	ctx, cancel := context.WithTimeout(ctx, 5*time.Second)
+	defer cancel()
+	if err := c.Check(ctx); err != nil && !unanswered(err) {
+		text, _ := c.Describe(ctx, t.epoch) // that it cannot be had is no news
+		t.wrong(ByCheck, "%v\n%s", err, text)
+	}
+}
+
+// unanswered tells that a controller does not lead any more from what is wrong with its state.
+func unanswered(err error) bool {
+	_, isStatus := status.FromError(err)
+	return isStatus
+}
+
+// wrong notes a violation.
+func (t *teller) wrong(by, format string, args ...any) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	v := Violation{by, fmt.Sprintf("at %v: ", time.Since(t.epoch)) + fmt.Sprintf(format, args...)}
+	if n := len(t.out.Violations); n < mostViolations && !slices.Contains(t.out.Violations, v) {
+		t.out.Violations = append(t.out.Violations, v)
+	}
+}
+
+// mostViolations are noted. What was wrong once is mostly wrong for ever.
+const mostViolations = 20

@@ -1,0 +1,178 @@
+package real
+
+import (
+	"context"
+	"math/rand/v2"
+	"sync"
+	"time"
+
+	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/status"
+
+	"iris/acceptance/swarm/story"
+	"iris/iris/client"
+	pb "iris/iris/proto"
+)
+
+// user is somebody who has one of the story's jobs run.
+type user struct {
+	*teller
+	number int
+	client *client.Client
+
+	mu    sync.Mutex
+	calls []call
+	// last is the job when it was over, and its tasks; nil before. Only of clusters that forget.
+	last  *pb.JobStatus
+	tasks []*pb.TaskStatus
+	// misses are the looks that found no job.
+	misses int
+}
+
+// call is one that a user made, with all the tries of its client. Times are since the epoch.
+type call struct {
+	kind             kind
+	called, returned time.Duration
+	unknown          bool        // whether it has happened, or will
+	refused          bool        // it has not, and never will
+	state            pb.JobState // of a look; 0: there is no such job
+}
+
+type kind int
+
+const (
+	launch kind = iota
+	look
+	stop
+)
+
+// act launches the job, again and stops it if the story says so, and looks at it until it is over: at once, when it could be
+// over, and then less and less often.
+func (u *user) act(ctx context.Context) {
+	j := u.Jobs[u.number]
+	if !u.comes(ctx, time.Duration(j.At)) {
+		return
+	}
+	var others sync.WaitGroup
+	if j.Twice {
+		others.Go(func() {
+			if u.comes(ctx, time.Duration(j.At)+time.Second) {
+				u.launch(ctx)
+			}
+		})
+	}
+	if j.Stopped > 0 {
+		others.Go(func() {
+			if u.comes(ctx, time.Duration(j.Stopped)) {
+				u.stop(ctx)
+			}
+		})
+	}
+	u.launch(ctx)
+	draw := rand.New(rand.NewPCG(u.Seed, uint64(u.number)))
+	for pause, over := firstLook, false; !over; pause = min(max(2*pause, time.Duration(j.Runs)), longestPause) {
+		over = !wait(ctx, pause+time.Duration(draw.Int64N(int64(pause)))) || u.look(ctx)
+	}
+	others.Wait()
+}
+
+const (
+	firstLook    = time.Second
+	longestPause = time.Minute
+)
+
+// comes waits for an instant of the story and reports whether it came before the end.
+func (u *user) comes(ctx context.Context, instant time.Duration) bool {
+	return wait(ctx, time.Until(u.epoch.Add(instant)))
+}
+
+func (u *user) launch(ctx context.Context) {
+	u.call(ctx, launch, func() (pb.JobState, error) {
+		_, err := u.client.Submit(ctx, u.spec())
+		return 0, err
+	})
+}
+
+func (u *user) stop(ctx context.Context) {
+	u.call(ctx, stop, func() (pb.JobState, error) { return 0, u.job().Terminate(ctx) })
+}
+
+// look reports whether there is nothing more to see.
+func (u *user) look(ctx context.Context) (over bool) {
+	seen := u.call(ctx, look, func() (pb.JobState, error) {
+		s, err := u.job().Status(ctx)
+		return s.GetState(), err
+	})
+	if client.Over(seen.state) && u.Cluster.Keep > 0 {
+		u.keep(ctx)
+	}
+	if seen.refused {
+		u.misses++
+	}
+	return client.Over(seen.state) || u.misses > mostMisses
+}
+
+// mostMisses are how often somebody looks for a job that there is not: its launch may be late, or have been refused, or the
+// job be forgotten.
+const mostMisses = 3
+
+// keep keeps what became of the job, before the cluster forgets it.
+func (u *user) keep(ctx context.Context) {
+	s, err := u.job().Status(ctx)
+	if err != nil {
+		return
+	}
+	if tasks, err := u.job().Tasks(ctx); err == nil {
+		u.last, u.tasks = s, tasks
+	}
+}
+
+// call makes a call and notes it.
+func (u *user) call(ctx context.Context, of kind, do func() (pb.JobState, error)) call {
+	c := call{kind: of, called: time.Since(u.epoch)}
+	seen, err := do()
+	c.returned, c.state = time.Since(u.epoch), seen
+	switch code := status.Code(err); {
+	case err == nil:
+	case ctx.Err() != nil, code == codes.Unavailable, code == codes.DeadlineExceeded, code == codes.Canceled:
+		c.unknown = true
+	case u.mayBeRefused(of, code):
+		c.refused = true
+	default:
+		c.refused = true
+		u.wrong(ByClient, "%s: call %d: %v", story.JobID(u.number), of, err)
+	}
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	u.calls = append(u.calls, c)
+	return c
+}
+
+// mayBeRefused reports whether a call can be refused although nothing is wrong.
+func (u *user) mayBeRefused(of kind, code codes.Code) bool {
+	child := u.Jobs[u.number].Parent > 0
+	switch of {
+	case launch: // its parent is over, or there is none
+		return child && (code == codes.FailedPrecondition || code == codes.NotFound)
+	default: // its launch failed, or has not come yet, or it is forgotten
+		return code == codes.NotFound
+	}
+}
+
+func (u *user) job() *client.Job { return u.client.Job(story.JobID(u.number)) }
+
+// spec is what the job is launched as.
+func (u *user) spec() client.Spec {
+	p := u.Spec(u.number, "")
+	spec := client.Spec{
+		ID: story.JobID(u.number), Name: p.Name, Entrypoint: p.Entrypoint, CPU: float64(p.Resources.CpuMillis) / 1000,
+		Memory: p.Resources.MemoryBytes, Replicas: int(p.GetReplicas()), GroupBy: p.GetCoscheduling().GetGroupBy(),
+		Constraints: p.Constraints, MaxRetriesFailure: p.MaxRetriesFailure, MaxRetriesPreemption: p.MaxRetriesPreemption,
+		MaxTaskFailures: p.MaxTaskFailures, Timeout: p.Timeout.AsDuration(), SchedulingTimeout: p.SchedulingTimeout.AsDuration(),
+		Parent: p.ParentJobId, Ports: p.Ports, Priority: p.Priority, Exclusive: p.Exclusive,
+	}
+	if u.Jobs[u.number].Builds {
+		spec.Workspace = u.workspace
+	}
+	return spec
+}
