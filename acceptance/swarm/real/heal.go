@@ -182,8 +182,10 @@ func (t *teller) well(ctx context.Context, within time.Duration) {
 // ills are what is not as it was before the faults.
 func (t *teller) ills(ctx context.Context) (ills []string) {
 	add := func(format string, args ...any) { ills = append(ills, fmt.Sprintf(format, args...)) }
-	for _, r := range t.payloads.running() {
-		add("%v runs, and the controller has ended it", r)
+	for _, r := range t.payloads.all() {
+		if r.Ended == 0 {
+			add("attempt %s/%d/%d runs on %s, and the controller has ended it", r.Job, r.Task, r.Attempt, r.Worker)
+		}
 	}
 	ctx, cancel := context.WithTimeout(ctx, answerWithin)
 	defer cancel()

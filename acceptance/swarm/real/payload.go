@@ -3,11 +3,12 @@ package real
 import (
 	"context"
 	"errors"
-	"fmt"
+	"slices"
 	"strconv"
 	"sync"
 	"time"
 
+	"iris/acceptance/swarm/oracle"
 	"iris/acceptance/swarm/story"
 	"iris/iris/runtime"
 )
@@ -19,23 +20,8 @@ const stubbornness = 4 * time.Second
 
 // payloads are the runs of the story's function, on all workers.
 type payloads struct {
-	epoch time.Time
-
 	mu   sync.Mutex
-	runs []run
-}
-
-// run is one of them. Times are since the epoch.
-type run struct {
-	job, worker   string
-	task, attempt int
-	began, ended  time.Duration // ended 0: it runs
-	exit          int
-	stopped       bool // it was told to stop before it ended
-}
-
-func (r run) String() string {
-	return fmt.Sprintf("attempt %s/%d/%d on %s since %v", r.job, r.task, r.attempt, r.worker, r.began)
+	runs []oracle.Run
 }
 
 func (p *payloads) functions() *runtime.Func {
@@ -55,19 +41,21 @@ func (p *payloads) play(ctx context.Context, t runtime.FuncTask) error {
 	if err != nil {
 		return err
 	}
-	number, r := p.begin(t.Env)
+	stubborn := t.Args[2] != ""
+	began := time.Now()
+	number, attempt := p.begin(t.Env)
 	byItself := wait(ctx, lasts)
-	if rest := lasts - p.since(r.began); !byItself && t.Args[2] != "" {
+	if rest := lasts - time.Since(began); !byItself && stubborn {
 		time.Sleep(min(rest, stubbornness))
 		byItself = rest <= stubbornness
 	}
 	switch {
 	case !byItself:
 		err = ctx.Err()
-	case r.attempt < fails:
+	case attempt < fails:
 		err = runtime.ExitError(1)
 	}
-	p.end(number, err, ctx.Err() != nil)
+	p.end(number, err, !byItself)
 	return err
 }
 
@@ -83,40 +71,33 @@ func wait(ctx context.Context, d time.Duration) bool {
 	}
 }
 
-func (p *payloads) since(at time.Duration) time.Duration { return time.Since(p.epoch) - at }
-
-func (p *payloads) begin(env map[string]string) (number int, r run) {
+func (p *payloads) begin(env map[string]string) (number, attempt int) {
 	task, taskErr := strconv.Atoi(env["IRIS_TASK_INDEX"])
 	attempt, attemptErr := strconv.Atoi(env["IRIS_ATTEMPT_ID"])
 	if err := errors.Join(taskErr, attemptErr); err != nil {
 		panic(err) // the worker says both
 	}
-	r = run{job: env["IRIS_JOB_ID"], worker: env["IRIS_WORKER_ID"], task: task, attempt: attempt, began: time.Since(p.epoch)}
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	p.runs = append(p.runs, r)
-	return len(p.runs) - 1, r
+	p.runs = append(p.runs, oracle.Run{
+		Job: env["IRIS_JOB_ID"], Task: task, Attempt: attempt, Worker: env["IRIS_WORKER_ID"], Began: time.Now().UnixNano(),
+	})
+	return len(p.runs) - 1, attempt
 }
 
 func (p *payloads) end(number int, err error, stopped bool) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	r := &p.runs[number]
-	r.ended, r.stopped = time.Since(p.epoch), stopped
+	r.Ended, r.Stopped = time.Now().UnixNano(), stopped
 	if err != nil {
-		r.exit = 1
+		r.Exit = 1
 	}
 }
 
-// running are those that have not ended.
-func (p *payloads) running() []run {
+// all are the runs so far.
+func (p *payloads) all() []oracle.Run {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	var all []run
-	for _, r := range p.runs {
-		if r.ended == 0 {
-			all = append(all, r)
-		}
-	}
-	return all
+	return slices.Clone(p.runs)
 }

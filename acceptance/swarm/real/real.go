@@ -35,15 +35,17 @@ func (v Violation) Error() string { return v.By + ": " + v.Text }
 
 // What finds violations.
 const (
-	ByBoot   = "boot"   // the cluster could not be started, or was not ready in time
-	ByFault  = "fault"  // a fault could not be done
-	ByCheck  = "check"  // an invariant of the state (state.Cluster.Check)
-	ByClient = "client" // a client was refused what it may do
-	ByHeal   = "heal"   // the cluster does not become what it was before the faults
-	ByReason = "reason" // a task waits for what is not so
-	ByStop   = "stop"   // the cluster does not end in good order
-	ByLeak   = "leak"   // something of it is left
-	ByHang   = "hang"   // no end in real time
+	ByBoot    = "boot"    // the cluster could not be started, or was not ready in time
+	ByFault   = "fault"   // a fault could not be done
+	ByCheck   = "check"   // an invariant of the state (state.Cluster.Check)
+	ByOutcome = "outcome" // a job's end does not follow from its history (oracle.Outcome)
+	ByRuns    = "runs"    // workers ran something else (oracle.Runs)
+	ByClients = "clients" // clients were told what cannot be (oracle.Linearizable), or refused what they may do
+	ByHeal    = "heal"    // the cluster does not become what it was before the faults
+	ByReason  = "reason"  // a task waits for what is not so
+	ByStop    = "stop"    // the cluster does not end in good order
+	ByLeak    = "leak"    // something of it is left
+	ByHang    = "hang"    // no end in real time
 )
 
 // Outcome is what came of a story.

@@ -88,7 +88,7 @@ func (t *teller) boot(name string) (dir string, err error) {
 	if err := errors.Join(os.Mkdir(t.workspace, 0o700), os.WriteFile(filepath.Join(t.workspace, "file"), []byte("text"), 0o600)); err != nil {
 		return "", errors.Join(err, os.RemoveAll(dir))
 	}
-	t.payloads = &payloads{epoch: time.Now()}
+	t.payloads = &payloads{}
 	m, err := cluster.Start(shape(name, t.Cluster), cluster.Options{
 		Network: t.network, Functions: t.payloads.functions(), Dir: dir, Durable: durable(t.Story),
 		Controllers: t.Cluster.Controllers, Restart: time.Second, Log: t.options.Log,
@@ -131,7 +131,6 @@ func (t *teller) stop(dir string) error {
 // play is the story itself, and what is demanded after it.
 func (t *teller) play() {
 	t.epoch = time.Now()
-	t.payloads.epoch = t.epoch
 	background, over := context.WithCancel(context.Background())
 	var checking, users, faults sync.WaitGroup
 	checking.Go(func() { t.check(background) })

@@ -9,9 +9,11 @@ import (
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/status"
 
+	"iris/acceptance/swarm/oracle"
 	"iris/acceptance/swarm/story"
 	"iris/iris/client"
 	pb "iris/iris/proto"
+	"iris/iris/state"
 )
 
 // user is somebody who has one of the story's jobs run.
@@ -21,30 +23,13 @@ type user struct {
 	client *client.Client
 
 	mu    sync.Mutex
-	calls []call
+	calls []oracle.Call
 	// last is the job when it was over, and its tasks; nil before. Only of clusters that forget.
 	last  *pb.JobStatus
 	tasks []*pb.TaskStatus
 	// misses are the looks that found no job.
 	misses int
 }
-
-// call is one that a user made, with all the tries of its client. Times are since the epoch.
-type call struct {
-	kind             kind
-	called, returned time.Duration
-	unknown          bool        // whether it has happened, or will
-	refused          bool        // it has not, and never will
-	state            pb.JobState // of a look; 0: there is no such job
-}
-
-type kind int
-
-const (
-	launch kind = iota
-	look
-	stop
-)
 
 // act launches the job, again and stops it if the story says so, and looks at it until it is over: at once, when it could be
 // over, and then less and less often.
@@ -87,29 +72,30 @@ func (u *user) comes(ctx context.Context, instant time.Duration) bool {
 }
 
 func (u *user) launch(ctx context.Context) {
-	u.call(ctx, launch, func() (pb.JobState, error) {
+	u.call(ctx, oracle.Launch, func() (pb.JobState, error) {
 		_, err := u.client.Submit(ctx, u.spec())
 		return 0, err
 	})
 }
 
 func (u *user) stop(ctx context.Context) {
-	u.call(ctx, stop, func() (pb.JobState, error) { return 0, u.job().Terminate(ctx) })
+	u.call(ctx, oracle.Stop, func() (pb.JobState, error) { return 0, u.job().Terminate(ctx) })
 }
 
 // look reports whether there is nothing more to see.
 func (u *user) look(ctx context.Context) (over bool) {
-	seen := u.call(ctx, look, func() (pb.JobState, error) {
+	seen := u.call(ctx, oracle.Status, func() (pb.JobState, error) {
 		s, err := u.job().Status(ctx)
 		return s.GetState(), err
 	})
-	if client.Over(seen.state) && u.Cluster.Keep > 0 {
-		u.keep(ctx)
-	}
-	if seen.refused {
+	if seen.State == 0 && !seen.Unknown {
 		u.misses++
 	}
-	return client.Over(seen.state) || u.misses > mostMisses
+	over = client.Over(pb.JobState(seen.State))
+	if over && u.Cluster.Keep > 0 {
+		u.keep(ctx)
+	}
+	return over || u.misses > mostMisses
 }
 
 // mostMisses are how often somebody looks for a job that there is not: its launch may be late, or have been refused, or the
@@ -127,20 +113,21 @@ func (u *user) keep(ctx context.Context) {
 	}
 }
 
-// call makes a call and notes it.
-func (u *user) call(ctx context.Context, of kind, do func() (pb.JobState, error)) call {
-	c := call{kind: of, called: time.Since(u.epoch)}
+// call makes a call, with all the tries of a client, and notes it.
+func (u *user) call(ctx context.Context, kind oracle.CallKind, do func() (pb.JobState, error)) oracle.Call {
+	c := oracle.Call{Client: u.number, Kind: kind, Job: story.JobID(u.number), Called: time.Now().UnixNano()}
 	seen, err := do()
-	c.returned, c.state = time.Since(u.epoch), seen
+	c.Returned, c.State = time.Now().UnixNano(), state.State(seen)
 	switch code := status.Code(err); {
 	case err == nil:
-	case ctx.Err() != nil, code == codes.Unavailable, code == codes.DeadlineExceeded, code == codes.Canceled:
-		c.unknown = true
-	case u.mayBeRefused(of, code):
-		c.refused = true
+	case ctx.Err() != nil, code == codes.Unavailable, code == codes.DeadlineExceeded:
+		c.Unknown = true
+	case kind == oracle.Status && code == codes.NotFound:
+	case u.mayBeRefused(kind, code):
+		c.Refused = true
 	default:
-		c.refused = true
-		u.wrong(ByClient, "%s: call %d: %v", story.JobID(u.number), of, err)
+		c.Refused = true
+		u.wrong(ByClients, "%v: %v", c, err)
 	}
 	u.mu.Lock()
 	defer u.mu.Unlock()
@@ -148,15 +135,13 @@ func (u *user) call(ctx context.Context, of kind, do func() (pb.JobState, error)
 	return c
 }
 
-// mayBeRefused reports whether a call can be refused although nothing is wrong.
-func (u *user) mayBeRefused(of kind, code codes.Code) bool {
-	child := u.Jobs[u.number].Parent > 0
-	switch of {
-	case launch: // its parent is over, or there is none
-		return child && (code == codes.FailedPrecondition || code == codes.NotFound)
-	default: // its launch failed, or has not come yet, or it is forgotten
-		return code == codes.NotFound
+// mayBeRefused reports whether a call can be refused although nothing is wrong: a launch, because there is no parent, or not
+// any more; a stop, because there is nothing to stop.
+func (u *user) mayBeRefused(kind oracle.CallKind, code codes.Code) bool {
+	if kind == oracle.Launch {
+		return u.Jobs[u.number].Parent > 0 && (code == codes.FailedPrecondition || code == codes.NotFound)
 	}
+	return code == codes.NotFound
 }
 
 func (u *user) job() *client.Job { return u.client.Job(story.JobID(u.number)) }
