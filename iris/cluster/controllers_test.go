@@ -1,10 +1,12 @@
 package cluster_test
 
 import (
+	"context"
 	"testing"
 	"testing/synctest"
 	"time"
 
+	"iris/chaos"
 	"iris/iris/client"
 	"iris/iris/cluster"
 	"iris/iris/network"
@@ -78,6 +80,63 @@ func TestThreeControllersSurviveTheLossOfTheirLeader(t *testing.T) {
 		all, err := c.Controllers(t.Context())
 		if err != nil || len(all) != 3 {
 			t.Errorf("the controllers are %v, %v", all, err)
+		}
+	})
+}
+
+// failing is a controller that has failed and is to be started again in a moment.
+func failing(t *testing.T) *running {
+	t.Helper()
+	m, c := booted(t, local(t, "c"), cluster.Options{
+		Network: &network.Memory{}, Functions: functions(), Durable: true, Restart: 2 * time.Second,
+	})
+	t.Cleanup(chaos.In("c").Reset)
+	if _, err := chaos.In("c").Enable("journal.before_append", chaos.MaxFailures(1)); err != nil {
+		t.Fatal(err)
+	}
+	launched := make(chan error, 1)
+	go func() { // it is tried again until a controller takes it
+		_, err := c.Submit(context.Background(), client.Spec{Name: "j", Entrypoint: client.Function("nothing")})
+		launched <- err
+	}()
+	t.Cleanup(func() {
+		if err := <-launched; err != nil {
+			t.Error(err)
+		}
+	})
+	time.Sleep(time.Second)
+	if err := chaos.In("c").Verify(); err != nil || m.Controller() != nil {
+		t.Fatal("it has not failed", err)
+	}
+	return m
+}
+
+func TestAControllerThatIsKilledAfterAFailureStaysDownUntilItIsRevived(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		m := failing(t)
+		if err := m.Kill("c-0"); err != nil {
+			t.Fatal(err)
+		}
+		time.Sleep(10 * time.Second)
+		if m.Controller() != nil {
+			t.Error("it was killed, and runs")
+		}
+		if err := m.Revive("c-0"); err != nil {
+			t.Error(err)
+		}
+	})
+}
+
+func TestAControllerThatIsRevivedAfterAFailureIsNotStartedTwice(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		m := failing(t)
+		if err := m.Revive("c-0"); err != nil {
+			t.Fatal(err)
+		}
+		revived := m.Controller()
+		time.Sleep(10 * time.Second)
+		if m.Controller() != revived {
+			t.Error("it was started twice")
 		}
 	})
 }

@@ -36,8 +36,9 @@ type member struct {
 	calls            *telemetry.Calls
 	scaling          controller.Scaling
 
-	mu   sync.Mutex
-	life *life // nil while it is down
+	mu     sync.Mutex
+	life   *life // nil while it is down
+	halted bool  // somebody ended it: nobody but them starts it again
 }
 
 // life is one run of a member, from its start to its end.
@@ -48,12 +49,28 @@ type life struct {
 }
 
 // start begins a life.
-func (m *member) start() (err error) {
+func (m *member) start() error {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	if m.life != nil {
 		return fmt.Errorf("controller %s runs already", m.id)
 	}
+	m.halted = false
+	return m.begin()
+}
+
+// again is start after a failure, unless somebody has ended or started it meanwhile.
+func (m *member) again() error {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if m.life != nil || m.halted {
+		return nil
+	}
+	return m.begin()
+}
+
+// begin is start of a member that is down. The caller holds m.mu.
+func (m *member) begin() (err error) {
 	if err := m.ctx.Err(); err != nil {
 		return err
 	}
@@ -119,17 +136,17 @@ func (m *member) start() (err error) {
 }
 
 // stop ends the current life, as abruptly as the end of a process would; it does nothing while the member is down.
-func (m *member) stop() error { return m.end((*controller.Controller).Stop) }
+func (m *member) stop() error { return m.end((*controller.Controller).Stop, true) }
 
 // drain ends it in good order.
 func (m *member) drain(ctx context.Context) error {
-	return m.end(func(c *controller.Controller) error { return c.Drain(ctx) })
+	return m.end(func(c *controller.Controller) error { return c.Drain(ctx) }, true)
 }
 
-func (m *member) end(how func(*controller.Controller) error) error {
+func (m *member) end(how func(*controller.Controller) error, halt bool) error {
 	m.mu.Lock()
 	life := m.life
-	m.life = nil
+	m.life, m.halted = nil, m.halted || halt
 	m.mu.Unlock()
 	if life == nil {
 		return nil
@@ -156,7 +173,7 @@ func (m *member) watch(l *life) {
 		return
 	}
 	m.log.Warn("controller failed; it is started again", "controller", m.id, "in", m.options.Restart, "error", l.controller.Err())
-	if err := m.stop(); err != nil {
+	if err := m.end((*controller.Controller).Stop, false); err != nil {
 		m.log.Error("failed controller did not end cleanly", "controller", m.id, "error", err)
 	}
 	select {
@@ -164,7 +181,7 @@ func (m *member) watch(l *life) {
 	case <-m.ctx.Done():
 		return
 	}
-	if err := m.start(); err != nil && m.ctx.Err() == nil {
+	if err := m.again(); err != nil && m.ctx.Err() == nil {
 		m.log.Error("controller not started again", "controller", m.id, "error", err)
 	}
 }
