@@ -22,8 +22,8 @@ func (t *teller) judge(users []*user) {
 	if err := oracle.Runs(func(job string) *pb.JobSpec { return specs[job] }, jobs, t.payloads.all()); err != nil {
 		t.wrong(ByRuns, "%v", err)
 	}
-	if t.Cluster.Keep > 0 && t.Cluster.Keep < len(t.Jobs) {
-		return // what is forgotten may be launched anew
+	if t.forgetful() {
+		return // what is forgotten can be launched anew
 	}
 	var calls []oracle.Call
 	for _, u := range users {
@@ -33,6 +33,9 @@ func (t *teller) judge(users []*user) {
 		t.wrong(ByClients, "%v", err)
 	}
 }
+
+// forgetful reports whether the cluster may forget jobs of this story.
+func (t *teller) forgetful() bool { return t.Cluster.Keep > 0 && t.Cluster.Keep < len(t.Jobs) }
 
 // checkerPatience is how long, in virtual time, the checker of one job's calls may take. It takes none: time stands still.
 const checkerPatience = time.Minute

@@ -10,12 +10,19 @@ import (
 	"iris/acceptance/swarm/story"
 )
 
+// The stories that are drawn. Larger ones, and more of them, are for whoever hunts.
 var (
 	from    = flag.Uint64("from", 0, "seed of the first story that is drawn")
 	stories = flag.Int("stories", 0, "how many are drawn; 0: as many as take some seconds")
+	limits  = story.Limits{Groups: 1}
 )
 
-var limits = story.Limits{Workers: 5, Controllers: 3, Groups: 1, Length: 20 * time.Minute, Jobs: 60}
+func init() {
+	flag.IntVar(&limits.Workers, "workers", 5, "how many a story has at the most")
+	flag.IntVar(&limits.Controllers, "controllers", 3, "how many a story has at the most: 1, 3 or 5")
+	flag.DurationVar(&limits.Length, "length", 20*time.Minute, "of a story at the most, until its faults are over")
+	flag.IntVar(&limits.Jobs, "jobs", 60, "an hour, at the most")
+}
 
 func TestWhateverStoryIsDrawnItHolds(t *testing.T) {
 	n := *stories

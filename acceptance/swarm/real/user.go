@@ -35,13 +35,10 @@ type user struct {
 // over, and then less and less often.
 func (u *user) act(ctx context.Context) {
 	j := u.Jobs[u.number]
-	if !u.comes(ctx, time.Duration(j.At)) {
-		return
-	}
 	var others sync.WaitGroup
 	if j.Twice {
 		others.Go(func() {
-			if u.comes(ctx, time.Duration(j.At)+time.Second) {
+			if u.comes(ctx, u.at()+time.Second) {
 				u.launch(ctx)
 			}
 		})
@@ -66,6 +63,9 @@ const (
 	longestPause = time.Minute
 )
 
+// at is when the job is launched.
+func (u *user) at() time.Duration { return time.Duration(u.Jobs[u.number].At) }
+
 // comes waits for an instant of the story and reports whether it came before the end.
 func (u *user) comes(ctx context.Context, instant time.Duration) bool {
 	return wait(ctx, time.Until(u.epoch.Add(instant)))
@@ -84,16 +84,17 @@ func (u *user) stop(ctx context.Context) {
 
 // look reports whether there is nothing more to see.
 func (u *user) look(ctx context.Context) (over bool) {
-	seen := u.call(ctx, oracle.Status, func() (pb.JobState, error) {
-		s, err := u.job().Status(ctx)
-		return s.GetState(), err
+	var status *pb.JobStatus
+	seen := u.call(ctx, oracle.Status, func() (s pb.JobState, err error) {
+		status, err = u.job().Status(ctx)
+		return status.GetState(), err
 	})
 	if seen.State == 0 && !seen.Unknown {
 		u.misses++
 	}
-	over = client.Over(pb.JobState(seen.State))
-	if over && u.Cluster.Keep > 0 {
-		u.keep(ctx)
+	over = client.Over(status.GetState())
+	if over && u.forgetful() {
+		u.keep(ctx, status)
 	}
 	return over || u.misses > mostMisses
 }
@@ -103,13 +104,9 @@ func (u *user) look(ctx context.Context) (over bool) {
 const mostMisses = 3
 
 // keep keeps what became of the job, before the cluster forgets it.
-func (u *user) keep(ctx context.Context) {
-	s, err := u.job().Status(ctx)
-	if err != nil {
-		return
-	}
+func (u *user) keep(ctx context.Context, over *pb.JobStatus) {
 	if tasks, err := u.job().Tasks(ctx); err == nil {
-		u.last, u.tasks = s, tasks
+		u.last, u.tasks = over, tasks
 	}
 }
 
