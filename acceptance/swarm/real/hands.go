@@ -1,6 +1,10 @@
 package real
 
 import (
+	"fmt"
+	"maps"
+	"slices"
+
 	"iris/acceptance/fault"
 	"iris/chaos"
 	"iris/iris/cluster"
@@ -35,6 +39,9 @@ func (h *hands) Faults() network.Faults { return h.network.Faults() }
 // Kill ends a controller or a worker.
 func (h *hands) Kill(id string) error {
 	l := h.lives[id]
+	if l == nil {
+		return fmt.Errorf("there is no %q; there are %v", id, slices.Sorted(maps.Keys(h.lives)))
+	}
 	l.turn <- struct{}{}
 	defer func() { <-l.turn }()
 	if l.kills++; l.kills > 1 {

@@ -50,6 +50,8 @@ const (
 	// electionTimeout of the log is longer than the default: voters speak ten times in that time, and that is most of what a
 	// story with several controllers costs.
 	electionTimeout = 4 * time.Second
+	// snapshotEntries are so few that controllers come back to snapshots, and get them from each other.
+	snapshotEntries = 40
 	// answerWithin is how long a healthy cluster may take to answer whatever it is asked, calls tried again included.
 	answerWithin = 2 * time.Minute
 )
@@ -59,7 +61,8 @@ func tell(s story.Story, o Options) Outcome {
 	name := fmt.Sprintf("story-%d", names.Add(1))
 	t := &teller{
 		Story: s, options: o, chaos: chaos.In(name), network: &network.Memory{}, stirred: make(chan struct{}, 1),
-		out: Outcome{Struck: map[fault.Kind]int{}, Fired: map[string]int{}, Ended: map[string]int{}},
+		epoch: time.Now(),
+		out:   Outcome{Struck: map[fault.Kind]int{}, Fired: map[string]int{}, Ended: map[string]int{}},
 	}
 	t.network.Faults().Seed(s.Seed)
 	t.chaos.Seed(s.Seed)
@@ -93,7 +96,7 @@ func (t *teller) boot(name string) (dir string, err error) {
 	m, err := cluster.Start(shape(name, t.Cluster), cluster.Options{
 		Network: t.network, Functions: t.payloads.functions(), Dir: dir, Durable: durable(t.Story),
 		Controllers: t.Cluster.Controllers, Restart: time.Second, Log: t.options.Log,
-		ElectionTimeout: electionTimeout,
+		ElectionTimeout: electionTimeout, SnapshotEntries: snapshotEntries,
 	})
 	if err != nil {
 		return "", errors.Join(err, os.RemoveAll(dir))
