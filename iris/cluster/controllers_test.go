@@ -85,10 +85,11 @@ func TestThreeControllersSurviveTheLossOfTheirLeader(t *testing.T) {
 }
 
 // failing is a controller that has failed and is to be started again in a moment.
-func failing(t *testing.T) *running {
+func failing(t *testing.T) (*running, network.Network) {
 	t.Helper()
+	n := &network.Memory{}
 	m, c := booted(t, local(t, "c"), cluster.Options{
-		Network: &network.Memory{}, Functions: functions(), Durable: true, Restart: 2 * time.Second,
+		Network: n, Functions: functions(), Durable: true, Restart: 2 * time.Second,
 	})
 	t.Cleanup(chaos.In("c").Reset)
 	if _, err := chaos.In("c").Enable("journal.before_append", chaos.MaxFailures(1)); err != nil {
@@ -108,12 +109,12 @@ func failing(t *testing.T) *running {
 	if err := chaos.In("c").Verify(); err != nil || m.Controller() != nil {
 		t.Fatal("it has not failed", err)
 	}
-	return m
+	return m, n
 }
 
 func TestAControllerThatIsKilledAfterAFailureStaysDownUntilItIsRevived(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		m := failing(t)
+		m, _ := failing(t)
 		if err := m.Kill("c-0"); err != nil {
 			t.Fatal(err)
 		}
@@ -129,7 +130,7 @@ func TestAControllerThatIsKilledAfterAFailureStaysDownUntilItIsRevived(t *testin
 
 func TestAControllerThatIsRevivedAfterAFailureIsNotStartedTwice(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		m := failing(t)
+		m, _ := failing(t)
 		if err := m.Revive("c-0"); err != nil {
 			t.Fatal(err)
 		}
@@ -137,6 +138,27 @@ func TestAControllerThatIsRevivedAfterAFailureIsNotStartedTwice(t *testing.T) {
 		time.Sleep(10 * time.Second)
 		if m.Controller() != revived {
 			t.Error("it was started twice")
+		}
+	})
+}
+
+func TestAControllerThatCannotBeStartedAfterAFailureIsTriedAgain(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		m, n := failing(t)
+		taken, err := n.Listen(m.Address())
+		if err != nil {
+			t.Fatal(err)
+		}
+		time.Sleep(10 * time.Second)
+		if m.Controller() != nil {
+			t.Error("it runs, and somebody else has its address")
+		}
+		if err := taken.Close(); err != nil {
+			t.Fatal(err)
+		}
+		time.Sleep(5 * time.Second)
+		if m.Controller() == nil {
+			t.Error("it was not started")
 		}
 	})
 }

@@ -165,7 +165,7 @@ func (m *member) current() *controller.Controller {
 	return m.life.controller
 }
 
-// watch starts the member again when this life fails, as an init system would.
+// watch starts the member again when this life fails, as often as it takes, as an init system would.
 func (m *member) watch(l *life) {
 	select {
 	case <-l.controller.Failed():
@@ -176,12 +176,16 @@ func (m *member) watch(l *life) {
 	if err := m.end((*controller.Controller).Stop, false); err != nil {
 		m.log.Error("failed controller did not end cleanly", "controller", m.id, "error", err)
 	}
-	select {
-	case <-time.After(m.options.Restart):
-	case <-m.ctx.Done():
-		return
-	}
-	if err := m.again(); err != nil && m.ctx.Err() == nil {
-		m.log.Error("controller not started again", "controller", m.id, "error", err)
+	for {
+		select {
+		case <-time.After(m.options.Restart):
+		case <-m.ctx.Done():
+			return
+		}
+		err := m.again()
+		if err == nil || m.ctx.Err() != nil {
+			return
+		}
+		m.log.Error("controller not started again; it is tried again", "controller", m.id, "in", m.options.Restart, "error", err)
 	}
 }
