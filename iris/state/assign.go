@@ -30,19 +30,26 @@ func (c *Cluster) placeable(now time.Time, j *Job, placements []Placement) bool 
 	if j.State.Terminal() || j.Gang() && len(placements) != len(j.Tasks) {
 		return false
 	}
+	if !j.Gang() {
+		return c.takes(now, j, placements[0], j.Need)
+	}
 	taken, placed := map[string]Resources{}, map[int32]bool{}
 	for _, p := range placements {
-		w := c.workers[p.Worker]
-		if w == nil || w.Lost || w.Leaving() || placed[p.Task] || !j.startable(now, p.Task) ||
-			slices.Contains(j.Avoided(p.Task), p.Worker) || !Matches(j.Spec.Constraints, w.Attributes) {
+		taken[p.Worker] = taken[p.Worker].Add(j.Need)
+		if placed[p.Task] || !c.takes(now, j, p, taken[p.Worker]) {
 			return false
 		}
-		taken[p.Worker], placed[p.Task] = taken[p.Worker].Add(j.Need), true
-		if !w.Free().Fits(taken[p.Worker]) && !mutant.On(mutant.CommitNotValidated) {
-			return false
-		}
+		placed[p.Task] = true
 	}
-	return !j.Gang() || c.together(j, placements)
+	return c.together(j, placements)
+}
+
+// takes reports whether a worker can take a task, and has room for this much.
+func (c *Cluster) takes(now time.Time, j *Job, p Placement, room Resources) bool {
+	w := c.workers[p.Worker]
+	return w != nil && !w.Lost && !w.Leaving() && j.startable(now, p.Task) &&
+		!slices.Contains(j.Avoided(p.Task), p.Worker) && Matches(j.Spec.Constraints, w.Attributes) &&
+		(w.Free().Fits(room) || mutant.On(mutant.CommitNotValidated))
 }
 
 // startable reports whether nothing but room keeps a task from starting.

@@ -91,7 +91,7 @@ func checkTask(j *Job, i int, fail func(string, ...any)) {
 			fail("attempt %s is done and %v", a.UID, a.State)
 		}
 	}
-	if want := map[bool]int{true: 0, false: 1}[t.State.Terminal() || t.State == Pending]; live != want {
+	if rests := t.State.Terminal() || t.State == Pending; live > 1 || rests == (live == 1) {
 		fail("task %s is %v with %d live attempts", j.TaskID(i), t.State, live)
 	}
 	if failures != t.Failures || preemptions != t.Preemptions {
@@ -131,7 +131,7 @@ func (c *Cluster) checkReferences(fail func(string, ...any)) {
 			over++
 		}
 		if !j.State.Terminal() {
-			if named++; c.names[nameKey(j.Spec.ParentJobId, j.Spec.Name)] != j.ID {
+			if named++; c.names[j.title()] != j.ID {
 				fail("job %s goes on and has lost its name %q", j.ID, j.Spec.Name)
 			}
 		}

@@ -53,7 +53,7 @@ func checkTaskRules(j *Job, i int, fail func(string, ...any)) {
 			fail("attempt %s is %v, done: %v, and has ports", a.UID, a.State, a.Done)
 		}
 	}
-	if want := map[bool]int{true: 1, false: 0}[t.State == Succeeded]; succeeded != want {
+	if succeeded > 1 || (t.State == Succeeded) != (succeeded == 1) {
 		fail("task %s is %v with %d succeeded attempts", j.TaskID(i), t.State, succeeded)
 	}
 	failed := int(t.Failures) - orDefault(j.Spec.MaxRetriesFailure, DefaultMaxRetriesFailure)

@@ -41,9 +41,9 @@ func TestCheckSeesWhatIsWrong(t *testing.T) {
 			delete(c.jobs, "over")
 		}},
 		{"job child and its parent gang do not know each other", func(c *Cluster) { c.jobs["gang"].children = nil }},
-		{"job gang goes on and has lost its name", func(c *Cluster) { delete(c.names, "/gang") }},
+		{"job gang goes on and has lost its name", func(c *Cluster) { delete(c.names, title{name: "gang"}) }},
 		{"of 7 jobs, 5 going on and 2 of families that are over, are noted 7, 6 and 2", func(c *Cluster) {
-			c.names["/x"] = "x"
+			c.names[title{name: "x"}] = "x"
 		}},
 		{"of 7 jobs, 5 going on and 2 of families that are over, are noted 7, 5 and 1", func(c *Cluster) {
 			c.over = c.over[:1]

@@ -12,9 +12,9 @@ import (
 type Cluster struct {
 	policy  Policy
 	jobs    map[string]*Job
-	order   []*Job            // by submission
-	next    uint64            // number of the next job
-	names   map[string]string // name (below its parent) to the id of the job that has it, while it is not over
+	order   []*Job           // by submission
+	next    uint64           // number of the next job
+	names   map[title]string // to the id of the job that has it, while it is not over
 	workers map[string]*Worker
 	sorted  []*Worker          // the same, by id
 	live    map[string]*Worker // those that are not lost; no two have one address
@@ -31,7 +31,7 @@ type Cluster struct {
 // New is an empty cluster.
 func New(policy Policy) *Cluster {
 	return &Cluster{
-		policy: policy, jobs: map[string]*Job{}, names: map[string]string{},
+		policy: policy, jobs: map[string]*Job{}, names: map[title]string{},
 		workers: map[string]*Worker{}, live: map[string]*Worker{}, bundles: map[string]int{},
 		fleet: newFleet(),
 	}

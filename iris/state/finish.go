@@ -164,12 +164,9 @@ func (c *Cluster) finishJob(now time.Time, j *Job, to State, cause string) {
 	}
 	c.moveJob(j, to)
 	j.Finished, j.Error = now, cause
-	delete(c.names, nameKey(j.Spec.ParentJobId, j.Spec.Name))
+	delete(c.names, j.title())
 
-	rest, why := Killed, "its job ended "+to.String()
-	if to == Killed {
-		why = cause
-	}
+	rest, why := Killed, cause
 	if j.Gang() && to != Killed {
 		rest = CoschedFailed
 	}
@@ -177,6 +174,9 @@ func (c *Cluster) finishJob(now time.Time, j *Job, to State, cause string) {
 		t := &j.Tasks[i]
 		if t.State.Terminal() {
 			continue
+		}
+		if to != Killed {
+			why = "its job ended " + to.String()
 		}
 		if live := t.live(); live != nil {
 			c.endAttempt(now, live, rest, why)

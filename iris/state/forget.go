@@ -38,7 +38,7 @@ func (c *Cluster) Expired(now time.Time, keep Retention) []Command {
 
 func (c *Cluster) expiredJobs(now time.Time, keep Retention) []string {
 	var ids []string
-	stays := map[*Job]bool{} // because a child does
+	var stays map[*Job]bool // because a child does
 	for _, j := range c.over {
 		age := now.Sub(j.root().Finished)
 		old := keep.Age > 0 && age >= keep.Age
@@ -47,6 +47,9 @@ func (c *Cluster) expiredJobs(now time.Time, keep Retention) []string {
 			break
 		}
 		if j.held > 0 || stays[j] {
+			if stays == nil {
+				stays = map[*Job]bool{}
+			}
 			stays[j.parent] = true
 			continue
 		}

@@ -98,10 +98,10 @@ func (w *world) verifyQueue(fail func(string, ...any)) {
 			fail("tasks %v of %s are in the queue, not %v", waiting[j.ID], j.ID, want)
 		}
 	}
-	names := map[string]string{}
+	names := map[title]string{}
 	for _, j := range w.c.Jobs() {
 		if !j.State.Terminal() {
-			names[nameKey(j.Spec.ParentJobId, j.Spec.Name)] = j.ID
+			names[j.title()] = j.ID
 		}
 	}
 	if !maps.Equal(names, w.c.names) {

@@ -234,17 +234,18 @@ func newUID(job string, task int32, attempt int) string {
 }
 
 func splitUID(uid string) (job string, task, attempt int, err error) {
-	parts := strings.Split(uid, "/")
-	if len(parts) != 3 {
+	job, rest, long := strings.Cut(uid, "/")
+	first, second, longer := strings.Cut(rest, "/")
+	if !long || !longer || strings.Contains(second, "/") {
 		return "", 0, 0, fmt.Errorf("attempt uid %q is not job/task/attempt", uid)
 	}
-	if task, err = strconv.Atoi(parts[1]); err != nil {
+	if task, err = strconv.Atoi(first); err != nil {
 		return "", 0, 0, fmt.Errorf("attempt uid %q: %w", uid, err)
 	}
-	if attempt, err = strconv.Atoi(parts[2]); err != nil {
+	if attempt, err = strconv.Atoi(second); err != nil {
 		return "", 0, 0, fmt.Errorf("attempt uid %q: %w", uid, err)
 	}
-	return parts[0], task, attempt, nil
+	return job, task, attempt, nil
 }
 
 func orDefault(v *int32, otherwise int) int {

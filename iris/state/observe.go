@@ -11,11 +11,16 @@ import (
 	"iris/iris/mutant"
 )
 
-// News are the reports that would change something: the only ones worth a place in the log.
+// News are the reports that would change something: the only ones worth a place in the log. The caller must not change them,
+// for they may be the same slice.
 func (c *Cluster) News(worker, incarnation string, reports []Report) []Report {
+	old := func(r Report) bool { return c.subject(worker, incarnation, r) == nil }
+	if !slices.ContainsFunc(reports, old) {
+		return reports // as a rule, of one that has just happened
+	}
 	var news []Report
 	for _, r := range reports {
-		if c.subject(worker, incarnation, r) != nil {
+		if !old(r) {
 			news = append(news, r)
 		}
 	}

@@ -197,11 +197,10 @@ func (r *restorer) derive(j *Job) error {
 	if j.State.Terminal() {
 		return nil
 	}
-	key := nameKey(j.Spec.ParentJobId, j.Spec.Name)
-	if holder, taken := c.names[key]; taken {
+	if holder, taken := c.names[j.title()]; taken {
 		return fmt.Errorf("has the name %q, and job %q has it too", j.Spec.Name, holder)
 	}
-	c.names[key] = j.ID
+	c.names[j.title()] = j.ID
 	if at := j.schedulingDeadline(); j.untried > 0 && !at.IsZero() {
 		c.times = append(c.times, Deadline{At: at, Kind: SchedulingDeadline, Job: j.ID})
 	}

@@ -51,7 +51,7 @@ func (s State) Terminal() bool {
 }
 
 // Moves lists every legal move of a job, a task or an attempt: from each state, where to (design §3).
-type Moves map[State][]State
+type Moves [numStates][]State
 
 var (
 	// AttemptMoves are the legal moves of an attempt, which begins Assigned. Reports may be lost or coalesced, so a phase
@@ -95,7 +95,7 @@ var jobStates, taskStates, attemptStates = JobMoves.states(), TaskMoves.states()
 // states are all that the table has.
 func (m Moves) states() (all stateSet) {
 	for from, tos := range m {
-		all[from] = true
+		all[from] = all[from] || len(tos) > 0
 		for _, to := range tos {
 			all[to] = true
 		}
@@ -106,7 +106,7 @@ func (m Moves) states() (all stateSet) {
 func (s *stateSet) know(number int32) bool { return number >= 0 && number < int32(len(s)) && s[number] }
 
 // move changes *s. It panics with an IllegalMoveError: going on would corrupt the log's meaning.
-func (m Moves) move(s *State, to State, what func() string) {
+func (m *Moves) move(s *State, to State, what func() string) {
 	if *s == to {
 		return
 	}

@@ -25,8 +25,7 @@ func (c *Cluster) submit(now time.Time, cmd SubmitJob) error {
 		return &Error{FailedPrecondition, fmt.Sprintf(
 			"parent job %s is over (%v); launch the job without a parent", parent.ID, parent.State)}
 	}
-	key := nameKey(cmd.Spec.ParentJobId, cmd.Spec.Name)
-	if holder, taken := c.names[key]; taken {
+	if holder, taken := c.names[title{cmd.Spec.ParentJobId, cmd.Spec.Name}]; taken {
 		return &Error{AlreadyExists, fmt.Sprintf("job %s has the name %q and is not over; stop it or choose another name",
 			holder, cmd.Spec.Name)}
 	}
@@ -37,7 +36,7 @@ func (c *Cluster) submit(now time.Time, cmd SubmitJob) error {
 	for i := range j.Tasks {
 		c.wait(j, int32(i))
 	}
-	c.jobs[j.ID], c.names[key] = j, j.ID
+	c.jobs[j.ID], c.names[j.title()] = j, j.ID
 	c.order = append(c.order, j)
 	c.next++
 	c.count(j, 1)
@@ -47,8 +46,11 @@ func (c *Cluster) submit(now time.Time, cmd SubmitJob) error {
 	return nil
 }
 
-// nameKey tells names below different parents apart; no name has a slash.
-func nameKey(parent, name string) string { return parent + "/" + name }
+// title is what only one job at a time may have: a name below a parent.
+type title struct{ parent, name string }
+
+// title is the job's.
+func (j *Job) title() title { return title{j.Spec.ParentJobId, j.Spec.Name} }
 
 func (c *Cluster) cancel(now time.Time, cmd CancelJob) error {
 	j := c.jobs[cmd.ID]
