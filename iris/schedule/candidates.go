@@ -12,26 +12,20 @@ import (
 type candidates struct {
 	workers []int32 // indexes into the pass's workers, ascending
 	tree    tree
-	// start is, for each need, the first candidate that may have room for it.
+	// start is, for each need, the first candidate that may have room for it; nil while that is the first of all for each.
 	start map[state.Resources]int
 	// full is the smallest needs that no candidate has room for: nothing at least as large as one of them fits.
 	full []state.Resources
-	// groups are the candidates by the value of an attribute, for each attribute asked for.
+	// groups are the candidates by the value of an attribute, for each attribute asked for; nil while none was.
 	groups map[string]*grouping
 
 	pass *pass
 }
 
-func newCandidates(p *pass, workers []int32) *candidates {
-	return &candidates{
-		workers: workers, start: map[state.Resources]int{}, groups: map[string]*grouping{}, pass: p,
-	}
-}
-
 // candidatesFor is the candidates under these constraints. They are worked out once per pass and set of constraints.
 func (p *pass) candidatesFor(constraints []*pb.Constraint) *candidates {
 	if len(constraints) == 0 {
-		return p.everyone
+		return &p.everyone
 	}
 	p.key = p.key[:0]
 	for _, c := range constraints {
@@ -50,7 +44,10 @@ func (p *pass) candidatesFor(constraints []*pb.Constraint) *candidates {
 				}
 			}
 		}
-		set = newCandidates(p, satisfying(p.workers, pool, constraints))
+		set = &candidates{pass: p, workers: satisfying(p.workers, pool, constraints)}
+		if p.sets == nil {
+			p.sets = map[string]*candidates{}
+		}
 		p.sets[string(p.key)] = set
 	}
 	return set
@@ -70,10 +67,18 @@ func satisfying(workers []Worker, pool []int32, constraints []*pb.Constraint) []
 	return found
 }
 
+// few candidates are looked at one by one: that costs less than a tree of them.
+const few = 32
+
 // next is the first candidate at or after from that has room for need; len(c.workers) if none has.
 func (c *candidates) next(from int, need state.Resources) int {
 	if from >= len(c.workers) || c.pass.free[c.workers[from]].Fits(need) {
 		return from // most often the worker of the task before
+	}
+	if len(c.workers) <= few {
+		for from++; from < len(c.workers) && !c.pass.free[c.workers[from]].Fits(need); from++ {
+		}
+		return from
 	}
 	if c.tree.most == nil {
 		c.tree = newTree(c.pass.free, c.workers)
@@ -92,6 +97,9 @@ func (c *candidates) startOf(need state.Resources) int {
 
 // setStart remembers that there is no room for need before start.
 func (c *candidates) setStart(need state.Resources, start int) {
+	if c.start == nil {
+		c.start = map[state.Resources]int{}
+	}
 	c.start[need] = start
 	if start == len(c.workers) {
 		c.full = append(slices.DeleteFunc(c.full, func(larger state.Resources) bool { return larger.Fits(need) }), need)
@@ -102,6 +110,9 @@ func (c *candidates) setStart(need state.Resources, start int) {
 func (c *candidates) by(attribute string) *grouping {
 	g, ok := c.groups[attribute]
 	if !ok {
+		if c.groups == nil {
+			c.groups = map[string]*grouping{}
+		}
 		g = &grouping{groups: groupsOf(c.pass.workers, c.workers, attribute), cursors: map[gangNeed]*gangCursor{}}
 		c.groups[attribute] = g
 	}

@@ -45,11 +45,7 @@ type View struct {
 }
 
 // Assignment puts one task on one worker.
-type Assignment struct {
-	Job    string
-	Task   int32
-	Worker string
-}
+type Assignment = state.Placement
 
 // Plan places as much of the view as fits, in the order of its requests. It does not modify the view.
 func Plan(v View) []Assignment {
@@ -72,8 +68,8 @@ func Plan(v View) []Assignment {
 type pass struct {
 	workers  []Worker
 	free     []state.Resources // of each worker; it only shrinks
-	everyone *candidates
-	sets     map[string]*candidates // by the constraints that they satisfy, written out
+	everyone candidates
+	sets     map[string]*candidates // by the constraints that they satisfy, written out; made when there is one
 	placed   []Assignment
 
 	key  []byte    // scratch of candidatesFor
@@ -84,11 +80,11 @@ type pass struct {
 var withheld = state.Resources{CPUMillis: math.MinInt64, MemoryBytes: math.MinInt64}
 
 func newPass(workers []Worker) *pass {
-	p := &pass{workers: workers, free: make([]state.Resources, len(workers)), sets: map[string]*candidates{}}
+	p := &pass{workers: workers, free: make([]state.Resources, len(workers))}
 	for i := range workers {
 		p.free[i] = workers[i].Free
 	}
-	p.everyone = newCandidates(p, indexes(workers))
+	p.everyone = candidates{pass: p, workers: indexes(workers)}
 	return p
 }
 
