@@ -1,8 +1,10 @@
 package leader
 
 import (
+	"slices"
 	"time"
 
+	"iris/iris/schedule"
 	"iris/iris/state"
 )
 
@@ -30,6 +32,9 @@ type Leader struct {
 	past     retention
 	scaling  scaling
 	replan   bool // there may be room though no command says so
+
+	counts []int         // scratch of Step
+	view   schedule.View // scratch of plan
 }
 
 // New is the leader of a term that begins with this cluster, which is the leader's from now on.
@@ -75,23 +80,26 @@ func (l *Leader) Step(now time.Time, asks []Ask) Step {
 	s, before := Step{Errors: make([][]error, len(asks))}, l.cluster.Counts()
 	l.apply(now, &s, l.configure()) // what others say is about things as they are configured
 	var wanted []state.Command
-	counts := make([]int, len(asks))
-	for i, ask := range asks {
+	l.counts = l.counts[:0]
+	for _, ask := range asks {
+		var commands []state.Command
 		if ask != nil {
-			commands := ask(l)
-			wanted, counts[i] = append(wanted, commands...), len(commands)
+			commands = ask(l)
 		}
+		wanted, l.counts = joined(wanted, commands), append(l.counts, len(commands))
 	}
-	wanted = append(wanted, l.liveness.lost(now, l.cluster)...)
+	wanted = joined(wanted, l.liveness.lost(now, l.cluster))
 	due := l.cluster.Due(now)
-	wanted = append(wanted, l.expirations(now, due)...)
+	wanted = joined(wanted, l.expirations(now, due))
 	errs := l.apply(now, &s, wanted)
-	for i, n := range counts {
+	for i, n := range l.counts {
 		s.Errors[i], errs = errs[:n:n], errs[n:]
 	}
-	kept := l.cluster.Counts()
-	l.apply(now, &s, l.past.expired(now, l.cluster))
-	before = before.Sub(kept.Sub(l.cluster.Counts())) // as if what is forgotten had never been
+	if forgets := l.past.expired(now, l.cluster); len(forgets) > 0 {
+		kept := l.cluster.Counts()
+		l.apply(now, &s, forgets)
+		before = before.Sub(kept.Sub(l.cluster.Counts())) // as if what is forgotten had never been
+	}
 	if len(s.Commands) > 0 || len(due) > 0 || l.replan {
 		l.replan = false
 		if placements := l.plan(now); len(placements) > 0 {
@@ -100,7 +108,9 @@ func (l *Leader) Step(now time.Time, asks []Ask) Step {
 	}
 	l.scaling.stirred = l.scaling.stirred || len(s.Commands) > 0
 	l.apply(now, &s, l.scale(now))
-	s.Change = l.cluster.Counts().Sub(before)
+	if len(s.Commands) > 0 {
+		s.Change = l.cluster.Counts().Sub(before)
+	}
 	return s
 }
 
@@ -109,14 +119,22 @@ func (l *Leader) apply(now time.Time, s *Step, commands []state.Command) []error
 	errs := make([]error, len(commands))
 	for i, command := range commands {
 		effects, err := l.cluster.Apply(now, command)
-		s.Effects, errs[i] = append(s.Effects, effects...), err
+		s.Effects, errs[i] = joined(s.Effects, effects), err
 		switch command.(type) {
 		case state.RegisterWorker, state.LoseWorker, state.ObserveSlice, state.RefuseSlice, state.EndSlice:
 			s.Fleet = true
 		}
 	}
-	s.Commands = append(s.Commands, commands...)
+	s.Commands = joined(s.Commands, commands)
 	return errs
+}
+
+// joined is a and then b: one of them as it is if the other is empty, as most are.
+func joined[T any](a, b []T) []T {
+	if len(a) == 0 {
+		return slices.Clip(b)
+	}
+	return append(a, b...)
 }
 
 // configure has the cluster follow this leader's configuration: it may have been another's.

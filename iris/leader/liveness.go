@@ -12,17 +12,22 @@ import (
 // a restart of the controller everybody's silence counts from there (design §1).
 type liveness struct {
 	timeout time.Duration
-	heard   map[string]time.Time
-	unheard map[string]bool // those that the log knows and this controller has not heard of yet
-	drained map[string]bool // those that said last that they drain
-	check   time.Time       // no worker can be lost before; zero: nobody is known
+	workers map[string]sign
+	check   time.Time // no worker can be lost before; zero: nobody is known
+}
+
+// sign is the last sign of life of a worker.
+type sign struct {
+	at      time.Time
+	unheard bool // the log knows the worker, and this controller has not heard of it yet
+	drains  bool // it said last that it does
 }
 
 // stall is how late a step may be before the delay is taken as the leader's own and not the workers' (FM-22).
 const stall = 2 * time.Second
 
 func newLiveness(timeout time.Duration) liveness {
-	return liveness{timeout: timeout, heard: map[string]time.Time{}, unheard: map[string]bool{}, drained: map[string]bool{}}
+	return liveness{timeout: timeout, workers: map[string]sign{}}
 }
 
 // begin starts the watch over workers that the log knows. Their silence counts from here, and none of them counts as
@@ -31,10 +36,11 @@ func (l *liveness) begin(now time.Time, c *state.Cluster) {
 	l.check = now
 	for _, w := range c.Workers() {
 		if !w.Lost {
-			l.heard[w.ID], l.unheard[w.ID] = now, true
+			s := sign{at: now, unheard: true}
 			if mutant.On(mutant.LostEarlyAfterChange) {
-				l.heard[w.ID] = now.Add(-l.timeout / 2)
+				s.at = now.Add(-l.timeout / 2)
 			}
+			l.workers[w.ID] = s
 		}
 	}
 }
@@ -43,29 +49,21 @@ func (l *liveness) begin(now time.Time, c *state.Cluster) {
 // again that got nothing until now.
 func (l *liveness) hear(worker string, now time.Time, drains bool) (returned bool) {
 	returned = l.standing(worker, now) != Takes && !drains
-	l.heard[worker] = now
-	delete(l.unheard, worker)
-	if delete(l.drained, worker); drains {
-		l.drained[worker] = true
-	}
+	l.workers[worker] = sign{at: now, drains: drains}
 	if l.check.IsZero() {
 		l.check = now.Add(l.timeout)
 	}
 	return returned
 }
 
-// silent reports whether a worker has not been heard of for more than half the timeout, or never since the watch
+// standing takes a worker for silent that has not been heard of for more than half the timeout, or never since the watch
 // began: it may be about to be lost.
-func (l *liveness) silent(worker string, now time.Time) bool {
-	at, known := l.heard[worker]
-	return known && now.Sub(at) > l.timeout/2 || l.unheard[worker]
-}
-
 func (l *liveness) standing(worker string, now time.Time) Standing {
+	s, known := l.workers[worker]
 	switch {
-	case l.drained[worker]:
+	case s.drains:
 		return Draining
-	case l.silent(worker, now):
+	case known && (s.unheard || now.Sub(s.at) > l.timeout/2):
 		return Silent
 	}
 	return Takes
@@ -79,11 +77,11 @@ func (l *liveness) forgive(wake, now time.Time) {
 		return
 	}
 	least := now.Add(-l.timeout / 2)
-	for worker, at := range l.heard {
-		if at = at.Add(late); at.Before(least) {
-			at = least
+	for worker, s := range l.workers {
+		if s.at = s.at.Add(late); s.at.Before(least) {
+			s.at = least
 		}
-		l.heard[worker] = at
+		l.workers[worker] = s
 	}
 	if !l.check.IsZero() {
 		l.check = least.Add(l.timeout)
@@ -98,18 +96,16 @@ func (l *liveness) lost(now time.Time, c *state.Cluster) []state.Command {
 	var commands []state.Command
 	l.check = time.Time{}
 	for _, w := range c.Workers() {
-		at := l.heard[w.ID]
-		if mutant.On(mutant.WorkerNeverLost) && !at.Add(l.timeout).After(now) {
-			at = now
-			l.heard[w.ID] = now
+		s := l.workers[w.ID]
+		if mutant.On(mutant.WorkerNeverLost) && !s.at.Add(l.timeout).After(now) {
+			s.at = now
+			l.workers[w.ID] = s
 		}
-		switch due := at.Add(l.timeout); {
+		switch due := s.at.Add(l.timeout); {
 		case w.Lost:
-			l.forget(w.ID)
-			delete(l.unheard, w.ID)
+			delete(l.workers, w.ID)
 		case !due.After(now):
-			l.forget(w.ID)
-			delete(l.unheard, w.ID)
+			delete(l.workers, w.ID)
 			commands = append(commands, state.LoseWorker{ID: w.ID, Incarnation: w.Incarnation,
 				Cause: fmt.Sprintf("no heartbeat for %v", text(l.timeout))})
 		case l.check.IsZero() || due.Before(l.check):
@@ -117,12 +113,6 @@ func (l *liveness) lost(now time.Time, c *state.Cluster) []state.Command {
 		}
 	}
 	return commands
-}
-
-// forget drops what is remembered of a worker that is lost.
-func (l *liveness) forget(worker string) {
-	delete(l.heard, worker)
-	delete(l.drained, worker)
 }
 
 // next is when to look again: when a worker may be lost, and often enough before to notice a stall.

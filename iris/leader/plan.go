@@ -18,7 +18,7 @@ func (l *Leader) plan(now time.Time) []state.Placement {
 	if len(queue) == 0 {
 		return nil
 	}
-	view := schedule.View{Workers: taking(l.cluster, l.standing(now))}
+	view := schedule.View{Workers: l.taking(now, l.view.Workers[:0]), Requests: l.view.Requests[:0]}
 	if len(view.Workers) == 0 {
 		return nil
 	}
@@ -35,18 +35,13 @@ func (l *Leader) plan(now time.Time) []state.Placement {
 		if len(tasks) == 0 {
 			continue
 		}
-		r := requestOf(j)
+		r := requestOf(j, avoiding)
 		r.Tasks = tasks
-		if !avoiding {
-			r.Avoid = nil
-		}
 		view.Requests = append(view.Requests, r)
 	}
-	assignments := schedule.Plan(view)
-	placements := make([]state.Placement, len(assignments))
-	for i, a := range assignments {
-		placements[i] = state.Placement(a)
-	}
+	placements := schedule.Plan(view)
+	clear(view.Requests) // they may be of jobs that are soon forgotten
+	l.view = view
 	return placements
 }
 
@@ -55,22 +50,34 @@ func workers(c *state.Cluster) []schedule.Worker {
 	var live []schedule.Worker
 	for _, w := range c.Workers() {
 		if !w.Lost {
-			live = append(live, schedule.Worker{ID: w.ID, Capacity: w.Capacity, Free: w.Free(), Attributes: w.Attributes})
+			live = append(live, toSchedule(w))
 		}
 	}
 	return live
 }
 
-// taking are those that take tasks.
-func taking(c *state.Cluster, of func(worker string) Standing) []schedule.Worker {
-	return slices.DeleteFunc(workers(c), func(w schedule.Worker) bool { return of(w.ID) != Takes })
+// taking adds those that take tasks.
+func (l *Leader) taking(now time.Time, to []schedule.Worker) []schedule.Worker {
+	for _, w := range l.cluster.Workers() {
+		if !w.Lost && l.standingOf(now, w) == Takes {
+			to = append(to, toSchedule(w))
+		}
+	}
+	return to
 }
 
-// requestOf is a job's request; of the tasks only a gang's, since they matter to where there is room.
-func requestOf(j *state.Job) schedule.Request {
+func toSchedule(w *state.Worker) schedule.Worker {
+	return schedule.Worker{ID: w.ID, Capacity: w.Capacity, Free: w.Free(), Attributes: w.Attributes}
+}
+
+// requestOf is a job's request; of the tasks only a gang's, since they matter to where there is room. Unless some of them avoid
+// workers, nobody needs to ask.
+func requestOf(j *state.Job, avoiding bool) schedule.Request {
 	r := schedule.Request{
-		Job: j.ID, Need: j.Need, Constraints: j.Spec.Constraints, GroupBy: j.Spec.GetCoscheduling().GetGroupBy(),
-		Avoid: j.Avoided, Bounced: j.Bounced,
+		Job: j.ID, Need: j.Need, Constraints: j.Spec.Constraints, GroupBy: j.Spec.GetCoscheduling().GetGroupBy(), Bounced: j.Bounced,
+	}
+	if avoiding {
+		r.Avoid = j.Avoided
 	}
 	if j.Gang() {
 		r.Tasks = j.Waiting()
@@ -109,8 +116,8 @@ func demand(now time.Time, c *state.Cluster) []schedule.Request {
 	endless := state.Resources{CPUMillis: math.MaxInt64, MemoryBytes: math.MaxInt64}
 	var all []schedule.Request
 	for _, j := range c.Queue() {
-		if tasks, _ := ready(now, j, endless); len(tasks) > 0 {
-			r := requestOf(j)
+		if tasks, avoiding := ready(now, j, endless); len(tasks) > 0 {
+			r := requestOf(j, avoiding)
 			r.Tasks = tasks
 			all = append(all, r)
 		}

@@ -52,9 +52,9 @@ func waitingFor(now time.Time, live []schedule.Worker, of func(worker string) St
 func explain(live []schedule.Worker, of func(worker string) Standing, j *state.Job, task int32) *pb.PendingReason {
 	only := func(from []schedule.Worker, without Standing) ([]schedule.Worker, schedule.Reason) {
 		rest := slices.DeleteFunc(slices.Clone(from), func(w schedule.Worker) bool { return of(w.ID) == without })
-		return rest, schedule.Explain(rest, requestOf(j), task)
+		return rest, schedule.Explain(rest, requestOf(j, true), task)
 	}
-	reason := schedule.Explain(live, requestOf(j), task)
+	reason := schedule.Explain(live, requestOf(j, true), task)
 	possible := reason.Kind != pb.PendingReason_KIND_TOO_LARGE && reason.Kind != pb.PendingReason_KIND_CONSTRAINTS
 	if possible && slices.ContainsFunc(live, func(w schedule.Worker) bool { return of(w.ID) == Draining }) {
 		staying, without := only(live, Draining)

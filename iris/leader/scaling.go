@@ -55,7 +55,7 @@ func (l *Leader) scale(now time.Time) []state.Command {
 	s.at, s.stirred = now, false
 	view := autoscaler.View{
 		Groups: l.cluster.Groups(), Slices: l.cluster.Slices(), Demand: demand(now, l.cluster),
-		Workers: taking(l.cluster, l.standing(now)),
+		Workers: l.taking(now, nil),
 	}
 	view.Groups = slices.DeleteFunc(view.Groups, func(g *state.ScaleGroup) bool { return !s.listed[g.Name] && !g.Removed })
 	s.last = autoscaler.Decide(now, view)

@@ -18,10 +18,17 @@ const (
 
 // Standing is what a worker is good for now. Of one that is lost it says nothing.
 func (l *Leader) Standing(now time.Time, worker string) Standing {
-	if w := l.cluster.Worker(worker); w != nil && w.Leaving() {
-		return Draining
+	if w := l.cluster.Worker(worker); w != nil {
+		return l.standingOf(now, w)
 	}
 	return l.liveness.standing(worker, now)
+}
+
+func (l *Leader) standingOf(now time.Time, w *state.Worker) Standing {
+	if w.Leaving() {
+		return Draining
+	}
+	return l.liveness.standing(w.ID, now)
 }
 
 // standing is the same for many workers.
@@ -30,7 +37,7 @@ func (l *Leader) standing(now time.Time) func(worker string) Standing {
 }
 
 // LastHeard is when a worker was last heard of in this term; of those that the log knew, when it began. Zero: never.
-func (l *Leader) LastHeard(worker string) time.Time { return l.liveness.heard[worker] }
+func (l *Leader) LastHeard(worker string) time.Time { return l.liveness.workers[worker].at }
 
 // Heard notes a sign of life: an answer of the worker to a call that was meant for it and none other, or a registration.
 func (l *Leader) Heard(now time.Time, worker string, draining bool) {
