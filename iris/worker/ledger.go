@@ -36,11 +36,13 @@ func newLedger(labels chaos.Labels) *ledger {
 	return &ledger{labels: labels, aged: time.Now(), news: make(chan struct{}, 1), attempts: map[string]*attempt{}, over: map[string]struct{}{}}
 }
 
-// knows reports whether an order for the attempt was followed, or must not be any more.
-func (l *ledger) knows(uid string) bool {
+// knows reports whether an order for the attempt was followed, or must not be any more; and whether it is over for good: its
+// end was acknowledged, so that nobody will hear of it again.
+func (l *ledger) knows(uid string) (known, forgotten bool) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	return l.known(uid)
+	known = l.known(uid)
+	return known, known && l.attempts[uid] == nil
 }
 
 func (l *ledger) known(uid string) bool {

@@ -47,7 +47,11 @@ func (s *service) RunTask(ctx context.Context, in *pb.RunTaskRequest) (*pb.RunTa
 			refuse(run, status.Errorf(codes.InvalidArgument, "the call has no spec of job %s", run.JobId))
 			continue
 		}
-		if s.w.ledger.knows(run.AttemptUid) {
+		if known, forgotten := s.w.ledger.knows(run.AttemptUid); forgotten {
+			// An order that was under way, which nobody waits for; or the job's id is used again. Who waits must not wait for ever.
+			refuse(run, status.Errorf(codes.FailedPrecondition, "attempt %s is over here, and its end was acknowledged", run.AttemptUid))
+			continue
+		} else if known {
 			continue
 		}
 		a := s.w.newAttempt(run, in.Specs[run.JobId])

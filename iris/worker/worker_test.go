@@ -48,7 +48,10 @@ func TestAnAttemptRunsOnceHoweverOftenItIsOrdered(t *testing.T) {
 		b.boss.order(func(boss *boss) { boss.deaf = false })
 		time.Sleep(11 * time.Second) // a heartbeat brings the acknowledgement
 		for range 29 {               // all tries of one order take less
-			b.run(function("count"), "a")
+			out := b.run(function("count"), "a")
+			if len(out.Refused) != 1 || out.Refused[0].Message != "attempt a is over here, and its end was acknowledged" {
+				b.Fatalf("whoever orders it now waits for ever: %v", out.Refused)
+			}
 			time.Sleep(time.Second)
 		}
 		if got := n.Load(); got != 1 {
