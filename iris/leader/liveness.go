@@ -12,7 +12,7 @@ import (
 // a restart of the controller everybody's silence counts from there (design §1).
 type liveness struct {
 	timeout time.Duration
-	workers map[string]sign
+	workers map[string]*sign
 	check   time.Time // no worker can be lost before; zero: nobody is known
 }
 
@@ -27,7 +27,7 @@ type sign struct {
 const stall = 2 * time.Second
 
 func newLiveness(timeout time.Duration) liveness {
-	return liveness{timeout: timeout, workers: map[string]sign{}}
+	return liveness{timeout: timeout, workers: map[string]*sign{}}
 }
 
 // begin starts the watch over workers that the log knows. Their silence counts from here, and none of them counts as
@@ -36,7 +36,7 @@ func (l *liveness) begin(now time.Time, c *state.Cluster) {
 	l.check = now
 	for _, w := range c.Workers() {
 		if !w.Lost {
-			s := sign{at: now, unheard: true}
+			s := &sign{at: now, unheard: true}
 			if mutant.On(mutant.LostEarlyAfterChange) {
 				s.at = now.Add(-l.timeout / 2)
 			}
@@ -48,22 +48,33 @@ func (l *liveness) begin(now time.Time, c *state.Cluster) {
 // hear notes a heartbeat or a registration, and whether the worker drains. It returns true if the worker gets something new
 // again that got nothing until now.
 func (l *liveness) hear(worker string, now time.Time, drains bool) (returned bool) {
-	returned = l.standing(worker, now) != Takes && !drains
-	l.workers[worker] = sign{at: now, drains: drains}
+	s := l.workers[worker]
+	if s == nil {
+		s = &sign{at: now}
+		l.workers[worker] = s
+	}
+	returned = s.standing(now, l.timeout) != Takes && !drains
+	*s = sign{at: now, drains: drains}
 	if l.check.IsZero() {
 		l.check = now.Add(l.timeout)
 	}
 	return returned
 }
 
+func (l *liveness) standing(worker string, now time.Time) Standing {
+	if s := l.workers[worker]; s != nil {
+		return s.standing(now, l.timeout)
+	}
+	return Takes
+}
+
 // standing takes a worker for silent that has not been heard of for more than half the timeout, or never since the watch
 // began: it may be about to be lost.
-func (l *liveness) standing(worker string, now time.Time) Standing {
-	s, known := l.workers[worker]
+func (s *sign) standing(now time.Time, timeout time.Duration) Standing {
 	switch {
 	case s.drains:
 		return Draining
-	case known && (s.unheard || now.Sub(s.at) > l.timeout/2):
+	case s.unheard || now.Sub(s.at) > timeout/2:
 		return Silent
 	}
 	return Takes
@@ -77,15 +88,22 @@ func (l *liveness) forgive(wake, now time.Time) {
 		return
 	}
 	least := now.Add(-l.timeout / 2)
-	for worker, s := range l.workers {
+	for _, s := range l.workers {
 		if s.at = s.at.Add(late); s.at.Before(least) {
 			s.at = least
 		}
-		l.workers[worker] = s
 	}
 	if !l.check.IsZero() {
 		l.check = least.Add(l.timeout)
 	}
+}
+
+// at is when a worker was last heard of; zero: never.
+func (l *liveness) at(worker string) time.Time {
+	if s := l.workers[worker]; s != nil {
+		return s.at
+	}
+	return time.Time{}
 }
 
 // lost are the workers that have been silent for the whole timeout.
@@ -96,12 +114,12 @@ func (l *liveness) lost(now time.Time, c *state.Cluster) []state.Command {
 	var commands []state.Command
 	l.check = time.Time{}
 	for _, w := range c.Workers() {
-		s := l.workers[w.ID]
-		if mutant.On(mutant.WorkerNeverLost) && !s.at.Add(l.timeout).After(now) {
-			s.at = now
-			l.workers[w.ID] = s
+		at := l.at(w.ID)
+		if mutant.On(mutant.WorkerNeverLost) && !at.Add(l.timeout).After(now) {
+			at = now
+			l.workers[w.ID] = &sign{at: now}
 		}
-		switch due := s.at.Add(l.timeout); {
+		switch due := at.Add(l.timeout); {
 		case w.Lost:
 			delete(l.workers, w.ID)
 		case !due.After(now):

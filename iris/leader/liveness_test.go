@@ -30,7 +30,7 @@ func TestAStallIsAddedToEverybodysTime(t *testing.T) {
 		{-45 * time.Second, time.Hour, 30 * time.Second},        // also after a long stall
 		{0, time.Hour, 45 * time.Second},
 	} {
-		l.workers["w-0"] = sign{at: start.Add(c.heard)}
+		l.workers["w-0"] = &sign{at: start.Add(c.heard)}
 		wake := start.Add(15 * time.Second)
 		now := wake.Add(c.late)
 		l.forgive(wake, now)
@@ -38,7 +38,7 @@ func TestAStallIsAddedToEverybodysTime(t *testing.T) {
 			t.Errorf("heard %v, late %v: %v are left, want %v", c.heard, c.late, left, c.left)
 		}
 	}
-	l.workers["w-0"] = sign{at: start}
+	l.workers["w-0"] = &sign{at: start}
 	l.forgive(time.Time{}, start.Add(time.Hour))
 	if !l.workers["w-0"].at.Equal(start) {
 		t.Error("the first turn counts as a stall")

@@ -37,7 +37,7 @@ func (l *Leader) standing(now time.Time) func(worker string) Standing {
 }
 
 // LastHeard is when a worker was last heard of in this term; of those that the log knew, when it began. Zero: never.
-func (l *Leader) LastHeard(worker string) time.Time { return l.liveness.workers[worker].at }
+func (l *Leader) LastHeard(worker string) time.Time { return l.liveness.at(worker) }
 
 // Heard notes a sign of life: an answer of the worker to a call that was meant for it and none other, or a registration.
 func (l *Leader) Heard(now time.Time, worker string, draining bool) {

@@ -197,8 +197,10 @@ func ranked(workers []Worker, members []int32) []int32 {
 	rank := make(map[int32]int, len(members))
 	for _, w := range members {
 		rank[w] = math.MaxInt
-		if n, err := strconv.Atoi(workers[w].Attributes[attributeRank]); err == nil {
-			rank[w] = n
+		if text, ranked := workers[w].Attributes[attributeRank]; ranked {
+			if n, err := strconv.Atoi(text); err == nil {
+				rank[w] = n
+			}
 		}
 	}
 	sorted := slices.Clone(members)

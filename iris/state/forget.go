@@ -104,7 +104,7 @@ func (c *Cluster) forgetJobs(cmd ForgetJobs) {
 		}
 	}
 	slices.SortFunc(gone, func(a, b *Job) int { return bySeq(b, a) }) // children first
-	parents := map[*Job]struct{}{}
+	var parents map[*Job]struct{}
 	gone = slices.DeleteFunc(gone, func(j *Job) bool {
 		if !j.forgettable() {
 			return true
@@ -112,12 +112,16 @@ func (c *Cluster) forgetJobs(cmd ForgetJobs) {
 		j.dropped = true
 		delete(c.jobs, j.ID)
 		c.count(j, -1)
-		parents[j.parent] = struct{}{}
+		if j.parent != nil {
+			if parents == nil {
+				parents = map[*Job]struct{}{}
+			}
+			parents[j.parent] = struct{}{}
+		}
 		return false
 	})
 	c.order, c.over = without(c.order, gone, bySeq), without(c.over, gone, retirement)
 	c.queue = without(c.queue, gone, order) // it may hold jobs that left
-	delete(parents, nil)
 	for parent := range parents {
 		parent.children = slices.DeleteFunc(parent.children, func(j *Job) bool { return j.dropped })
 	}
