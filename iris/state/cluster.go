@@ -26,6 +26,7 @@ type Cluster struct {
 	bundles map[string]int             // how many jobs have each workspace
 	sweepAt struct{ queue, times int } // lengths at which to sweep them
 	effects []Effect
+	found   *Attempt // by Attempt, the last time
 }
 
 // New is an empty cluster.
@@ -104,8 +105,16 @@ func (c *Cluster) Worker(id string) *Worker { return c.workers[id] }
 // Workers are all workers that are not forgotten, by id. The caller must not keep or change the slice.
 func (c *Cluster) Workers() []*Worker { return c.sorted }
 
-// Attempt is the attempt with this uid, or nil.
+// Attempt is the attempt with this uid, or nil. To ask for one again and again, as all do who deal with a report, costs nothing.
 func (c *Cluster) Attempt(uid string) *Attempt {
+	if c.found != nil && c.found.UID == uid {
+		return c.found
+	}
+	c.found = c.find(uid)
+	return c.found
+}
+
+func (c *Cluster) find(uid string) *Attempt {
 	id, task, attempt, err := splitUID(uid)
 	j := c.jobs[id]
 	if err != nil || j == nil || task < 0 || task >= len(j.Tasks) {

@@ -120,6 +120,7 @@ func (c *Cluster) forgetJobs(cmd ForgetJobs) {
 		}
 		return false
 	})
+	c.found = nil // it may be of one of them
 	c.order, c.over = without(c.order, gone, bySeq), without(c.over, gone, retirement)
 	c.queue = without(c.queue, gone, order) // it may hold jobs that left
 	for parent := range parents {
