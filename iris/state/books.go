@@ -110,7 +110,7 @@ func (c *Cluster) checkHeld(a *Attempt, fail func(string, ...any)) {
 		fail("attempt %s takes capacity of %s, which is not there", a.UID, a.Worker)
 		return
 	}
-	if w.Lost || w.Incarnation != a.Incarnation || w.held[a.UID] != a {
+	if at, held := w.find(a.UID); w.Lost || w.Incarnation != a.Incarnation || !held || w.held[at] != a {
 		fail("attempt %s of incarnation %s takes capacity of %s, which is incarnation %s, lost: %v",
 			a.UID, a.Incarnation, w.ID, w.Incarnation, w.Lost)
 	}

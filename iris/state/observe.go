@@ -61,14 +61,11 @@ func (c *Cluster) Answer(worker, incarnation string, reports []Report) (ack, sto
 		}
 	}
 	if w := c.workers[worker]; w != nil && w.Incarnation == incarnation && !mutant.On(mutant.StopNotRepeated) {
-		var ending []string // few of many
-		for uid, a := range w.held {
+		for _, a := range w.held {
 			if a.State.Terminal() {
-				ending = append(ending, uid)
+				stop = append(stop, a.UID) // few of many
 			}
 		}
-		slices.Sort(ending)
-		stop = append(stop, ending...)
 	}
 	return ack, stop
 }
@@ -80,7 +77,7 @@ func (c *Cluster) register(now time.Time, cmd RegisterWorker) error {
 	w := c.workers[cmd.ID]
 	switch {
 	case w == nil:
-		w = &Worker{ID: cmd.ID, held: map[string]*Attempt{}}
+		w = &Worker{ID: cmd.ID}
 	case cmd.Incarnation < w.Incarnation:
 		return &Error{FailedPrecondition, fmt.Sprintf(
 			"worker %s was started again (incarnation %s); this process must end", cmd.ID, w.Incarnation)}

@@ -71,7 +71,7 @@ func (r *restorer) worker(in *pb.Snapshot_Worker) error {
 	w := &Worker{
 		ID: in.Id, Incarnation: in.Incarnation, Address: in.Address, Capacity: ResourcesOf(in.Capacity),
 		Attributes: in.Attributes, Lost: in.Lost, LostCause: in.LostCause, LostAt: instant(in.LostAt),
-		TimesLost: int(in.TimesLost), held: map[string]*Attempt{},
+		TimesLost: int(in.TimesLost),
 	}
 	r.c.know(w)
 	if !w.Lost {

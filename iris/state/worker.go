@@ -1,7 +1,6 @@
 package state
 
 import (
-	"maps"
 	"slices"
 	"strconv"
 	"strings"
@@ -25,8 +24,8 @@ type Worker struct {
 	// TimesLost counts how often it was marked lost.
 	TimesLost int
 
-	held  map[string]*Attempt // unreleased attempts, by uid
-	slice *Slice              // that it belongs to; nil: none that is known
+	held  []*Attempt // unreleased attempts, by uid
+	slice *Slice     // that it belongs to; nil: none that is known
 }
 
 // Slice is the slice that it belongs to, or nil.
@@ -39,13 +38,7 @@ func (w *Worker) Leaving() bool { return w.slice != nil && w.slice.Leaving }
 func (w *Worker) Free() Resources { return w.Capacity.Sub(w.Committed) }
 
 // Held are the attempts whose capacity is taken, by uid.
-func (w *Worker) Held() []*Attempt {
-	held := make([]*Attempt, 0, len(w.held))
-	for _, uid := range slices.Sorted(maps.Keys(w.held)) {
-		held = append(held, w.held[uid])
-	}
-	return held
-}
+func (w *Worker) Held() []*Attempt { return slices.Clone(w.held) }
 
 // know adds a worker, if it is not known yet.
 func (c *Cluster) know(w *Worker) {
@@ -57,8 +50,15 @@ func (c *Cluster) know(w *Worker) {
 
 func workerID(w *Worker, id string) int { return strings.Compare(w.ID, id) }
 
+// find is where an attempt is, or would be, among those held.
+func (w *Worker) find(uid string) (at int, found bool) {
+	return slices.BinarySearchFunc(w.held, uid, func(a *Attempt, uid string) int { return strings.Compare(a.UID, uid) })
+}
+
 func (w *Worker) hold(a *Attempt) {
-	w.held[a.UID] = a
+	if at, found := w.find(a.UID); !found {
+		w.held = slices.Insert(w.held, at, a)
+	}
 	a.job.held++
 	w.Committed = w.Committed.Add(a.job.Need)
 	w.slice.hold(1)
@@ -69,7 +69,9 @@ func (w *Worker) release(now time.Time, a *Attempt) {
 		return
 	}
 	a.Released = true
-	delete(w.held, a.UID)
+	if at, found := w.find(a.UID); found {
+		w.held = slices.Delete(w.held, at, at+1)
+	}
 	a.job.held--
 	w.Committed = w.Committed.Sub(a.job.Need)
 	w.slice.release(now, 1)
