@@ -61,10 +61,8 @@ type Job struct {
 
 // newJob is one of which nothing was tried, known to its parent, if it has one, and to nobody else.
 func newJob(id string, spec *pb.JobSpec, parent *Job) *Job {
-	j := &Job{
-		ID: id, Spec: spec, Need: ResourcesOf(spec.Resources), State: Pending, Tasks: make([]Task, replicas(spec)),
-		parent: parent,
-	}
+	j := roomFor(replicas(spec))
+	j.ID, j.Spec, j.Need, j.State, j.parent = id, spec, ResourcesOf(spec.Resources), Pending, parent
 	if parent != nil {
 		j.depth = parent.depth + 1
 		parent.children = append(parent.children, j)
@@ -73,6 +71,23 @@ func newJob(id string, spec *pb.JobSpec, parent *Job) *Job {
 		j.Tasks[i].State = Pending
 	}
 	j.counts[Pending], j.untried = int32(len(j.Tasks)), len(j.Tasks)
+	return j
+}
+
+// roomFor is a job of so many tasks in as few pieces of memory as may be: most jobs have one task, and that one attempt.
+func roomFor(tasks int) *Job {
+	if tasks != 1 {
+		return &Job{Tasks: make([]Task, tasks), waiting: make([]int32, 0, tasks)}
+	}
+	single := &struct {
+		Job
+		task    [1]Task
+		waiting [1]int32
+		attempt [1]*Attempt
+	}{}
+	j := &single.Job
+	j.Tasks, j.waiting = single.task[:], single.waiting[:0]
+	j.Tasks[0].Attempts = single.attempt[:0]
 	return j
 }
 
@@ -216,7 +231,7 @@ func (a *Attempt) Task() int { return int(a.task) }
 
 // Number is the attempt's index in its task.
 func (a *Attempt) Number() int {
-	_, _, n, _ := splitUID(a.UID)
+	n, _ := strconv.Atoi(a.UID[strings.LastIndexByte(a.UID, '/')+1:])
 	return n
 }
 
@@ -234,11 +249,13 @@ func newUID(job string, task int32, attempt int) string {
 }
 
 func splitUID(uid string) (job string, task, attempt int, err error) {
-	job, rest, long := strings.Cut(uid, "/")
-	first, second, longer := strings.Cut(rest, "/")
-	if !long || !longer || strings.Contains(second, "/") {
+	end := strings.IndexByte(uid, '/')
+	rest := uid[end+1:]
+	middle := strings.IndexByte(rest, '/')
+	if end < 0 || middle < 0 || strings.IndexByte(rest[middle+1:], '/') >= 0 {
 		return "", 0, 0, fmt.Errorf("attempt uid %q is not job/task/attempt", uid)
 	}
+	job, first, second := uid[:end], rest[:middle], rest[middle+1:]
 	if task, err = strconv.Atoi(first); err != nil {
 		return "", 0, 0, fmt.Errorf("attempt uid %q: %w", uid, err)
 	}

@@ -32,7 +32,6 @@ func (c *Cluster) submit(now time.Time, cmd SubmitJob) error {
 
 	j := newJob(cmd.ID, cmd.Spec, parent)
 	j.Seq, j.Submitted, j.Trace = c.next, now, cmd.Trace
-	j.waiting = make([]int32, 0, len(j.Tasks))
 	for i := range j.Tasks {
 		c.wait(j, int32(i))
 	}
