@@ -373,3 +373,26 @@ func TestConcurrentCreationsNeverExceedMaxSlices(t *testing.T) {
 		t.Errorf("%d made and %d refused, want 3 and 17", made, refused)
 	}
 }
+
+func TestNextIsWhenAMachineTakesItsNextStep(t *testing.T) {
+	m, err := fakevm.New(fakevm.Config{Group: group(), BootDelay: 30 * time.Second, InitDelay: time.Minute})
+	if err != nil {
+		t.Fatal(err)
+	}
+	begin := time.Date(2030, 1, 1, 0, 0, 0, 0, time.UTC)
+	m.Tick(begin)
+	if at, more := m.Next(); more {
+		t.Errorf("without slices something happens at %v", at)
+	}
+	create(t, m)
+	for _, want := range []time.Duration{30 * time.Second, 90 * time.Second} {
+		at, more := m.Next()
+		if !more || at.Sub(begin) != want {
+			t.Errorf("something happens after %v (%v), want %v", at.Sub(begin), more, want)
+		}
+		m.Tick(at)
+	}
+	if at, more := m.Next(); more {
+		t.Errorf("when all is ready something happens at %v", at)
+	}
+}

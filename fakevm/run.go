@@ -18,6 +18,14 @@ func (m *Manager) Tick(now time.Time) {
 	})
 }
 
+// Next is when something happens by itself next, if nobody changes anything before; false: never.
+func (m *Manager) Next() (at time.Time, more bool) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	e, more := m.next()
+	return e.at, more
+}
+
 // Run moves time by itself until ctx ends, and blocks as long: it is time.Now, and what is due happens at once. If the last
 // tick is ahead of time.Now, time stands still until that has caught up. It starts no goroutine. Tick meanwhile is
 // harmless, and so is a second Run. When Run returns, the machines have been told of all it did; time then moves by

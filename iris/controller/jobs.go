@@ -303,5 +303,6 @@ func wire(err error) error {
 		state.NotFound:           codes.NotFound,
 		state.AlreadyExists:      codes.AlreadyExists,
 		state.FailedPrecondition: codes.FailedPrecondition,
+		state.Unavailable:        codes.Unavailable,
 	}[refused.Kind], refused.Text)
 }

@@ -117,7 +117,7 @@ func (l *loop) step(now time.Time, batch []request) {
 		asks[i] = r.decide
 	}
 	s := l.leader.Step(now, asks)
-	l.config.metrics.ended(s.Change)
+	l.config.metrics.ended(l.leader.Change())
 	l.config.metrics.assigned(now, s.Effects)
 	t := turn{decided: len(s.Commands) > 0, fleet: s.Fleet, effects: s.Effects}
 	for i, r := range batch {

@@ -103,7 +103,7 @@ func (h *history) step(asks []leader.Ask) leader.Step {
 	}
 	for _, at := range state.States {
 		if at.Terminal() {
-			h.ended += s.Change.Jobs[at]
+			h.ended += h.leader.Change().Jobs[at]
 		}
 	}
 	h.say("errors %v, fleet %v, next %v", s.Errors, s.Fleet, h.leader.Next(h.now).Sub(h.now))

@@ -33,8 +33,20 @@ type Leader struct {
 	scaling  scaling
 	replan   bool // there may be room though no command says so
 
-	counts []int         // scratch of Step
-	view   schedule.View // scratch of plan
+	counted counted          // of the last step
+	one     [1]state.Command // what an Ask wants
+	wanted  []state.Command  // scratch of Step, as are the three after it
+	counts  []int
+	errors  [][]error
+	errs    []error
+	view    schedule.View // scratch of plan
+	planner schedule.Planner
+}
+
+// counted is what the cluster counted in the course of a step: when it began, and around what it forgot.
+type counted struct {
+	began, kept, left state.Counts
+	forgot            bool // kept and left are of this step
 }
 
 // New is the leader of a term that begins with this cluster, which is the leader's from now on.
@@ -57,76 +69,85 @@ func (l *Leader) Begin(now time.Time) []state.Effect {
 	return l.cluster.Outstanding()
 }
 
-// Ask is what somebody asks for: the commands are decided on the cluster as it is before the step, and carried out in it.
+// Ask is what somebody asks for: the commands are decided on the cluster as it is before the step, and carried out in it. Their
+// slice is not kept.
 type Ask func(l *Leader) []state.Command
 
 // Step is all that is decided at one instant.
 type Step struct {
 	// Commands are one entry of the log; none: there is nothing to log. They are carried out already.
 	Commands []state.Command
-	// Errors has, for each ask, one error or nil for each command it wanted.
+	// Errors has, for each ask, one error or nil for each command it wanted. They are there until the next step.
 	Errors [][]error
 	// Effects are what is to be done once the commands are committed.
 	Effects []state.Effect
 	// Fleet says that the set of workers may have changed.
 	Fleet bool
-	// Change is by how much what the cluster counts has changed. What was forgotten is left out.
-	Change state.Counts
 }
 
 // Step decides and applies: what is asked, what is due, what is forgotten, then what can be placed, then which slices come
 // and go. A nil ask asks for nothing.
 func (l *Leader) Step(now time.Time, asks []Ask) Step {
-	s, before := Step{Errors: make([][]error, len(asks))}, l.cluster.Counts()
-	l.apply(now, &s, l.configure()) // what others say is about things as they are configured
-	var wanted []state.Command
+	var s Step
+	l.counted.began, l.counted.forgot = l.cluster.Counts(), false
+	l.apply(now, &s, l.configure()...) // what others say is about things as they are configured
+	wanted := l.wanted[:0]
 	l.counts = l.counts[:0]
 	for _, ask := range asks {
 		var commands []state.Command
 		if ask != nil {
 			commands = ask(l)
 		}
-		wanted, l.counts = joined(wanted, commands), append(l.counts, len(commands))
+		wanted, l.counts = append(wanted, commands...), append(l.counts, len(commands))
 	}
-	wanted = joined(wanted, l.liveness.lost(now, l.cluster))
+	wanted = append(wanted, l.liveness.lost(now, l.cluster)...)
 	due := l.cluster.Due(now)
-	wanted = joined(wanted, l.expirations(now, due))
-	errs := l.apply(now, &s, wanted)
-	for i, n := range l.counts {
-		s.Errors[i], errs = errs[:n:n], errs[n:]
+	wanted = append(wanted, l.expirations(now, due)...)
+	l.errs, l.errors = l.errs[:0], l.errors[:0]
+	l.apply(now, &s, wanted...)
+	clear(wanted)
+	l.wanted = wanted
+	errs := l.errs
+	for _, n := range l.counts {
+		l.errors, errs = append(l.errors, errs[:n:n]), errs[n:]
 	}
+	s.Errors = l.errors
 	if forgets := l.past.expired(now, l.cluster); len(forgets) > 0 {
-		kept := l.cluster.Counts()
-		l.apply(now, &s, forgets)
-		before = before.Sub(kept.Sub(l.cluster.Counts())) // as if what is forgotten had never been
+		l.counted.kept, l.counted.forgot = l.cluster.Counts(), true
+		l.apply(now, &s, forgets...)
+		l.counted.left = l.cluster.Counts()
 	}
 	if len(s.Commands) > 0 || len(due) > 0 || l.replan {
 		l.replan = false
 		if placements := l.plan(now); len(placements) > 0 {
-			l.apply(now, &s, []state.Command{state.Assign{Placements: placements}})
+			l.apply(now, &s, state.Assign{Placements: placements})
 		}
 	}
 	l.scaling.stirred = l.scaling.stirred || len(s.Commands) > 0
-	l.apply(now, &s, l.scale(now))
-	if len(s.Commands) > 0 {
-		s.Change = l.cluster.Counts().Sub(before)
-	}
+	l.apply(now, &s, l.scale(now)...)
 	return s
 }
 
-// apply changes the cluster and adds to the step. It returns one error for each command.
-func (l *Leader) apply(now time.Time, s *Step, commands []state.Command) []error {
-	errs := make([]error, len(commands))
-	for i, command := range commands {
+// Change is by how much what the cluster counts has changed in the last step. What was forgotten is left out.
+func (l *Leader) Change() state.Counts {
+	change := l.cluster.Counts().Sub(l.counted.began)
+	if l.counted.forgot {
+		change = change.Sub(l.counted.left.Sub(l.counted.kept)) // as if it had never been
+	}
+	return change
+}
+
+// apply changes the cluster and adds to the step, and to errs one error or nil for each command.
+func (l *Leader) apply(now time.Time, s *Step, commands ...state.Command) {
+	for _, command := range commands {
 		effects, err := l.cluster.Apply(now, command)
-		s.Effects, errs[i] = joined(s.Effects, effects), err
+		s.Effects, l.errs = joined(s.Effects, effects), append(l.errs, err)
 		switch command.(type) {
 		case state.RegisterWorker, state.LoseWorker, state.ObserveSlice, state.RefuseSlice, state.EndSlice:
 			s.Fleet = true
 		}
 	}
-	s.Commands = joined(s.Commands, commands)
-	return errs
+	s.Commands = append(s.Commands, commands...)
 }
 
 // joined is a and then b: one of them as it is if the other is empty, as most are.

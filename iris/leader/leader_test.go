@@ -60,8 +60,8 @@ func TestAStepIsAllInItsEntry(t *testing.T) {
 
 // Neither is what ends left out, whatever ends it, nor counted when it is forgotten.
 func TestEveryEndIsCountedOnce(t *testing.T) {
-	_, last := preempted()
-	if got := last.Change.Attempts[state.WorkerFailed]; got != 2 {
+	stopped := preempted()
+	if got := stopped.leader.Change().Attempts[state.WorkerFailed]; got != 2 {
 		t.Errorf("a slice was given back with two attempts, and %d have ended", got)
 	}
 	for seed := range uint64(5) {

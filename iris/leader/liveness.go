@@ -14,6 +14,7 @@ type liveness struct {
 	timeout time.Duration
 	workers map[string]*sign
 	check   time.Time // no worker can be lost before; zero: nobody is known
+	apart   bool      // some may be unheard, or drain; known anew when check is
 }
 
 // sign is the last sign of life of a worker.
@@ -33,7 +34,7 @@ func newLiveness(timeout time.Duration) liveness {
 // begin starts the watch over workers that the log knows. Their silence counts from here, and none of them counts as
 // healthy before it is heard of (FM-23).
 func (l *liveness) begin(now time.Time, c *state.Cluster) {
-	l.check = now
+	l.check, l.apart = now, true
 	for _, w := range c.Workers() {
 		if !w.Lost {
 			s := &sign{at: now, unheard: true}
@@ -55,8 +56,9 @@ func (l *liveness) hear(worker string, now time.Time, drains bool) (returned boo
 	}
 	returned = s.standing(now, l.timeout) != Takes && !drains
 	*s = sign{at: now, drains: drains}
-	if l.check.IsZero() {
-		l.check = now.Add(l.timeout)
+	l.apart = l.apart || drains
+	if due := now.Add(l.timeout); l.check.IsZero() || due.Before(l.check) {
+		l.check = due
 	}
 	return returned
 }
@@ -78,6 +80,11 @@ func (s *sign) standing(now time.Time, timeout time.Duration) Standing {
 		return Silent
 	}
 	return Takes
+}
+
+// allTake reports whether each worker takes tasks, as far as it knows without a look at them; false: some may not.
+func (l *liveness) allTake(now time.Time) bool {
+	return !l.apart && !now.Add(l.timeout/2).After(l.check)
 }
 
 // forgive leaves every worker time to be heard of again when the leader itself overslept: half the timeout, in which each
@@ -112,7 +119,7 @@ func (l *liveness) lost(now time.Time, c *state.Cluster) []state.Command {
 		return nil
 	}
 	var commands []state.Command
-	l.check = time.Time{}
+	l.check, l.apart = time.Time{}, false
 	for _, w := range c.Workers() {
 		at := l.at(w.ID)
 		if mutant.On(mutant.WorkerNeverLost) && !at.Add(l.timeout).After(now) {
@@ -126,8 +133,13 @@ func (l *liveness) lost(now time.Time, c *state.Cluster) []state.Command {
 			delete(l.workers, w.ID)
 			commands = append(commands, state.LoseWorker{ID: w.ID, Incarnation: w.Incarnation,
 				Cause: fmt.Sprintf("no heartbeat for %v", text(l.timeout))})
-		case l.check.IsZero() || due.Before(l.check):
-			l.check = due
+		default:
+			if l.check.IsZero() || due.Before(l.check) {
+				l.check = due
+			}
+			if s := l.workers[w.ID]; s != nil {
+				l.apart = l.apart || s.unheard || s.drains
+			}
 		}
 	}
 	return commands

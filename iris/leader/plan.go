@@ -39,7 +39,7 @@ func (l *Leader) plan(now time.Time) []state.Placement {
 		r.Tasks = tasks
 		view.Requests = append(view.Requests, r)
 	}
-	placements := schedule.Plan(view)
+	placements := l.planner.Plan(view)
 	clear(view.Requests) // they may be of jobs that are soon forgotten
 	l.view = view
 	return placements
@@ -58,8 +58,9 @@ func workers(c *state.Cluster) []schedule.Worker {
 
 // taking adds those that take tasks.
 func (l *Leader) taking(now time.Time, to []schedule.Worker) []schedule.Worker {
+	all := l.liveness.allTake(now)
 	for _, w := range l.cluster.Workers() {
-		if !w.Lost && l.standingOf(now, w) == Takes {
+		if !w.Lost && (all && !w.Leaving() || l.standingOf(now, w) == Takes) {
 			to = append(to, toSchedule(w))
 		}
 	}

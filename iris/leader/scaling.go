@@ -95,6 +95,9 @@ func (s *scaling) next() (time.Time, bool) {
 	return at, true
 }
 
+// NextScaling is when the next decision about slices is due; false: not before something happens. It is part of Next.
+func (l *Leader) NextScaling() (time.Time, bool) { return l.scaling.next() }
+
 func (s *scaling) allListed() bool {
 	return !slices.ContainsFunc(s.groups, func(g state.Group) bool { return !s.listed[g.Name] })
 }

@@ -12,7 +12,7 @@ import (
 
 // preempted is a history up to the step in which a slice of two machines is given back, because one of them was taken away.
 // Both ran a task, and there is a worker with room for both.
-func preempted() (*history, leader.Step) {
+func preempted() *history {
 	h := newHistory(0)
 	heard := func(l *leader.Leader) []state.Command {
 		return append(l.Listed("one", h.now, nil), l.Listed("two", h.now, nil)...)
@@ -31,12 +31,13 @@ func preempted() (*history, leader.Step) {
 	h.step([]leader.Ask{decided(roomy)})
 	h.now = h.now.Add(5 * time.Second)
 	shown.VMs[0].State = vm.Preempted
-	return h, h.step([]leader.Ask{decided(shown)})
+	h.step([]leader.Ask{decided(shown)})
+	return h
 }
 
 // What ran on a slice that is given back goes where there is room, and waits for nobody to ask for something else.
 func TestWhatRanOnASliceThatIsGivenBackIsPlacedAtOnce(t *testing.T) {
-	h, _ := preempted()
+	h := preempted()
 	c := h.leader.Cluster()
 	if got := c.Slice("two-0").State; got != vm.Stopping {
 		t.Fatalf("the slice is %v", got)

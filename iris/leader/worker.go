@@ -39,7 +39,8 @@ func (l *Leader) standing(now time.Time) func(worker string) Standing {
 // LastHeard is when a worker was last heard of in this term; of those that the log knew, when it began. Zero: never.
 func (l *Leader) LastHeard(worker string) time.Time { return l.liveness.at(worker) }
 
-// Heard notes a sign of life: an answer of the worker to a call that was meant for it and none other, or a registration.
+// Heard notes a sign of life: an answer of the worker to a call that was meant for it and none other, or a registration. The last
+// one noted counts, even if it is older than the one before: of an instant to come it is a promise, which may be taken back.
 func (l *Leader) Heard(now time.Time, worker string, draining bool) {
 	l.replan = l.liveness.hear(worker, now, draining) || l.replan
 }
@@ -53,10 +54,11 @@ func (l *Leader) Heartbeat(now time.Time, worker, incarnation string, draining b
 }
 
 // Observe is the [Ask] of reports, which are no sign of life by themselves. It wants nothing when they are no news, which is
-// most of the time.
+// most of the time. The slice is good until the next one is asked for.
 func (l *Leader) Observe(worker, incarnation string, reports []state.Report) []state.Command {
 	if news := l.cluster.News(worker, incarnation, reports); len(news) > 0 {
-		return []state.Command{state.Observe{Worker: worker, Incarnation: incarnation, Reports: news}}
+		l.one[0] = state.Observe{Worker: worker, Incarnation: incarnation, Reports: news}
+		return l.one[:]
 	}
 	return nil
 }

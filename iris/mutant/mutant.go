@@ -62,7 +62,6 @@ const (
 	ResultForgotten    Mutant = "result-forgotten"
 	LeaseNotLookedAt   Mutant = "lease-not-looked-at"
 	EarlyStopForgotten Mutant = "early-stop-forgotten"
-	FinishLosesToStop  Mutant = "finish-loses-to-stop"
 )
 
 // Where says what runs a mutant's line.
@@ -144,7 +143,6 @@ var All = []Description{
 	{ResultForgotten, Shell, "a worker reports a result once, and no heartbeat carries it", "design §4, FM-11"},
 	{LeaseNotLookedAt, Shell, "exclusive attempts go on when the lease has run out", "design §4, FM-19"},
 	{EarlyStopForgotten, Shell, "a stop for an attempt that has not come yet is forgotten", "FM-5, (g)"},
-	{FinishLosesToStop, Shell, "an attempt that has just ended by itself is told as stopped", "FM-54"},
 }
 
 // Find is what is said of a mutant; false if there is none of this name.

@@ -61,7 +61,6 @@ var kills = map[mutant.Mutant]*kill{
 	mutant.ResultForgotten:    {"worker", "TestAResultIsKeptUntilItIsAcknowledged"},
 	mutant.LeaseNotLookedAt:   {"worker", "TestOnlyAnExclusiveAttemptEndsWithItsLease"},
 	mutant.EarlyStopForgotten: {"worker", "TestAStopDuringTheOrderIsKept"},
-	mutant.FinishLosesToStop:  {"worker", "TestAnEndOfItsOwnCountsForMoreThanAStop"},
 }
 
 type kill struct{ pkg, test string }

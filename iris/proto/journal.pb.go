@@ -565,7 +565,10 @@ type Snapshot struct {
 	// By id.
 	GoneSlices []*Snapshot_GoneSlice `protobuf:"bytes,8,rep,name=gone_slices,json=goneSlices,proto3" json:"gone_slices,omitempty"`
 	// Oldest first.
-	SliceEvents   []*Snapshot_SliceEvent `protobuf:"bytes,9,rep,name=slice_events,json=sliceEvents,proto3" json:"slice_events,omitempty"`
+	SliceEvents []*Snapshot_SliceEvent `protobuf:"bytes,9,rep,name=slice_events,json=sliceEvents,proto3" json:"slice_events,omitempty"`
+	// The number of the first job that was launched after some job had been forgotten; 0: there is none yet. From then on ids may
+	// be those of forgotten jobs, and uids of attempts have the number of their job.
+	NumberedFrom  uint64 `protobuf:"varint,10,opt,name=numbered_from,json=numberedFrom,proto3" json:"numbered_from,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -661,6 +664,13 @@ func (x *Snapshot) GetSliceEvents() []*Snapshot_SliceEvent {
 		return x.SliceEvents
 	}
 	return nil
+}
+
+func (x *Snapshot) GetNumberedFrom() uint64 {
+	if x != nil {
+		return x.NumberedFrom
+	}
+	return 0
 }
 
 // Command is one decision. The messages below are the commands of package state, field by field.
@@ -3322,7 +3332,7 @@ const file_journal_proto_rawDesc = "" +
 	"\x0fno_worker_grace\x18\x01 \x01(\x03R\rnoWorkerGrace\x12'\n" +
 	"\x0fdispatch_rounds\x18\x02 \x01(\x03R\x0edispatchRounds\x12%\n" +
 	"\x0edispatch_pause\x18\x03 \x01(\x03R\rdispatchPause\x12#\n" +
-	"\rtimeout_slack\x18\x04 \x01(\x03R\ftimeoutSlack\"\xbc\x18\n" +
+	"\rtimeout_slack\x18\x04 \x01(\x03R\ftimeoutSlack\"\xe1\x18\n" +
 	"\bSnapshot\x12'\n" +
 	"\x06policy\x18\x01 \x01(\v2\x0f.iris.v1.PolicyR\x06policy\x12\x1c\n" +
 	"\tsubmitted\x18\x02 \x01(\x04R\tsubmitted\x122\n" +
@@ -3333,7 +3343,9 @@ const file_journal_proto_rawDesc = "" +
 	"\x06slices\x18\a \x03(\v2\x17.iris.v1.Snapshot.SliceR\x06slices\x12<\n" +
 	"\vgone_slices\x18\b \x03(\v2\x1b.iris.v1.Snapshot.GoneSliceR\n" +
 	"goneSlices\x12?\n" +
-	"\fslice_events\x18\t \x03(\v2\x1c.iris.v1.Snapshot.SliceEventR\vsliceEvents\x1a\xfd\x03\n" +
+	"\fslice_events\x18\t \x03(\v2\x1c.iris.v1.Snapshot.SliceEventR\vsliceEvents\x12#\n" +
+	"\rnumbered_from\x18\n" +
+	" \x01(\x04R\fnumberedFrom\x1a\xfd\x03\n" +
 	"\x05Group\x12+\n" +
 	"\x06config\x18\x01 \x01(\v2\x13.iris.v1.ScaleGroupR\x06config\x12\x1a\n" +
 	"\bfailures\x18\x02 \x01(\x03R\bfailures\x12#\n" +

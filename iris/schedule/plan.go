@@ -48,10 +48,19 @@ type View struct {
 type Assignment = state.Placement
 
 // Plan places as much of the view as fits, in the order of its requests. It does not modify the view.
-func Plan(v View) []Assignment {
-	p := newPass(v.Workers)
+func Plan(v View) []Assignment { return new(Planner).Plan(v) }
+
+// Planner makes one plan after the other, each as [Plan] does, in the same memory. The zero value is ready. It is not safe for
+// concurrent use.
+type Planner struct{ pass pass }
+
+// Plan is [Plan].
+func (planner *Planner) Plan(v View) []Assignment {
+	p := &planner.pass
+	p.begin(v.Workers)
 	for i := range v.Requests {
 		before := len(p.placed)
+		p.last = i == len(v.Requests)-1
 		if r := &v.Requests[i]; r.GroupBy == "" {
 			p.placeEach(r)
 		} else {
@@ -71,6 +80,7 @@ type pass struct {
 	everyone candidates
 	sets     map[string]*candidates // by the constraints that they satisfy, written out; made when there is one
 	placed   []Assignment
+	last     bool // no request follows, for which it would remember where there is no room
 
 	key  []byte    // scratch of candidatesFor
 	open []opening // scratch of roomFor and fill
@@ -79,13 +89,17 @@ type pass struct {
 // withheld stands for the free room of a worker that takes nothing more in this pass.
 var withheld = state.Resources{CPUMillis: math.MinInt64, MemoryBytes: math.MinInt64}
 
-func newPass(workers []Worker) *pass {
-	p := &pass{workers: workers, free: make([]state.Resources, len(workers))}
+// begin begins a pass in the memory of the one before.
+func (p *pass) begin(workers []Worker) {
+	free, everyone := p.free[:0], p.everyone.workers
 	for i := range workers {
-		p.free[i] = workers[i].Free
+		if free = append(free, workers[i].Free); i == len(everyone) {
+			everyone = append(everyone, int32(i))
+		}
 	}
-	p.everyone = candidates{pass: p, workers: indexes(workers)}
-	return p
+	*p = pass{
+		workers: workers, free: free, everyone: candidates{pass: p, workers: everyone[:len(workers)]}, key: p.key, open: p.open,
+	}
 }
 
 // placeEach places independent tasks, each where it fits first.
@@ -109,7 +123,7 @@ func (p *pass) placeEach(r *Request) {
 		}
 		p.take(r, task, set.workers[at])
 	}
-	if first != start {
+	if first != start && !p.last {
 		set.setStart(r.Need, first)
 	}
 }

@@ -63,6 +63,17 @@ func anyConstraint() *rapid.Generator[*pb.Constraint] {
 	})
 }
 
+func TestAPlannerRemembersNothingOfItsPlans(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		var planner schedule.Planner
+		for _, v := range rapid.SliceOfN(anyView(), 2, 4).Draw(t, "views") {
+			if diff := cmp.Diff(schedule.Plan(v), planner.Plan(v)); diff != "" {
+				t.Fatalf("a plan differs from the same as the first one:\n%s", diff)
+			}
+		}
+	})
+}
+
 func TestPlanKeepsItsGuarantees(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		v := anyView().Draw(t, "view")

@@ -71,7 +71,7 @@ func (c *Cluster) together(j *Job, placements []Placement) bool {
 func (c *Cluster) place(now time.Time, j *Job, p Placement) {
 	t, w := &j.Tasks[p.Task], c.workers[p.Worker]
 	a := &Attempt{
-		UID: newUID(j.ID, p.Task, len(t.Attempts)), Worker: w.ID, Incarnation: w.Incarnation,
+		UID: j.newUID(p.Task, len(t.Attempts)), Worker: w.ID, Incarnation: w.Incarnation,
 		State: Assigned, Assigned: now, job: j, task: p.Task,
 	}
 	if len(t.Attempts) == 0 {

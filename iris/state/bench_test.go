@@ -59,6 +59,11 @@ func heapInUse() int64 {
 	return int64(stats.HeapAlloc)
 }
 
+// plainUID is the uid of an attempt while no job has been forgotten.
+func plainUID(job string, task int32, attempt int) string {
+	return (&Job{ID: job}).newUID(task, attempt)
+}
+
 // BenchmarkApply is the whole life of one attempt: assigned, reported as running, reported as ended; with a look at the
 // next deadline and at what waits after each command, as the controller takes it. What it costs must not depend on the
 // size of the job.
@@ -108,7 +113,7 @@ func BenchmarkGangMember(b *testing.B) {
 					c.Apply(epoch, all)
 					b.StartTimer()
 				}
-				report := Report{UID: newUID("j-0", task, 0), State: Succeeded}
+				report := Report{UID: plainUID("j-0", task, 0), State: Succeeded}
 				c.Apply(epoch, Observe{"w-0", "1", []Report{report}})
 				task++
 			}
@@ -132,7 +137,7 @@ func BenchmarkFleetLoss(b *testing.B) {
 		for i := range workers * each {
 			job, worker := fmt.Sprintf("j-%d", i), fmt.Sprintf("w-%d", i/each)
 			c.Apply(epoch, Assign{[]Placement{{job, 0, worker}}})
-			c.Apply(epoch, Observe{worker, "1", []Report{{UID: newUID(job, 0, 0), State: Running}}})
+			c.Apply(epoch, Observe{worker, "1", []Report{{UID: plainUID(job, 0, 0), State: Running}}})
 		}
 		start := time.Now()
 		for w := range workers {
@@ -179,7 +184,7 @@ func fleetWorker(i int) RegisterWorker {
 
 // life is what happens to one attempt.
 func life(job string, task int32, attempt int, end State) []Command {
-	uid := newUID(job, task, attempt)
+	uid := plainUID(job, task, attempt)
 	return []Command{
 		Assign{[]Placement{{job, task, "w-0"}}},
 		Observe{"w-0", "1", []Report{{UID: uid, State: Running}}},

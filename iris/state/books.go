@@ -21,7 +21,7 @@ func (c *Cluster) checkBooks() error {
 	return errors.Join(wrong...)
 }
 
-// checkJob is about a job and its tasks. It adds up what they have committed.
+// checkJob is about a job and its tasks. It adds up what they have committed, if somebody wants to know.
 func (c *Cluster) checkJob(j *Job, committed map[string]Resources, fail func(string, ...any)) {
 	counts, failures, preemptions, untried, done, held, running := [numStates]int32{}, 0, 0, 0, 0, 0, 0
 	for i := range j.Tasks {
@@ -41,7 +41,9 @@ func (c *Cluster) checkJob(j *Job, committed map[string]Resources, fail func(str
 			}
 			if !a.Released {
 				held++
-				committed[a.Worker] = committed[a.Worker].Add(j.Need)
+				if committed != nil {
+					committed[a.Worker] = committed[a.Worker].Add(j.Need)
+				}
 				c.checkHeld(a, fail)
 			}
 		}

@@ -19,17 +19,39 @@ func (c *Cluster) Check() error {
 	return c.checkRules()
 }
 
+// CheckJob is what [Cluster.Check] verifies of one job by itself, for whoever knows what has changed. It costs a pass over its
+// attempts.
+func (c *Cluster) CheckJob(j *Job) error {
+	var wrong []error
+	fail := func(format string, args ...any) { wrong = append(wrong, fmt.Errorf(format, args...)) }
+	c.checkJob(j, nil, fail)
+	c.checkJobRules(j, fail)
+	return errors.Join(wrong...)
+}
+
+// CheckWorker is the same of one worker. It costs a pass over what it holds.
+func (c *Cluster) CheckWorker(w *Worker) error {
+	committed := Resources{}
+	for _, a := range w.held {
+		committed = committed.Add(a.job.Need)
+	}
+	switch {
+	case committed != w.Committed:
+		return fmt.Errorf("worker %s has %v committed, what it holds needs %v", w.ID, w.Committed, committed)
+	case !w.Capacity.Fits(committed):
+		return fmt.Errorf("worker %s has %v committed of %v", w.ID, w.Committed, w.Capacity)
+	case w.Lost && len(w.held) > 0:
+		return fmt.Errorf("worker %s is lost and holds %d attempts", w.ID, len(w.held))
+	}
+	return nil
+}
+
 // checkRules is about what was decided. Another version may have had other rules.
 func (c *Cluster) checkRules() error {
 	var wrong []error
 	fail := func(format string, args ...any) { wrong = append(wrong, fmt.Errorf(format, args...)) }
 	for _, j := range c.order {
-		for i := range j.Tasks {
-			checkTaskRules(j, i, fail)
-		}
-		if j.Gang() {
-			c.checkGroup(j, fail)
-		}
+		c.checkJobRules(j, fail)
 	}
 	for _, w := range c.Workers() {
 		if !w.Capacity.Fits(w.Committed) {
@@ -37,6 +59,15 @@ func (c *Cluster) checkRules() error {
 		}
 	}
 	return errors.Join(wrong...)
+}
+
+func (c *Cluster) checkJobRules(j *Job, fail func(string, ...any)) {
+	for i := range j.Tasks {
+		checkTaskRules(j, i, fail)
+	}
+	if j.Gang() {
+		c.checkGroup(j, fail)
+	}
 }
 
 func checkTaskRules(j *Job, i int, fail func(string, ...any)) {

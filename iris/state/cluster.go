@@ -10,23 +10,25 @@ import (
 
 // Cluster is all an Iris controller knows and decides about. It is not safe for concurrent use: one loop owns it.
 type Cluster struct {
-	policy  Policy
-	jobs    map[string]*Job
-	order   []*Job           // by submission
-	next    uint64           // number of the next job
-	names   map[title]string // to the id of the job that has it, while it is not over
-	workers map[string]*Worker
-	sorted  []*Worker          // the same, by id
-	live    map[string]*Worker // those that are not lost; no two have one address
-	queue   []*Job             // jobs with waiting tasks, in scheduling order; may hold jobs that left, see Queue
-	over    []*Job             // those of families that are over, in the order in which they may be forgotten
-	times   deadlines
-	fleet   fleet
-	counts  Counts                     // but for the workers, see Counts
-	bundles map[string]int             // how many jobs have each workspace
-	sweepAt struct{ queue, times int } // lengths at which to sweep them
-	effects []Effect
-	found   *Attempt // by Attempt, the last time
+	policy Policy
+	jobs   map[string]*Job
+	order  []*Job // by submission
+	next   uint64 // number of the next job
+	// The number of the first job that was launched after some job had been forgotten; 0: none was yet. See newUID.
+	numberedFrom uint64
+	names        map[title]string // to the id of the job that has it, while it is not over
+	workers      map[string]*Worker
+	sorted       []*Worker          // the same, by id
+	live         map[string]*Worker // those that are not lost; no two have one address
+	queue        []*Job             // jobs with waiting tasks, in scheduling order; may hold jobs that left, see Queue
+	over         []*Job             // those of families that are over, in the order in which they may be forgotten
+	times        deadlines
+	fleet        fleet
+	counts       Counts                     // but for the workers, see Counts
+	bundles      map[string]int             // how many jobs have each workspace
+	sweepAt      struct{ queue, times int } // lengths at which to sweep them
+	effects      []Effect
+	found        *Attempt // by Attempt, the last time
 }
 
 // New is an empty cluster.

@@ -184,6 +184,7 @@ const (
 	NotFound
 	AlreadyExists
 	FailedPrecondition
+	Unavailable // as things are; it may be asked again later
 )
 
 // Error is a refused command: nothing was changed.

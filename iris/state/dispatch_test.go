@@ -35,6 +35,21 @@ func TestFailedDispatchLeavesTheWorkersOtherTasks(t *testing.T) { // FM-4
 	}
 }
 
+// Whoever takes a worker's address takes its place: there is no instant without either.
+func TestARoundOfDispatchGoesOnWhenAWorkerTakesTheAddressOfAnother(t *testing.T) {
+	s := tell(t)
+	s.workers("w-0", "w-1")
+	s.submit("j")
+	s.assign("j/0@w-0")
+	s.failDispatch("j/0/0")
+	heir := registration("w-2", "1")
+	heir.Address = "w-1:1"
+	s.apply(heir)
+	if got := s.c.Job("j").Avoided(0); !slices.Equal(got, []string{"w-0"}) {
+		t.Errorf("it avoids %v", got)
+	}
+}
+
 func TestATaskAvoidsAWorkerUntilAllOthersWereTried(t *testing.T) {
 	s := tell(t)
 	s.workers("w-0", "w-1")

@@ -42,7 +42,7 @@ func history(tb testing.TB) *Cluster {
 		}
 		worker := c.Worker(fmt.Sprintf("w-%d", i%workers))
 		apply(Assign{[]Placement{{id, 0, worker.ID}}})
-		uid := newUID(id, 0, 0)
+		uid := plainUID(id, 0, 0)
 		apply(Observe{worker.ID, worker.Incarnation, []Report{{UID: uid, State: Running}}})
 		now = now.Add(time.Second)
 		apply(Observe{worker.ID, worker.Incarnation, []Report{{UID: uid, State: Succeeded, ExitCode: proto.Int32(0)}}})

@@ -97,7 +97,8 @@ func retirement(a, b *Job) int {
 }
 
 func (c *Cluster) forgetJobs(cmd ForgetJobs) {
-	var gone []*Job
+	var few [4]*Job // as a rule they go one by one
+	gone := few[:0]
 	for _, id := range cmd.IDs {
 		if j := c.jobs[id]; j != nil {
 			gone = append(gone, j)
@@ -121,6 +122,9 @@ func (c *Cluster) forgetJobs(cmd ForgetJobs) {
 		return false
 	})
 	c.found = nil // it may be of one of them
+	if len(gone) > 0 && c.numberedFrom == 0 {
+		c.numberedFrom = c.next
+	}
 	c.order, c.over = without(c.order, gone, bySeq), without(c.over, gone, retirement)
 	c.queue = without(c.queue, gone, order) // it may hold jobs that left
 	for parent := range parents {
@@ -130,9 +134,19 @@ func (c *Cluster) forgetJobs(cmd ForgetJobs) {
 
 func bySeq(a, b *Job) int { return cmp.Compare(a.Seq, b.Seq) }
 
-// without is a sorted list without those that are gone. It looks at few of the others: there may be very many.
+// without is a sorted list without those that are gone. It looks at few of the others: there may be very many. As a rule those
+// that are gone were the first.
 func without(list, gone []*Job, compare func(a, b *Job) int) []*Job {
-	var holes []int
+	first := 0
+	for first < len(list) && list[first].dropped {
+		list[first] = nil
+		first++
+	}
+	if list = list[first:]; first == len(gone) {
+		return list
+	}
+	var few [4]int
+	holes := few[:0]
 	for _, j := range gone {
 		if at, found := slices.BinarySearchFunc(list, j, compare); found {
 			holes = append(holes, at)

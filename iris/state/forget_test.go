@@ -42,9 +42,37 @@ func TestADeadlineOfAForgottenJobIsNotOneOfTheNextWithItsID(t *testing.T) {
 		s.apply(Expire{Deadline: d})
 		s.is("j", Running, "")
 	}
-	want := fmt.Sprint([]Deadline{{scheduling, SchedulingDeadline, "j", ""}, {timeout, TimeoutDeadline, "j", "j/0/0"}})
+	want := fmt.Sprint([]Deadline{{scheduling, SchedulingDeadline, "j", ""}, {timeout, TimeoutDeadline, "j", "j/0/0.1"}})
 	if got := deadlineText(s.c, nil); got != want {
 		t.Errorf("the deadlines are %s, not %s", got, want)
+	}
+}
+
+// An id may be used again once its job is forgotten. What is still under way about the first job counts for no other (FM-12).
+func TestWhatIsSaidOfAForgottenJobCountsForNoOther(t *testing.T) {
+	s := tell(t)
+	s.workers("w-0")
+	s.submit("j")
+	s.run("j/0@w-0")
+	s.report("j/0/0", Succeeded)
+	s.apply(ForgetJobs{[]string{"j"}})
+	s.submit("j")
+	s.run("j/0@w-0")
+	late := []Report{{UID: "j/0/0", State: Succeeded}}
+	if news := s.c.News("w-0", "1", late); news != nil {
+		t.Errorf("%+v is news", news)
+	}
+	s.apply(Observe{"w-0", "1", late})
+	s.is("j", Running, "")
+	s.report("j/0/0.1", Succeeded)
+	s.is("j", Succeeded, "")
+
+	restored, err := Restore(s.c.Snapshot())
+	if err != nil {
+		t.Fatal(err)
+	}
+	if a := restored.Attempt("j/0/0.1"); a == nil || a.Number() != 0 {
+		t.Errorf("after a restart it is %+v", a)
 	}
 }
 

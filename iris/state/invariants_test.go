@@ -137,7 +137,7 @@ func (w *world) verifyFinal(fail func(string, ...any)) {
 				t.State, t.Error, t.Failures, t.Preemptions, len(t.Attempts))
 			live := 0
 			for n, a := range t.Attempts {
-				if a.UID != newUID(j.ID, int32(i), n) || a.Job() != j || a.Task() != i || a.Number() != n {
+				if a.UID != j.newUID(int32(i), n) || a.Job() != j || a.Task() != i || a.Number() != n {
 					fail("attempt %d of %s is %s", n, j.TaskID(i), a.UID)
 				}
 				verify(a.UID, a.State.Terminal(), "%v %q %v %v %v %v",

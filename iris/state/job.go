@@ -55,6 +55,7 @@ type Job struct {
 	lost     bool      // some attempt ended with its worker
 	avoiding bool      // some dispatch failed
 	dropped  bool      // it was forgotten
+	numbered bool      // its id may be that of a job that was forgotten, see newUID
 	stranded time.Time // when what lost its worker and no live worker could run is given up; zero: never
 	avoid    avoidance // a gang's; other jobs have one for each task
 }
@@ -114,7 +115,7 @@ type Task struct {
 
 // Attempt is one try to run a task on one worker.
 type Attempt struct {
-	UID         string // globally unique: job id, task index and attempt number
+	UID         string // globally unique: job id, task index and attempt number, see newUID
 	Worker      string
 	Incarnation string // of the worker, when it was assigned or adopted
 	State       State
@@ -231,7 +232,7 @@ func (a *Attempt) Task() int { return int(a.task) }
 
 // Number is the attempt's index in its task.
 func (a *Attempt) Number() int {
-	n, _ := strconv.Atoi(a.UID[strings.LastIndexByte(a.UID, '/')+1:])
+	_, _, n, _ := splitUID(a.UID)
 	return n
 }
 
@@ -244,8 +245,14 @@ func (a *Attempt) Waited() time.Time {
 	return a.job.Submitted
 }
 
-func newUID(job string, task int32, attempt int) string {
-	return job + "/" + strconv.Itoa(int(task)) + "/" + strconv.Itoa(attempt)
+// newUID is the uid of an attempt. No other attempt ever has it: if the job's id may have been that of a job that was forgotten,
+// it has the number of the job, so that what is still under way about the first counts for no other (FM-12).
+func (j *Job) newUID(task int32, attempt int) string {
+	uid := j.ID + "/" + strconv.Itoa(int(task)) + "/" + strconv.Itoa(attempt)
+	if j.numbered {
+		uid += "." + strconv.FormatUint(j.Seq, 10)
+	}
+	return uid
 }
 
 func splitUID(uid string) (job string, task, attempt int, err error) {
@@ -256,6 +263,7 @@ func splitUID(uid string) (job string, task, attempt int, err error) {
 		return "", 0, 0, fmt.Errorf("attempt uid %q is not job/task/attempt", uid)
 	}
 	job, first, second := uid[:end], rest[:middle], rest[middle+1:]
+	second, _, _ = strings.Cut(second, ".") // the number of its job
 	if task, err = strconv.Atoi(first); err != nil {
 		return "", 0, 0, fmt.Errorf("attempt uid %q: %w", uid, err)
 	}

@@ -89,17 +89,12 @@ func (c *Cluster) register(now time.Time, cmd RegisterWorker) error {
 		return &Error{FailedPrecondition, fmt.Sprintf("slice %s, which worker %s belongs to, was given back: %s; this process must end",
 			gone.ID, cmd.ID, gone.Cause)}
 	}
-	c.know(w)
-	for _, other := range c.live {
-		if other != w && other.Address == cmd.Address {
-			if mutant.On(mutant.EvictionKeepsAttempts) {
-				other.Lost = true
-				delete(c.live, other.ID)
-				continue
-			}
-			c.loseWorker(now, other, fmt.Sprintf("its address %s now belongs to %s", cmd.Address, w.ID))
-		}
+	former := c.at(cmd.Address, w)
+	if former != nil && former.holdsExclusive() {
+		return &Error{Unavailable, fmt.Sprintf("the address %s is that of worker %s, which may still run exclusive tasks; register "+
+			"again until it is lost", cmd.Address, former.ID)}
 	}
+	c.know(w)
 	reported := map[string]bool{}
 	for _, r := range cmd.Reports {
 		reported[r.UID] = true
@@ -108,6 +103,14 @@ func (c *Cluster) register(now time.Time, cmd RegisterWorker) error {
 	w.Address, w.Capacity, w.Attributes = cmd.Address, cmd.Capacity, attributes
 	w.Incarnation, w.Lost, w.LostCause, w.LostAt = cmd.Incarnation, false, "", time.Time{}
 	c.live[w.ID] = w
+	switch { // now that there is another one in its place
+	case former == nil:
+	case mutant.On(mutant.EvictionKeepsAttempts):
+		former.Lost = true
+		delete(c.live, former.ID)
+	default:
+		c.loseWorker(now, former, fmt.Sprintf("its address %s now belongs to %s", cmd.Address, w.ID))
+	}
 	if restarted {
 		var gone []*Attempt
 		room := w.Capacity // what the new process has no room for, or must not run, is not adopted
@@ -125,6 +128,27 @@ func (c *Cluster) register(now time.Time, cmd RegisterWorker) error {
 	c.enlist(now, w)
 	c.reviewAll(now)
 	return nil
+}
+
+// at is the live worker that has an address, leaving one out; or nil.
+func (c *Cluster) at(address string, but *Worker) *Worker {
+	for _, w := range c.live {
+		if w != but && w.Address == address {
+			return w // no two have one
+		}
+	}
+	return nil
+}
+
+// holdsExclusive reports whether the worker may run something of which no two copies may run: until its lease is over, whatever
+// became of its address (design §4).
+func (w *Worker) holdsExclusive() bool {
+	for _, a := range w.held {
+		if a.job.Spec.GetExclusive() {
+			return true
+		}
+	}
+	return false
 }
 
 // stays reports whether what runs may go on when its worker's attributes change.

@@ -22,7 +22,7 @@ func Restore(s *pb.Snapshot) (*Cluster, error) {
 		return nil, fmt.Errorf("the snapshot %w", errNewer)
 	}
 	r := restorer{c: New(decodePolicy(s.Policy)), places: s.Places}
-	r.c.next = s.Submitted
+	r.c.next, r.c.numberedFrom = s.Submitted, s.NumberedFrom
 	for _, w := range s.Workers {
 		if err := r.worker(w); err != nil {
 			return nil, fmt.Errorf("worker %q in the snapshot %w", w.GetId(), err)
@@ -87,7 +87,7 @@ func (r *restorer) job(in *pb.Snapshot_Job) error {
 	j := newJob(in.Id, in.Spec, r.c.jobs[in.Spec.ParentJobId])
 	j.Seq, j.State, j.Error, j.Bounced, j.Trace = in.Number, State(in.State), in.Error, in.Bounced, in.Trace
 	j.Submitted, j.Started, j.Finished = instant(in.Submitted), instant(in.Started), instant(in.Finished)
-	j.stranded = instant(in.Stranded)
+	j.stranded, j.numbered = instant(in.Stranded), r.c.numberedFrom > 0 && j.Seq >= r.c.numberedFrom
 	var err error
 	if j.avoid, err = decodeAvoidance(in.Avoidance); err != nil {
 		return err
@@ -172,7 +172,7 @@ func (r *restorer) attempt(j *Job, task int32, n int, in *pb.Snapshot_Attempt, a
 	}
 	at := r.places[in.Place]
 	*a = Attempt{
-		UID: newUID(j.ID, task, n), Worker: at.GetWorker(), Incarnation: at.GetIncarnation(),
+		UID: j.newUID(task, n), Worker: at.GetWorker(), Incarnation: at.GetIncarnation(),
 		State: State(in.State), Error: in.Error, ExitCode: in.ExitCode,
 		Assigned: instant(in.Assigned), Started: instant(in.Started), Finished: instant(in.Finished),
 		Done: in.Done, Released: !in.Held, job: j, task: task, lost: in.Lost, timeout: instant(in.Timeout), Ports: in.Ports,

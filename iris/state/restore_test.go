@@ -156,7 +156,7 @@ func TestClustersOfOneSnapshotGoTheirOwnWays(t *testing.T) {
 	s.submit("j")
 	for n, worker := range []string{"b", "c", "d"} {
 		s.assign("j/0@" + worker)
-		s.failDispatch(newUID("j", 0, n))
+		s.failDispatch(plainUID("j", 0, n))
 	}
 	taken := throughBytes(t, s.c.Snapshot())
 	var all []*Cluster

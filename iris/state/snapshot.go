@@ -13,7 +13,7 @@ import (
 // deadlines: what they stand for is kept where it belongs.
 func (c *Cluster) Snapshot() *pb.Snapshot {
 	s := snapshot{
-		out:    &pb.Snapshot{Policy: encodePolicy(c.policy), Submitted: c.next},
+		out:    &pb.Snapshot{Policy: encodePolicy(c.policy), Submitted: c.next, NumberedFrom: c.numberedFrom},
 		places: map[whereabouts]uint32{},
 	}
 	for _, w := range c.Workers() {

@@ -31,7 +31,7 @@ func (c *Cluster) submit(now time.Time, cmd SubmitJob) error {
 	}
 
 	j := newJob(cmd.ID, cmd.Spec, parent)
-	j.Seq, j.Submitted, j.Trace = c.next, now, cmd.Trace
+	j.Seq, j.Submitted, j.Trace, j.numbered = c.next, now, cmd.Trace, c.numberedFrom > 0
 	for i := range j.Tasks {
 		c.wait(j, int32(i))
 	}

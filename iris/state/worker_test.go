@@ -148,6 +148,25 @@ func TestAnAddressBelongsToItsLastWorker(t *testing.T) { // FM-24
 	}
 }
 
+// A worker that nobody reaches any more may still run what must not run twice, until its lease is over.
+func TestTheAddressOfAWorkerWithExclusiveTasksIsGivenAwayWhenItIsLost(t *testing.T) {
+	s := tell(t)
+	s.workers("w-0")
+	s.submit("j", exclusive)
+	s.run("j/0@w-0")
+	heir := registration("w-1", "1")
+	heir.Address = "w-0:1"
+	s.apply(heir)
+	s.refused(Unavailable, "the address w-0:1 is that of worker w-0, which may still run exclusive tasks; register again until it is lost")
+	s.is("j/0/0", Running, "")
+	if s.c.Worker("w-1") != nil {
+		t.Error("who was refused is known")
+	}
+	s.lose("w-0")
+	s.apply(heir)
+	s.is("j/0/0", WorkerFailed, "lost worker w-0: no heartbeat for 60s")
+}
+
 func TestAWorkersIDIsOneOfItsAttributes(t *testing.T) {
 	s := tell(t)
 	s.workers("w-0", "w-1")

@@ -297,9 +297,6 @@ func (w *Worker) margin() time.Duration { return 2 * w.config.PollInterval }
 
 // interrupt ends a task, unless it has just ended by itself: then that is what counts (FM-54).
 func (w *Worker) interrupt(task runtime.Task, grace time.Duration, as phase) phase {
-	if mutant.On(mutant.FinishLosesToStop) {
-		return w.end(task, grace, as)
-	}
 	select {
 	case <-task.Done():
 		return exited(task)

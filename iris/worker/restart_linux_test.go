@@ -436,6 +436,7 @@ func TestAKeeperIsKilled(t *testing.T) {
 	s.start()
 	s.order(sh(relatives), "j/0/0")
 	pids := s.numbers("j/0/0", 2)
+	s.within(10*time.Second, "the worker knows that it runs", func() bool { return len(s.boss.told("j/0/0")) == 2 })
 	kept := s.keeper()
 	if err := syscall.Kill(kept, syscall.SIGKILL); err != nil {
 		t.Fatal(err)
