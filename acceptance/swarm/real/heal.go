@@ -153,7 +153,8 @@ func (t *teller) explained(ctx context.Context) {
 			continue
 		}
 		switch j.PendingReason.GetKind() {
-		case pb.PendingReason_KIND_TOO_LARGE, pb.PendingReason_KIND_CONSTRAINTS, pb.PendingReason_KIND_GANG, pb.PendingReason_KIND_NO_WORKERS:
+		case pb.PendingReason_KIND_TOO_LARGE, pb.PendingReason_KIND_CONSTRAINTS, pb.PendingReason_KIND_GANG,
+			pb.PendingReason_KIND_NO_WORKERS:
 			if j.PendingReason.Text == "" {
 				t.wrong(ByReason, "%s fits nowhere and does not say so\n%s", j.JobId, t.describe(ctx))
 			}

@@ -18,8 +18,14 @@ import (
 // its worker does, ends before it.
 const stubbornness = 4 * time.Second
 
+// blink is how often a stubborn task looks whether its machine is still there.
+const blink = 100 * time.Millisecond
+
 // payloads are the runs of the story's function, on all workers.
 type payloads struct {
+	// gone reports whether a worker's machine has ended, which no process survives. A function would, until it returns.
+	gone func(worker string) bool
+
 	mu   sync.Mutex
 	runs []oracle.Run
 }
@@ -41,13 +47,11 @@ func (p *payloads) play(ctx context.Context, t runtime.FuncTask) error {
 	if err != nil {
 		return err
 	}
-	stubborn := t.Args[2] != ""
 	began := time.Now()
 	number, attempt := p.begin(t.Env)
 	byItself := wait(ctx, lasts)
-	if rest := lasts - time.Since(began); !byItself && stubborn {
-		time.Sleep(min(rest, stubbornness))
-		byItself = rest <= stubbornness
+	if !byItself && t.Args[2] != "" {
+		byItself = p.persist(t.Env["IRIS_WORKER_ID"], lasts-time.Since(began))
 	}
 	switch {
 	case !byItself:
@@ -57,6 +61,16 @@ func (p *payloads) play(ctx context.Context, t runtime.FuncTask) error {
 	}
 	p.end(number, err, !byItself)
 	return err
+}
+
+// persist goes on with what is left of a stubborn task that was told to stop, and reports whether it came to its end.
+func (p *payloads) persist(worker string, left time.Duration) bool {
+	for end := time.Now().Add(min(left, stubbornness)); !p.gone(worker); time.Sleep(min(blink, time.Until(end))) {
+		if !time.Now().Before(end) {
+			return left <= stubbornness
+		}
+	}
+	return false
 }
 
 // wait lets d pass and reports whether it did, before the context ended.

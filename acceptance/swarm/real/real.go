@@ -79,6 +79,9 @@ func (o Outcome) Err() error {
 // that time something has to move as long as anything runs; and nothing that fits an empty machine may wait longer while
 // nothing runs.
 func Run(t *testing.T, s story.Story, o Options) Outcome {
+	if err := s.Check(); err != nil {
+		return Outcome{Violations: []Violation{{ByBoot, err.Error()}}}
+	}
 	if o.Log == nil {
 		o.Log = slog.New(slog.DiscardHandler)
 	}

@@ -21,7 +21,7 @@ func shape(name string, c story.Cluster) config.Cluster {
 	for i, w := range c.Workers {
 		d.Groups = append(d.Groups, config.Group{
 			Name: fmt.Sprintf("f-%d", i), CPU: float64(w.CPU), Memory: config.Bytes(w.CPU) * story.CoreMemory,
-			MinSlices: 1, MaxSlices: 1, VMsPerSlice: 1, Zones: []string{zone}, Attributes: map[string]string{"pod": w.Pod},
+			MinSlices: 1, MaxSlices: 1, VMsPerSlice: 1, Zones: []string{zone}, Attributes: w.Attributes(),
 		})
 	}
 	for _, g := range c.Groups {

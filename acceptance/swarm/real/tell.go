@@ -26,15 +26,15 @@ import (
 type teller struct {
 	story.Story
 	options  Options
+	name     string // of the cluster
+	dir      string // of all that it has on disk
 	chaos    chaos.Scope
 	network  *network.Memory
 	payloads *payloads
 	cluster  *hands
 	clients  []*client.Client
 	epoch    time.Time
-	// workspace is the directory of jobs that have one.
-	workspace string
-	stirred   chan struct{} // a fault has begun or ended: the state is to be checked
+	stirred  chan struct{} // a fault has begun or ended: the state is to be checked
 
 	mu  sync.Mutex
 	out Outcome
@@ -56,56 +56,62 @@ const (
 	answerWithin = 2 * time.Minute
 )
 
-// tell tells a story, in a bubble.
-func tell(s story.Story, o Options) Outcome {
-	name := fmt.Sprintf("story-%d", names.Add(1))
+// newTeller is one whose cluster, of a name of its own, has not been started.
+func newTeller(s story.Story, o Options) *teller {
 	t := &teller{
-		Story: s, options: o, chaos: chaos.In(name), network: &network.Memory{}, stirred: make(chan struct{}, 1),
-		epoch: time.Now(),
-		out:   Outcome{Struck: map[fault.Kind]int{}, Fired: map[string]int{}, Ended: map[string]int{}},
+		Story: s, options: o, name: fmt.Sprintf("story-%d", names.Add(1)), network: &network.Memory{},
+		stirred: make(chan struct{}, 1), epoch: time.Now(), payloads: &payloads{},
+		out: Outcome{Struck: map[fault.Kind]int{}, Fired: map[string]int{}, Ended: map[string]int{}},
 	}
+	t.chaos = chaos.In(t.name)
 	t.network.Faults().Seed(s.Seed)
 	t.chaos.Seed(s.Seed)
+	return t
+}
+
+// tell tells a story, in a bubble.
+func tell(s story.Story, o Options) Outcome {
+	t := newTeller(s, o)
 	defer t.chaos.Reset()
-	if dir, err := t.boot(name); err != nil {
+	if err := t.boot(); err != nil {
 		t.wrong(ByBoot, "%v", err)
-	} else {
-		t.play()
-		if err := t.stop(dir); err != nil {
-			t.wrong(ByStop, "%v", err)
-		}
+		return t.out
+	}
+	t.play()
+	if err := t.stop(); err != nil {
+		t.wrong(ByStop, "%v", err)
 	}
 	return t.out
 }
 
-// boot starts the cluster and connects its clients. What it has on disk is in a directory, in memory where there is one.
-func (t *teller) boot(name string) (dir string, err error) {
+// disk is where clusters have their directories: in memory where that can be, since a real disk's syncs take real time.
+func disk() string {
 	const memory = "/dev/shm"
-	parent := ""
 	if info, err := os.Stat(memory); err == nil && info.IsDir() {
-		parent = memory
+		return memory
 	}
-	if dir, err = os.MkdirTemp(parent, "iris-"+name+"-"); err != nil {
-		return "", err
+	return os.TempDir()
+}
+
+// boot starts the cluster and connects its clients.
+func (t *teller) boot() (err error) {
+	if t.dir, err = os.MkdirTemp(disk(), fmt.Sprintf("iris-%d-%s-", os.Getpid(), t.name)); err != nil {
+		return err
 	}
-	t.workspace = filepath.Join(dir, "workspace")
-	if err := errors.Join(os.Mkdir(t.workspace, 0o700), os.WriteFile(filepath.Join(t.workspace, "file"), []byte("text"), 0o600)); err != nil {
-		return "", errors.Join(err, os.RemoveAll(dir))
+	err = errors.Join(os.Mkdir(t.workspace(), 0o700), os.WriteFile(filepath.Join(t.workspace(), "file"), []byte("text"), 0o600))
+	if err != nil {
+		return errors.Join(err, os.RemoveAll(t.dir))
 	}
-	t.payloads = &payloads{}
-	m, err := cluster.Start(shape(name, t.Cluster), cluster.Options{
-		Network: t.network, Functions: t.payloads.functions(), Dir: dir, Durable: durable(t.Story),
-		Controllers: t.Cluster.Controllers, Restart: time.Second, Log: t.options.Log,
+	m, err := cluster.Start(shape(t.name, t.Cluster), cluster.Options{
+		Network: t.network, Functions: t.payloads.functions(), Dir: t.dir, Durable: durable(t.Story),
+		Controllers: t.Cluster.Controllers, Restart: restart, Log: t.options.Log,
 		ElectionTimeout: electionTimeout, SnapshotEntries: snapshotEntries,
 	})
 	if err != nil {
-		return "", errors.Join(err, os.RemoveAll(dir))
+		return errors.Join(err, os.RemoveAll(t.dir))
 	}
-	participants := m.Controllers()
-	for i := range t.Cluster.Workers {
-		participants = append(participants, fmt.Sprintf("w-%d", i))
-	}
-	t.cluster = newHands(m, t.network, t.chaos, participants)
+	t.cluster = newHands(m, t.network, t.chaos, t.Cluster)
+	t.payloads.gone = t.cluster.gone // nothing runs yet
 	for range people {
 		c, clientErr := m.Connect()
 		err = errors.Join(err, clientErr)
@@ -114,13 +120,16 @@ func (t *teller) boot(name string) (dir string, err error) {
 	ctx, cancel := context.WithTimeout(context.Background(), bootWithin)
 	defer cancel()
 	if err = errors.Join(err, m.Ready(ctx)); err != nil {
-		return "", errors.Join(err, t.stop(dir))
+		return errors.Join(err, t.stop())
 	}
-	return dir, nil
+	return nil
 }
 
+// workspace is the directory of jobs that have one.
+func (t *teller) workspace() string { return filepath.Join(t.dir, "workspace") }
+
 // stop ends everything.
-func (t *teller) stop(dir string) error {
+func (t *teller) stop() error {
 	var errs []error
 	for _, c := range t.clients {
 		if c != nil {
@@ -129,7 +138,7 @@ func (t *teller) stop(dir string) error {
 	}
 	errs = append(errs, t.cluster.Stop())
 	t.network.Settle()
-	return errors.Join(append(errs, os.RemoveAll(dir))...)
+	return errors.Join(append(errs, os.RemoveAll(t.dir))...)
 }
 
 // play is the story itself, and what is demanded after it.
@@ -168,6 +177,9 @@ func (t *teller) play() {
 	users.Wait()
 	checking.Wait()
 	t.judge(jobs)
+	if len(t.out.Violations) == 0 {
+		t.probe() // last: what it runs makes a cluster forget
+	}
 }
 
 // suffer does a fault to the cluster, and notes whether that had an effect.

@@ -112,9 +112,9 @@ func (u *user) keep(ctx context.Context, over *pb.JobStatus) {
 
 // call makes a call, with all the tries of a client, and notes it.
 func (u *user) call(ctx context.Context, kind oracle.CallKind, do func() (pb.JobState, error)) oracle.Call {
-	c := oracle.Call{Client: u.number, Kind: kind, Job: story.JobID(u.number), Called: time.Now().UnixNano()}
+	c := oracle.Call{Client: u.number, Kind: kind, Job: story.JobID(u.number), Called: int64(time.Since(u.epoch))}
 	seen, err := do()
-	c.Returned, c.State = time.Now().UnixNano(), state.State(seen)
+	c.Returned, c.State = int64(time.Since(u.epoch)), state.State(seen)
 	switch code := status.Code(err); {
 	case err == nil:
 	case ctx.Err() != nil, code == codes.Unavailable, code == codes.DeadlineExceeded:
@@ -133,12 +133,16 @@ func (u *user) call(ctx context.Context, kind oracle.CallKind, do func() (pb.Job
 }
 
 // mayBeRefused reports whether a call can be refused although nothing is wrong: a launch, because there is no parent, or not
-// any more; a stop, because there is nothing to stop.
+// any more, or another job has its name; a stop, because there is nothing to stop.
 func (u *user) mayBeRefused(kind oracle.CallKind, code codes.Code) bool {
-	if kind == oracle.Launch {
-		return u.Jobs[u.number].Parent > 0 && (code == codes.FailedPrecondition || code == codes.NotFound)
+	switch j := u.Jobs[u.number]; {
+	case kind != oracle.Launch:
+		return code == codes.NotFound
+	case code == codes.AlreadyExists:
+		return j.Name != ""
+	default:
+		return j.Parent > 0 && (code == codes.FailedPrecondition || code == codes.NotFound)
 	}
-	return code == codes.NotFound
 }
 
 func (u *user) job() *client.Job { return u.client.Job(story.JobID(u.number)) }
@@ -154,7 +158,7 @@ func (u *user) spec() client.Spec {
 		Parent: p.ParentJobId, Ports: p.Ports, Priority: p.Priority, Exclusive: p.Exclusive,
 	}
 	if u.Jobs[u.number].Builds {
-		spec.Workspace = u.workspace
+		spec.Workspace = u.workspace()
 	}
 	return spec
 }

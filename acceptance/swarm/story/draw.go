@@ -25,8 +25,8 @@ func Draw(seed uint64, most Limits) Story {
 	d.s.Seed = seed
 	d.s.Length = fault.Span(most.Length/4 + time.Duration(d.Int64N(int64(most.Length*3/4)+1))).Round()
 	d.cluster(most)
-	d.jobs(most)
 	d.faults()
+	d.jobs(most)
 	return d.s
 }
 
@@ -73,6 +73,7 @@ func (d *draw) cluster(most Limits) {
 	c.Grace = pick(d, 20*second, 2*minute, 10*minute)
 	c.Rounds = pick(d, 1, 2, 5)
 	c.Keep = pick(d, 0, 2, 20)
+	c.Keepers = d.with("keepers")
 	if most.Groups > 0 && d.with("groups") {
 		for i := range 1 + d.IntN(most.Groups) {
 			c.Groups = append(c.Groups, Group{
@@ -89,7 +90,7 @@ func (d *draw) cluster(most Limits) {
 		workers = 0
 	}
 	for i := range min(workers, most.Workers) {
-		c.Workers = append(c.Workers, Worker{CPU: pick(d, 2, 4, 4, 8), Pod: []string{"p", "p", "q"}[i%3]})
+		c.Workers = append(c.Workers, Worker{CPU: pick(d, 2, 4, 4, 8), Pod: []string{"p", "p", "q", ""}[i%4]})
 	}
 }
 
@@ -102,13 +103,21 @@ func (d *draw) jobs(most Limits) {
 	hours := time.Duration(d.s.Length).Hours()
 	n := 1 + d.IntN(max(1, int(float64(most.Jobs)*hours)))
 	for range n {
-		d.s.Jobs = append(d.s.Jobs, Job{At: fault.Span(d.Int64N(int64(d.s.Length))).Round()})
+		d.s.Jobs = append(d.s.Jobs, Job{At: d.instant()})
 	}
 	slices.SortStableFunc(d.s.Jobs, func(a, b Job) int { return int(a.At - b.At) })
 	longest := pick(d, 10*time.Second, time.Minute, 20*time.Minute)
 	for i := range d.s.Jobs {
 		d.job(i, &d.s.Jobs[i], longest)
 	}
+}
+
+// instant is when a job is launched: at any time, or just when a fault has begun.
+func (d *draw) instant() fault.Span {
+	if len(d.s.Faults) > 0 && d.sometimes("bursts", 2) {
+		return min(pick(d, d.s.Faults...).Begins+d.between(100*time.Millisecond, 5*time.Second), d.s.Length)
+	}
+	return fault.Span(d.Int64N(int64(d.s.Length))).Round()
 }
 
 func (d *draw) job(number int, j *Job, longest time.Duration) {
@@ -152,6 +161,9 @@ func (d *draw) job(number int, j *Job, longest time.Duration) {
 	}
 	if number > 0 && d.sometimes("parents", 3) {
 		j.Parent = 1 + max(0, number-1-d.IntN(4))
+	}
+	if d.sometimes("names", 4) {
+		j.Name = pick(d, "train", "evaluate")
 	}
 	if d.sometimes("stops", 5) {
 		j.Stopped = j.At + d.between(time.Second, 10*time.Minute)

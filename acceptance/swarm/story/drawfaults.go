@@ -20,22 +20,29 @@ func (d *draw) faults() {
 	pause := time.Duration(d.between(5*time.Second, 20*time.Minute)) // between two, on average
 	at := time.Duration(d.Int64N(int64(min(pause, until/2)) + 1))
 	for ; at < until && len(d.s.Faults) < mostFaults; at += time.Duration(d.ExpFloat64() * float64(pause)) {
-		f := pick(d, kinds...).draw()
-		f.Begins = fault.Span(at).Round()
-		if !f.Instant() {
-			lasts := d.between(time.Second, 10*time.Minute)
-			f.Lasts = min(lasts, d.s.Length-f.Begins)
+		begins, lasts := fault.Span(at).Round(), d.between(time.Second, 10*time.Minute)
+		for _, f := range pick(d, kinds...).draw() {
+			f.Begins = begins
+			if !f.Instant() {
+				f.Lasts = min(lasts, d.s.Length-begins)
+			}
+			d.s.Faults = append(d.s.Faults, f)
 		}
-		d.s.Faults = append(d.s.Faults, f)
 	}
 }
 
 // mostFaults of one story. It says more with fewer.
 const mostFaults = 200
 
+// kindOf is a kind of faults, and what draws one of them: several, if it takes several to do it.
 type kindOf struct {
 	name string
-	draw func() fault.Fault
+	draw func() []fault.Fault
+}
+
+// one is a kind that a single fault does.
+func one(name string, draw func() fault.Fault) kindOf {
+	return kindOf{name, func() []fault.Fault { return []fault.Fault{draw()} }}
 }
 
 // kinds are the faults that there may be in the story's cluster.
@@ -48,7 +55,7 @@ func (d *draw) kinds() []kindOf {
 		}
 		return fmt.Sprintf("w-%d", d.IntN(len(c.Workers)))
 	}
-	one := func() string {
+	anyone := func() string {
 		if len(c.Workers) == 0 || d.IntN(4) == 0 {
 			return controller()
 		}
@@ -72,38 +79,54 @@ func (d *draw) kinds() []kindOf {
 	share := func() float64 { return pick(d, 0.1, 0.3, 0.5, 0.9) }
 	between := func(least, most time.Duration) time.Duration { return time.Duration(d.between(least, most)) }
 	kinds := []kindOf{
-		{"crash", func() fault.Fault { return fault.Crash(one()) }},
-		{"restart", func() fault.Fault { return fault.Restart(one()) }},
-		{"freeze", func() fault.Fault { return fault.Freeze(one()) }},
-		{"partition", func() fault.Fault { a, b := way(); return fault.Partition(a, b) }},
-		{"cut", func() fault.Fault { a, b := way(); return fault.Cut(a, b) }},
-		{"delay", func() fault.Fault {
+		one("crash", func() fault.Fault { return fault.Crash(anyone()) }),
+		one("restart", func() fault.Fault { return fault.Restart(anyone()) }),
+		one("freeze", func() fault.Fault { return fault.Freeze(anyone()) }),
+		one("partition", func() fault.Fault { a, b := way(); return fault.Partition(a, b) }),
+		one("cut", func() fault.Fault { a, b := way(); return fault.Cut(a, b) }),
+		one("delay", func() fault.Fault {
 			a, b := way()
 			return fault.Delay(a, b, between(100*time.Millisecond, 4*time.Second), between(100*time.Millisecond, 2*time.Second))
-		}},
-		{"lossy", func() fault.Fault { a, b := way(); return fault.Lossy(a, b, pick(d, 0.1, 0.3)) }},
-		{"slow", func() fault.Fault { a, b := way(); return fault.Slow(a, b, pick(d, 200, 2000)) }},
-		{"refuse", func() fault.Fault { a, b := way(); return fault.Refuse(a, b) }},
-		{"reset", func() fault.Fault { a, b := way(); return fault.Reset(a, b) }},
-		{"repeat", func() fault.Fault { a, b := way(); return fault.Repeat(a, b, share()) }},
-		{"reorder", func() fault.Fault {
+		}),
+		one("lossy", func() fault.Fault { a, b := way(); return fault.Lossy(a, b, pick(d, 0.1, 0.3)) }),
+		one("slow", func() fault.Fault { a, b := way(); return fault.Slow(a, b, pick(d, 200, 2000)) }),
+		one("refuse", func() fault.Fault { a, b := way(); return fault.Refuse(a, b) }),
+		one("reset", func() fault.Fault { a, b := way(); return fault.Reset(a, b) }),
+		one("repeat", func() fault.Fault { a, b := way(); return fault.Repeat(a, b, share()) }),
+		one("reorder", func() fault.Fault {
 			a, b := way()
 			return fault.Reorder(a, b, share(), between(100*time.Millisecond, 8*time.Second))
+		}),
+		one("skew", func() fault.Fault { return fault.Skew(worker(), between(time.Second, 2*c.WorkerTimeout())) }),
+		{"isolate", func() (cuts []fault.Fault) { // a controller, from all others
+			alone, oneWay := controller(), d.IntN(3) == 0
+			for i := range c.Controllers {
+				switch other := fmt.Sprintf("c-%d", i); {
+				case other == alone:
+				case oneWay:
+					cuts = append(cuts, fault.Partition(alone, other))
+				default:
+					cuts = append(cuts, fault.Cut(alone, other))
+				}
+			}
+			if cuts == nil {
+				return []fault.Fault{fault.Freeze(alone)}
+			}
+			return cuts
 		}},
-		{"skew", func() fault.Fault { return fault.Skew(worker(), between(time.Second, 2*c.WorkerTimeout())) }},
-		{"journal", func() fault.Fault {
-			site := pick(d, "journal.before_append", "journal.after_append", "journal.after_commit", "journal.before_effect",
+		one("journal", func() fault.Fault {
+			site := pick(d, "journal.disk", "journal.before_append", "journal.after_append", "journal.after_commit", "journal.before_effect",
 				"journal.before_answer")
 			return fault.AtSite(site, controller(), pick(d, 0.05, 1), 1)
-		}},
+		}),
 	}
 	for _, site := range []string{
 		"controller.dispatch", "controller.stop", "worker.register", "worker.heartbeat", "worker.report_task_state",
 		"worker.submit_task", "worker.accept_task", "worker.bundle_download", "worker.create_container", "worker.task_monitor",
 	} {
-		kinds = append(kinds, kindOf{site, func() fault.Fault {
+		kinds = append(kinds, one(site, func() fault.Fault {
 			return fault.AtSite(site, worker(), pick(d, 0.2, 0.5, 1), pick(d, 0, 1, 3, 10))
-		}})
+		}))
 	}
 	if len(c.Groups) == 0 {
 		return kinds
@@ -111,13 +134,13 @@ func (d *draw) kinds() []kindOf {
 	group := func() string { return pick(d, c.Groups...).Name }
 	modes := []string{"fails", "quota", "stockout", "hangs", "partial", "boot-stuck", "init-stuck"}
 	for _, site := range []string{"vm.create", "vm.list", "vm.terminate"} {
-		kinds = append(kinds, kindOf{site, func() fault.Fault { return fault.AtSite(site, group(), pick(d, 0.5, 1), pick(d, 0, 1, 3)) }})
+		kinds = append(kinds, one(site, func() fault.Fault { return fault.AtSite(site, group(), pick(d, 0.5, 1), pick(d, 0, 1, 3)) }))
 	}
 	return append(kinds,
-		kindOf{"creation", func() fault.Fault { return fault.Creation(group(), pick(d, modes...)) }},
-		kindOf{"taken", func() fault.Fault { return fault.Taken(group(), d.IntN(4)) }},
-		kindOf{"notice", func() fault.Fault { return fault.Notice(group(), d.IntN(4), between(time.Second, time.Minute)) }},
-		kindOf{"broken", func() fault.Fault { return fault.Broken(group(), d.IntN(4)) }},
-		kindOf{"list-lag", func() fault.Fault { return fault.ListLag(group(), between(time.Second, 50*time.Second)) }},
+		one("creation", func() fault.Fault { return fault.Creation(group(), pick(d, modes...)) }),
+		one("taken", func() fault.Fault { return fault.Taken(group(), d.IntN(4)) }),
+		one("notice", func() fault.Fault { return fault.Notice(group(), d.IntN(4), between(time.Second, time.Minute)) }),
+		one("broken", func() fault.Fault { return fault.Broken(group(), d.IntN(4)) }),
+		one("list-lag", func() fault.Fault { return fault.ListLag(group(), between(time.Second, 50*time.Second)) }),
 	)
 }

@@ -23,16 +23,29 @@ const (
 )
 
 // Spec is what the job with this number is launched as. Bundle is the workspace of those that build.
-func (s Story) Spec(number int, bundle string) *pb.JobSpec {
+func (s *Story) Spec(number int, bundle string) *pb.JobSpec {
+	spec := s.Demand(number, bundle)
+	spec.Entrypoint = s.Jobs[number].entrypoint()
+	return spec
+}
+
+// Demand is a Spec without what it runs, which is nothing to those who decide where and when.
+func (s *Story) Demand(number int, bundle string) *pb.JobSpec {
 	j := &s.Jobs[number]
-	spec := &pb.JobSpec{
-		Name:              JobID(number),
-		Entrypoint:        j.entrypoint(),
-		Resources:         &pb.Resources{CpuMillis: int64(j.CPU) * 1000, MemoryBytes: int64(j.CPU) * TaskMemory},
-		MaxRetriesFailure: j.Failures, MaxRetriesPreemption: j.Preemptions, MaxTaskFailures: j.TaskFailures,
-		Priority: pb.PriorityBand(j.Band), Exclusive: j.Exclusive,
-		Timeout: span(j.Timeout), SchedulingTimeout: span(j.Scheduling),
+	var all struct { // in one piece: there are very many
+		spec      pb.JobSpec
+		resources pb.Resources
 	}
+	spec := &all.spec
+	spec.Name = j.Name
+	if spec.Name == "" {
+		spec.Name = JobID(number)
+	}
+	spec.Resources = &all.resources
+	spec.Resources.CpuMillis, spec.Resources.MemoryBytes = int64(j.CPU)*1000, int64(j.CPU)*TaskMemory
+	spec.MaxRetriesFailure, spec.MaxRetriesPreemption, spec.MaxTaskFailures = j.Failures, j.Preemptions, j.TaskFailures
+	spec.Priority, spec.Exclusive = pb.PriorityBand(j.Band), j.Exclusive
+	spec.Timeout, spec.SchedulingTimeout = span(j.Timeout), span(j.Scheduling)
 	if j.Tasks > 1 {
 		spec.Replicas = client.Limit(int32(j.Tasks))
 	}

@@ -3,6 +3,7 @@ package story
 import (
 	"encoding/json"
 	"fmt"
+	"strconv"
 	"time"
 
 	"iris/acceptance/fault"
@@ -31,14 +32,17 @@ type Cluster struct {
 	// Grace is how long tasks that lost their worker wait while nobody could run them; Rounds how often all workers are tried.
 	Grace  fault.Span `json:"grace"`
 	Rounds int        `json:"rounds"`
+	// Keepers has what a worker runs go on while it is down; the next life of the worker has it still. Only the exact generator
+	// has keepers: the real one runs functions, which end with their process.
+	Keepers bool `json:"keepers,omitempty"`
 	// Keep is how many jobs that are over are kept. 0: all of them.
 	Keep int `json:"keep,omitempty"`
 }
 
 // Worker is a machine.
 type Worker struct {
-	CPU int    `json:"cpu"` // cores; memory is 4 GiB for each
-	Pod string `json:"pod"` // an attribute for constraints and gangs
+	CPU int    `json:"cpu"`           // cores; memory is 4 GiB for each
+	Pod string `json:"pod,omitempty"` // an attribute for constraints and gangs; empty: it has none
 }
 
 // Group is a scale group of machines that are all alike.
@@ -53,9 +57,11 @@ type Group struct {
 
 // Job is one that somebody launches. Its id is "j-" and its number in the story.
 type Job struct {
-	At    fault.Span `json:"at"` // when it is launched
-	Tasks int        `json:"tasks"`
-	CPU   int        `json:"cpu"` // cores that each task needs; memory is 1 GiB for each
+	At fault.Span `json:"at"` // when it is launched
+	// Name is for several jobs that have the same. Empty: its id.
+	Name  string `json:"name,omitempty"`
+	Tasks int    `json:"tasks"`
+	CPU   int    `json:"cpu"` // cores that each task needs; memory is 1 GiB for each
 	// GroupBy makes it a gang: "pod", "worker", "slice".
 	GroupBy string `json:"group_by,omitempty"`
 	// Pod constrains it to workers of a pod; "!p" to those of any other.
@@ -82,11 +88,19 @@ type Job struct {
 	Twice   bool       `json:"twice,omitempty"`
 }
 
+// Attributes are what constraints and gangs see of it.
+func (w Worker) Attributes() map[string]string {
+	if w.Pod == "" {
+		return nil
+	}
+	return map[string]string{"pod": w.Pod}
+}
+
 // WorkerTimeout is how long a worker may be silent.
 func (c Cluster) WorkerTimeout() time.Duration { return 6 * time.Duration(c.Beat) }
 
 // JobID is the id of the job with this number.
-func JobID(number int) string { return fmt.Sprintf("j-%d", number) }
+func JobID(number int) string { return "j-" + strconv.Itoa(number) }
 
 // Marshal writes a story for people to read, and for Unmarshal.
 func (s Story) Marshal() []byte {
@@ -102,11 +116,11 @@ func Unmarshal(text []byte) (s Story, err error) {
 	if err := json.Unmarshal(text, &s); err != nil {
 		return s, fmt.Errorf("read a story: %w", err)
 	}
-	return s, s.check()
+	return s, s.Check()
 }
 
-// check refuses a story that cannot be told.
-func (s Story) check() error {
+// Check refuses a story that cannot be told.
+func (s Story) Check() error {
 	switch {
 	case s.Cluster.Controllers < 1 || s.Cluster.Beat <= 0 || s.Length <= 0:
 		return fmt.Errorf("a story needs controllers (%d), a beat (%v) and a length (%v)", s.Cluster.Controllers, s.Cluster.Beat, s.Length)
