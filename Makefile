@@ -49,7 +49,7 @@ short = $(call specs,$(1),$(2),$(waiting) --focus='$(SHORT_FOCUS)') && \
 .PHONY: help
 help: ## list the verbs
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "  %-16s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
-	@printf '\nVariables: FOCUS=<regexp> SEED=<n> REPEAT=<n> KILLS=<n>; for example: make chaos FOCUS=heartbeat SEED=7\n'
+	@printf '\nVariables: FOCUS=<regexp> SEED=<n> REPEAT=<n> KILLS=<n> FOR=<duration>; for example: make chaos FOCUS=heartbeat SEED=7\n'
 
 .PHONY: build
 build: ## bin/iris: the command, one static binary
@@ -93,6 +93,23 @@ process-short: ## the same against real daemons
 .PHONY: deflake
 deflake: ## the specs in virtual time REPEAT+1 times: shuffled, with the race detector, a seed each
 	@$(call specs,deflake,virtual,--race --randomize-all --repeat=$(REPEAT) $(focus))
+
+# Random runs. FOR=<duration>, GEN=exact|real (empty: both), and for replay SEED=<n> or STORY=<file>.
+FOR ?= 60s
+HOURS ?= 8
+GEN ?=
+STORY ?=
+random = go test -count=1 -v -timeout 0 -run '^$(1)$$' $(2) ./acceptance/swarm -args $(if $(SEED),-seed=$(SEED)) $(if $(GEN),-gen=$(GEN))
+
+.PHONY: swarm swarm-soak replay mutants
+swarm: ## random stories for FOR (60s): what breaks a promise is made small, and kept in reports/
+	@$(call random,TestSwarm) -for=$(FOR)
+swarm-soak: ## the same for HOURS (8)
+	@$(call random,TestSwarm) -for=$(HOURS)h
+replay: ## one random story again: SEED=<n> GEN=exact|real, or STORY=<file>
+	@$(call random,TestReplay) $(if $(STORY),-story=$(abspath $(STORY)))
+mutants: ## how many random stories it takes to find each deliberate bug
+	@$(call random,TestMutants,-tags=mutants)
 
 .PHONY: bench
 bench: ## every benchmark

@@ -1,0 +1,174 @@
+package swarm
+
+import (
+	"context"
+	"flag"
+	"fmt"
+	"os"
+	"path/filepath"
+	"testing"
+	"time"
+
+	"iris/acceptance/chronos"
+	"iris/acceptance/swarm/exact"
+	"iris/acceptance/swarm/story"
+)
+
+var (
+	forever   = flag.Duration("for", 0, "how long TestSwarm looks; 0: some stories, always the same")
+	first     = flag.Uint64("seed", 0, "the first seed of TestSwarm, and that of TestReplay; 0: of the clock")
+	generator = flag.String("gen", "", "exact or real; empty: both")
+	hours     = flag.Float64("hours", 0, "how many cluster-hours TestSwarm tells, instead of looking for so long")
+	length    = flag.Duration("length", 0, "the longest story; 0: what is best for finding something")
+	hourly    = flag.Int("jobs", 0, "jobs an hour at the most; 0: what is best for finding something")
+	atOnce    = flag.Int("at-once", 1, "stories told at once; of the real generator always one")
+	file      = flag.String("story", "", "the file that TestReplay tells; empty: the story of the seed")
+)
+
+// tellers are those that were asked for.
+func tellers(t *testing.T) []Teller {
+	var all []Teller
+	for _, teller := range []Teller{Exact(), Real(t)} {
+		if *length > 0 {
+			teller.Limits.Length = *length
+		}
+		if *hourly > 0 {
+			teller.Limits.Jobs = *hourly
+		}
+		if *generator == "" || *generator == teller.Name {
+			all = append(all, teller)
+		}
+	}
+	if len(all) == 0 {
+		t.Fatalf("there is no generator %q; there are exact and real", *generator)
+	}
+	return all
+}
+
+// TestSwarm looks for violations: in make test through the same few stories, in make swarm through new ones for as long as it
+// is told to.
+func TestSwarm(t *testing.T) {
+	seed := *first
+	if seed == 0 {
+		seed = 1
+		if *forever > 0 || *hours > 0 {
+			seed = uint64(time.Now().UnixMilli())
+		}
+	}
+	some := map[string]int{"exact": 200, "real": 12}
+	if chronos.Racing {
+		some = map[string]int{"exact": 30, "real": 4} // it is many times slower, and there is one goroutine in most of this
+	}
+	all := tellers(t)
+	for _, teller := range all {
+		t.Run(teller.Name, func(t *testing.T) {
+			ctx, most := t.Context(), some[teller.Name]
+			if *forever > 0 || *hours > 0 {
+				t.Parallel()
+				most = 1 << 40
+				fmt.Printf("%s: stories from seed %d on\n", teller.Name, seed)
+			}
+			if *forever > 0 {
+				timed, cancel := context.WithTimeout(ctx, *forever)
+				defer cancel()
+				ctx = timed
+			}
+			began := time.Now()
+			r := sweep(ctx, teller, seed, most)
+			r.Write(os.Stdout, teller.Name)
+			fmt.Printf("%s: %v\n", teller.Name, time.Since(began).Round(time.Second))
+			for _, f := range r.Findings {
+				report(t, teller, f)
+			}
+			if strange := r.Unforeseen(); len(strange) > 0 {
+				t.Errorf("commands met what nobody foresaw: %q", strange)
+			}
+			if r.Stories > 0 && len(r.Struck) == 0 {
+				t.Error("no fault had an effect: nothing is proven")
+			}
+		})
+	}
+}
+
+// sweep is Sweep, in parts of which each says how far it came, until there are as many hours as were asked for.
+func sweep(ctx context.Context, t Teller, seed uint64, most int) *Report {
+	const part = 2000
+	all := NewReport()
+	for done := 0; done < most && ctx.Err() == nil && len(all.Findings) == 0; done += part {
+		all.Merge(Sweep(ctx, t, seed+uint64(done), min(part, most-done), *atOnce, true))
+		if *hours > 0 {
+			fmt.Printf("%s: %d stories, %.0f cluster-hours, %.0f s of processor time\n", t.Name, all.Stories, all.Told.Hours(), all.CPU.Seconds())
+			if all.Told.Hours() >= *hours {
+				break
+			}
+		}
+	}
+	return all
+}
+
+// shrinkFor is how long a finding is made smaller at the most.
+const shrinkFor = 2 * time.Minute
+
+// report makes a finding small, keeps it, and fails the test with it.
+func report(t *testing.T, teller Teller, f Finding) {
+	fmt.Printf("%s: seed %d: %v\n%s: making it smaller, for %v at the most\n", teller.Name, f.Seed, f.Violation, teller.Name, shrinkFor)
+	f.Story, f.Violation = Shrink(teller, f.Story, f.Violation, shrinkFor)
+	path := filepath.Join("..", "..", "reports", fmt.Sprintf("swarm-%s-%d.json", teller.Name, f.Seed))
+	if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(path, f.Story.Marshal(), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	t.Error(f.Describe(teller, path[len("../../"):]))
+}
+
+// TestReplay tells one story, with its history if it is of the pure core. It is for make replay.
+func TestReplay(t *testing.T) {
+	if *first == 0 && *file == "" {
+		t.Skip("for make replay, which says which story")
+	}
+	for _, teller := range tellers(t) {
+		s := teller.Draw(*first)
+		if *file != "" {
+			s = load(t, *file)
+		}
+		fmt.Printf("%s", s.Marshal())
+		if teller.Name == "exact" {
+			out := exact.Run(s, exact.Options{Trace: os.Stdout})
+			fmt.Printf("exact: %d steps in %v, SHA-256 of the history %x\n", out.Steps, out.Told, out.Digest)
+		}
+		if violation := teller.fails(s); violation != nil {
+			t.Errorf("%s: %v", teller.Name, violation)
+		}
+	}
+}
+
+// TestRegressions tells the stories that once broke a promise.
+func TestRegressions(t *testing.T) {
+	files, err := filepath.Glob("regressions/*.json")
+	if err != nil || len(files) == 0 {
+		t.Fatalf("%d regressions: %v", len(files), err)
+	}
+	for _, path := range files {
+		for _, teller := range tellers(t) {
+			t.Run(filepath.Base(path)+"/"+teller.Name, func(t *testing.T) {
+				if violation := teller.fails(load(t, path)); violation != nil {
+					t.Error(violation)
+				}
+			})
+		}
+	}
+}
+
+func load(t *testing.T, path string) story.Story {
+	text, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	s, err := story.Unmarshal(text)
+	if err != nil {
+		t.Fatalf("%s: %v", path, err)
+	}
+	return s
+}
