@@ -3,7 +3,7 @@
 // a file for the regressions, and a spec to read.
 //
 //	make swarm                    # a minute of both, from a new seed
-//	make swarm SEED=7 SECONDS=600
+//	make swarm SEED=7 FOR=10m
 //	make swarm-soak HOURS=8
 //	make replay SEED=7 GEN=exact  # one story again, with its history
 //	make replay STORY=acceptance/swarm/regressions/x.json GEN=real

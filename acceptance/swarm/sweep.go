@@ -3,7 +3,6 @@ package swarm
 import (
 	"cmp"
 	"context"
-	"maps"
 	"runtime/debug"
 	"slices"
 	"sync"
@@ -85,9 +84,6 @@ func (r *Report) Merge(other *Report) {
 	r.mix(other.Digest)
 	r.Findings = append(r.Findings, other.Findings...)
 }
-
-// Kinds are the kinds of faults that struck, by name.
-func (r *Report) Kinds() []fault.Kind { return slices.Sorted(maps.Keys(r.Struck)) }
 
 // Sweep tells the stories of seeds from a first one on, at most so many, several at a time, until the context ends or one has
 // broken a promise, if it is to stop then.

@@ -23,9 +23,8 @@ type attempt struct {
 	told    state.State // what the controller was told last
 	dirty   bool
 	over    bool
-	stopped bool  // it was asked to end
-	ends    int64 // when it ends by itself, once it runs
-	run     int   // its number in the judge's books, once it runs
+	stopped bool // it was asked to end
+	run     int  // its number in the judge's books, once it runs
 }
 
 // order follows an order, unless it was followed before.
@@ -84,7 +83,6 @@ func (a *attempt) built() {
 	}
 	a.run = s.judge.runs(s, a)
 	a.advance(state.Running)
-	a.ends = s.now + int64(a.job.Runs)
 	s.in(int64(a.job.Runs), exit{a})
 	if limit := int64(a.job.Timeout); limit > 0 && limit < int64(a.job.Runs) {
 		a.later(limit, func() { a.interrupt(state.Failed, state.TimeoutText(time.Duration(limit)), killGrace) })

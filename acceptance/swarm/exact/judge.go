@@ -9,6 +9,7 @@ import (
 	"iris/acceptance/swarm/oracle"
 	"iris/iris/leader"
 	"iris/iris/state"
+	"iris/iris/vm"
 )
 
 // fullCheck is how many steps go by between two looks at everything.
@@ -218,7 +219,7 @@ func (j *judge) ended(a *attempt, as state.State) {
 }
 
 // patience is how long a cluster may take to end all jobs once nothing is wrong any more: as long as if they ran one after
-// the other, each as often as it may, with an hour for what was lost, timed out or backs off.
+// the other, each as often as it may, with two hours for what was lost, timed out or backs off.
 func (s *sim) patience() int64 {
 	all := 2 * int64(time.Hour)
 	for _, j := range s.story.Jobs {
@@ -280,7 +281,7 @@ func (s *sim) unsettled() error {
 		case known == nil || known.Lost || known.Incarnation != w.incarnation:
 			return fmt.Errorf("worker %s is not live", w.id)
 		case len(w.ledger) != len(known.Held()):
-			return fmt.Errorf("worker %s has %d attempts, the controller counts on %s", w.id, len(w.ledger), holds(known))
+			return fmt.Errorf("worker %s has %d attempts, the controller counts on %s", w.id, len(w.ledger), heldText(known))
 		}
 	}
 	if err := s.unsettledClouds(c); err != nil {
@@ -357,9 +358,7 @@ func (s *sim) unsettledClouds(c *state.Cluster) error {
 	known := map[string]bool{}
 	for _, slice := range c.Slices() {
 		known[slice.ID] = true
-		switch slice.State.String() {
-		case "READY":
-		default:
+		if slice.State != vm.Ready {
 			return fmt.Errorf("slice %s is %v", slice.ID, slice.State)
 		}
 	}
@@ -377,8 +376,8 @@ func (s *sim) unsettledClouds(c *state.Cluster) error {
 	return nil
 }
 
-// holds is what a worker holds, as text.
-func holds(w *state.Worker) string {
+// heldText is what a worker holds, for people.
+func heldText(w *state.Worker) string {
 	var all []string
 	for _, a := range w.Held() {
 		all = append(all, fmt.Sprintf("%s %v", a.UID, a.State))

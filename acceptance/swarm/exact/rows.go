@@ -119,15 +119,11 @@ func (s *sim) meetsReport(a *state.Attempt, r state.Report) {
 // came notes the rows that a command has come to, given the state that it left.
 func (s *sim) came(c *state.Cluster, command state.Command, effects []state.Effect) {
 	for _, e := range effects {
-		stop, is := e.(state.Stop)
-		if !is {
-			continue
+		if stop, is := e.(state.Stop); is {
+			if a := c.Attempt(stop.UID); a != nil && a.State == state.CoschedFailed {
+				s.row(44)
+			}
 		}
-		a := c.Attempt(stop.UID)
-		if a == nil || a.State != state.CoschedFailed {
-			continue
-		}
-		s.row(44)
 	}
 	switch cmd := command.(type) {
 	case state.Observe:

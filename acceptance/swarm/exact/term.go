@@ -1,7 +1,6 @@
 package exact
 
 import (
-	"fmt"
 	"time"
 
 	"google.golang.org/grpc/codes"
@@ -15,7 +14,6 @@ type term struct {
 	sim      *sim
 	number   int
 	on       *node
-	life     int // of the node
 	leads    *leader.Leader
 	verified int   // commands that were decided when everything was verified last
 	wake     int64 // when it steps though nobody asks; planned is for when that is
@@ -74,7 +72,7 @@ func (s *sim) elect(on *node) {
 		return
 	}
 	s.terms++
-	t := &term{sim: s, number: s.terms, on: on, life: on.life, began: s.now, leads: leader.New(s.config, cluster), verified: -1,
+	t := &term{sim: s, number: s.terms, on: on, began: s.now, leads: leader.New(s.config, cluster), verified: -1,
 		couriers: map[string]*courier{}}
 	t.listen = func(l *leader.Leader) []state.Command { return t.asking.request.ask(l) }
 	s.term = t
@@ -317,7 +315,7 @@ func (s *sim) await() {
 		}
 		var able []*node
 		for _, c := range s.controllers {
-			if c.up && c.frozen == 0 && s.quorum(c) {
+			if c.up && s.quorum(c) {
 				able = append(able, c)
 			}
 		}
@@ -329,7 +327,7 @@ func (s *sim) await() {
 	})
 }
 
-// quorum reports whether a controller and those that it can speak with are a majority.
+// quorum reports whether a controller and those that it can speak with are a majority. One that is frozen speaks with nobody.
 func (s *sim) quorum(of *node) bool {
 	n := 0
 	for _, c := range s.controllers {
@@ -376,5 +374,3 @@ func (s *sim) startController(c *node) {
 		c.life++
 	}
 }
-
-func (t *term) String() string { return fmt.Sprintf("term %d of %s", t.number, t.on.name) }
