@@ -83,7 +83,7 @@ func (a *attempt) built() {
 	}
 	a.run = s.judge.runs(s, a)
 	a.advance(state.Running)
-	s.in(int64(a.job.Runs), exit{a})
+	s.inNode(w.node, int64(a.job.Runs), exit{a})
 	if limit := int64(a.job.Timeout); limit > 0 && limit < int64(a.job.Runs) {
 		a.later(limit, func() { a.interrupt(state.Failed, state.TimeoutText(time.Duration(limit)), killGrace) })
 	}
@@ -143,10 +143,8 @@ func (a exit) happen() {
 	if a.stopped && !a.over {
 		a.worker.sim.row(54)
 	}
-	switch w := a.worker; {
+	switch {
 	case a.over || a.stopped && !a.job.Stubborn:
-	case w.frozen > 0:
-		w.thawed = append(w.thawed, a.happen)
 	case a.order.number < a.job.Fails:
 		a.end(state.Failed, "exit code 1", &exitOne)
 	default:

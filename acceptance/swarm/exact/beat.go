@@ -12,7 +12,7 @@ import (
 )
 
 // beatAt plans a beat.
-func (w *worker) beatAt(at int64) { w.sim.in(at-w.sim.now, beat{w, at}) }
+func (w *worker) beatAt(at int64) { w.sim.inNode(w.node, at-w.sim.now, beat{w, at}) }
 
 // beat is when one is due, unless it was put forward since, or that life is over.
 type beat struct {
@@ -21,11 +21,7 @@ type beat struct {
 }
 
 func (b beat) happen() {
-	switch w := b.worker; {
-	case !w.up || w.beat != b.at:
-	case w.frozen > 0:
-		w.thawed = append(w.thawed, b.happen)
-	default:
+	if w := b.worker; w.up && w.beat == b.at {
 		w.sendBeat()
 	}
 }

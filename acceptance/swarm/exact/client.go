@@ -58,7 +58,7 @@ func (s *sim) beginJobs() {
 // nextLaunch plans the next one only: a queue is the faster, the less there is in it.
 func (s *sim) nextLaunch() {
 	if len(s.coming) > 0 {
-		s.queue.push(int64(s.coming[0].At), launches{s.coming[0]})
+		s.queue.push(int64(s.coming[0].At), nil, launches{s.coming[0]})
 		s.coming = s.coming[1:]
 	}
 }

@@ -50,8 +50,8 @@ func (s *sim) do(h *harm) {
 				}
 				waiting := n.thawed
 				n.thawed = nil
-				for _, do := range waiting {
-					s.after(0, do)
+				for _, what := range waiting {
+					s.inNode(n, 0, what)
 				}
 			}
 		}

@@ -12,9 +12,9 @@ import (
 type node struct {
 	name   string
 	up     bool
-	life   int      // grows with each start
-	frozen int      // faults that freeze it
-	thawed []func() // what waits until none does
+	life   int         // grows with each start
+	frozen int         // faults that freeze it
+	thawed []happening // what waits until none does
 }
 
 func (s *sim) node(name string) *node {

@@ -5,6 +5,7 @@ import "slices"
 // event is something that happens at an instant; those of one instant in the order in which they were planned.
 type event struct {
 	at, number int64
+	on         *node // whom it happens to, which waits while that is frozen; nil: nobody in particular
 	what       happening
 }
 
@@ -24,9 +25,9 @@ type queue struct {
 
 const below = 4
 
-func (q *queue) push(at int64, what happening) {
+func (q *queue) push(at int64, on *node, what happening) {
 	q.planned++
-	e := event{at, q.planned, what}
+	e := event{at, q.planned, on, what}
 	q.events = append(q.events, e)
 	hole := len(q.events) - 1
 	for hole > 0 {

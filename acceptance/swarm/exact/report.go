@@ -26,18 +26,14 @@ func (w *worker) changed() {
 		return
 	}
 	w.dirty = true
-	w.sim.in(0, report{w})
+	w.sim.inNode(w.node, 0, report{w})
 }
 
 // report is when a worker says what has changed. One that has begun a new life since has nothing to say yet.
 type report struct{ *worker }
 
 func (r report) happen() {
-	switch w := r.worker; {
-	case !w.up || !w.dirty:
-	case w.frozen > 0:
-		w.thawed = append(w.thawed, r.happen)
-	default:
+	if w := r.worker; w.up && w.dirty {
 		w.report()
 	}
 }

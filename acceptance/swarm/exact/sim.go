@@ -117,6 +117,10 @@ func (s *sim) tell(o Options) {
 	for !s.over && len(s.queue.events) > 0 {
 		e := s.queue.pop()
 		s.now = e.at
+		if e.on != nil && e.on.frozen > 0 {
+			e.on.thawed = append(e.on.thawed, e.what)
+			continue
+		}
 		e.what.happen()
 	}
 }
@@ -163,11 +167,14 @@ func (s *sim) endangers(f fault.Fault) bool {
 }
 
 // plan has something happen at an instant, after what is planned for it already; after so long from now.
-func (s *sim) plan(at int64, do func()) { s.queue.push(max(at, s.now), whatever(do)) }
+func (s *sim) plan(at int64, do func()) { s.queue.push(max(at, s.now), nil, whatever(do)) }
 
 func (s *sim) after(d int64, do func()) { s.in(d, whatever(do)) }
 
-func (s *sim) in(d int64, what happening) { s.queue.push(s.now+max(d, 0), what) }
+func (s *sim) in(d int64, what happening) { s.inNode(nil, d, what) }
+
+// inNode has something happen to a node after so long from now, or when it is frozen no more.
+func (s *sim) inNode(n *node, d int64, what happening) { s.queue.push(s.now+max(d, 0), n, what) }
 
 // time is the instant as the core knows it.
 func (s *sim) time() time.Time { return epoch.Add(time.Duration(s.now)) }

@@ -253,7 +253,7 @@ func (t *term) rest() {
 	}
 	at := t.wake
 	t.planned = at
-	s.plan(at, func() { t.due(at) })
+	s.inNode(t.on, at-s.now, whatever(func() { t.due(at) }))
 }
 
 // due is the end of a rest.
@@ -263,8 +263,6 @@ func (t *term) due(at int64) {
 	}
 	switch {
 	case t.over:
-	case t.on.frozen > 0:
-		t.on.thawed = append(t.on.thawed, func() { t.due(at) })
 	case t.wake != 0 && t.wake <= t.sim.now:
 		t.step(nil, nil)
 	default:

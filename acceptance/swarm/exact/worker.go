@@ -107,7 +107,7 @@ func (w *worker) halt() {
 }
 
 // later has something happen in this life, unless it is frozen then: that is later still.
-func (w *worker) later(d int64, do func()) { w.sim.in(d, &later{w, w.life, do}) }
+func (w *worker) later(d int64, do func()) { w.sim.inNode(w.node, d, &later{w, w.life, do}) }
 
 type later struct {
 	*worker
@@ -116,11 +116,7 @@ type later struct {
 }
 
 func (l *later) happen() {
-	switch w := l.worker; {
-	case !w.up || w.life != l.life:
-	case w.frozen > 0:
-		w.thawed = append(w.thawed, l.happen)
-	default:
+	if w := l.worker; w.up && w.life == l.life {
 		l.do()
 	}
 }
