@@ -62,8 +62,6 @@ func (a *attempt) advance(to state.State) {
 func (a *attempt) built() {
 	w, s := a.worker, a.worker.sim
 	switch {
-	case a.over:
-		return
 	case a.stopped:
 		a.end(state.Killed, "stopped on request", nil)
 		return
@@ -95,18 +93,13 @@ func (a *attempt) built() {
 	}
 }
 
-// later has something happen to an attempt: with a keeper also while its worker is down.
+// later has something happen to an attempt, unless it is over by then, as it is with its worker if that has no keeper.
 func (a *attempt) later(d int64, do func()) {
-	w := a.worker
-	if !w.sim.story.Cluster.Keepers {
-		w.later(d, do)
-		return
-	}
-	w.sim.after(d, func() {
+	a.worker.sim.inNode(a.worker.node, d, whatever(func() {
 		if !a.over {
 			do()
 		}
-	})
+	}))
 }
 
 // watch ends an exclusive attempt when the lease has run out.
@@ -117,18 +110,14 @@ func (a *attempt) watch() {
 		a.interrupt(state.Killed, "its lease ran out: the controller has not answered", 0)
 		return
 	}
-	a.later(left, func() {
-		if !a.over {
-			a.watch()
-		}
-	})
+	a.later(left, a.watch)
 }
 
 // monitor passes the site of the monitor at each of its polls.
 func (a *attempt) monitor() {
 	w := a.worker
 	switch {
-	case a.over || !w.sim.siteArmed("worker.task_monitor"):
+	case !w.sim.siteArmed("worker.task_monitor"):
 	case w.sim.strikes("worker.task_monitor", w.id):
 		a.interrupt(state.Failed, "chaos: monitor crashed", 0)
 	default:
