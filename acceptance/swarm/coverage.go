@@ -34,7 +34,7 @@ var reachable = []struct {
 	{"SetPolicy", []string{""}},
 	{"SetGroups", []string{""}},
 	{"RequestSlice", []string{""}},
-	{"RefuseSlice", []string{"REQUESTING", "unknown"}},
+	{"RefuseSlice", []string{"REQUESTING", "STOPPING", "unknown"}},
 	{"ObserveSlice", []string{"unknown", "REQUESTING", "BOOTING", "INITIALIZING", "READY", "UNHEALTHY", "FAILED", "PREEMPTED"}},
 	{"StopSlice", []string{"REQUESTING", "BOOTING", "INITIALIZING", "READY", "UNHEALTHY", "FAILED", "PREEMPTED"}},
 	{"EndSlice", []string{"STOPPING", "BOOTING", "INITIALIZING", "UNHEALTHY"}},

@@ -164,10 +164,15 @@ func (j cancellation) done(code codes.Code, said answer) {
 	j.look()
 }
 
-// look asks for the state of the job. What was over once is over for ever, and what was launched is known.
-func (j *launch) look() { j.sim.ask(j.sim.client, clientTimeout, question{j}) }
+// look asks for the state of the job. What was over when it was asked is over for ever, and what was launched is known. An
+// answer may be overtaken by those to later questions.
+func (j *launch) look() { j.sim.ask(j.sim.client, clientTimeout, question{j, j.seen, j.stopped}) }
 
-type question struct{ *launch }
+type question struct {
+	*launch
+	saw        state.State // what the client knew when it asked
+	wasStopped bool
+}
 
 func (j question) ask(*leader.Leader) []state.Command { return nil }
 
@@ -186,12 +191,15 @@ func (j question) done(code codes.Code, said answer) {
 		if !j.again {
 			s.violate("job %s was launched and is not known", j.id)
 		}
-	case j.seen.Terminal() && !j.again && said.is != j.seen:
-		s.violate("a client saw job %s %v, and then %v", j.id, j.seen, said.is)
-	case j.stopped && !said.is.Terminal() && !j.again:
+	case j.saw.Terminal() && !j.again && said.is != j.saw:
+		s.violate("a client saw job %s %v, and then %v", j.id, j.saw, said.is)
+	case j.wasStopped && !said.is.Terminal() && !j.again:
 		s.violate("job %s was stopped and is %v", j.id, said.is)
 	default:
-		if j.seen = said.is; !said.is.Terminal() && len(s.ongoing) > 0 {
+		if !j.seen.Terminal() || j.again {
+			j.seen = said.is
+		}
+		if !said.is.Terminal() && len(s.ongoing) > 0 {
 			s.after(s.between(5*time.Second, 2*time.Minute), j.look)
 		}
 	}
