@@ -19,7 +19,7 @@ var reachable = []struct {
 	{"CancelJob", jobStates},
 	{"ForgetJobs", []string{"SUCCEEDED", "FAILED", "KILLED", "WORKER_FAILED", "UNSCHEDULABLE"}},
 	{"RegisterWorker", []string{"unknown", "live", "live, older", "live, newer", "lost"}},
-	{"LoseWorker", []string{"live", "lost"}},
+	{"LoseWorker", []string{"live"}},
 	{"ForgetWorkers", []string{"lost"}},
 	{"Assign", []string{"PENDING"}},
 	{"Observe BUILDING", []string{"ASSIGNED"}},

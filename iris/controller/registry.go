@@ -45,13 +45,12 @@ func (s *registryService) Register(ctx context.Context, in *pb.RegisterRequest) 
 		err error
 	}
 	r, err := ask(ctx, s.seat,
-		decided(command),
+		func(l *leader.Leader) []state.Command { return l.Register(command, in.Draining) },
 		func(l *loop, errs []error) result {
 			if errs[0] != nil {
 				return result{err: wire(errs[0])}
 			}
 			c := l.leader.Cluster()
-			l.leader.Heard(time.Now(), in.WorkerId, in.Draining)
 			l.platforms.came(c.Worker(in.WorkerId))
 			out := &pb.RegisterResponse{Lease: durationpb.New(l.config.WorkerTimeout)}
 			out.Ack, out.Stop = c.Answer(in.WorkerId, in.Incarnation, reports)

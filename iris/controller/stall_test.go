@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"iris/iris/journal"
+	"iris/iris/leader"
 	"iris/iris/state"
 )
 
@@ -23,11 +24,7 @@ func TestALoopThatOversleptLosesNobody(t *testing.T) {
 		defer l.couriers.close()
 		register := state.RegisterWorker{ID: "w-0", Incarnation: "1", Address: "a"}
 		l.turn(time.Now(), []request{{
-			decide: decided(register),
-			answer: func(l *loop, _ []error) func() {
-				l.leader.Heard(time.Now(), "w-0", false)
-				return func() {}
-			},
+			decide: func(l *leader.Leader) []state.Command { return l.Register(register, false) },
 		}})
 		time.Sleep(5 * time.Minute)
 		l.turn(time.Now(), nil)

@@ -143,7 +143,8 @@ func (h *history) ask() leader.Ask {
 			return decided(state.CancelJob{ID: all[h.dice.IntN(len(all))].ID, Reason: "terminated by a user"})
 		}
 	case 3:
-		return decided(h.registration(fmt.Sprintf("w-%d", h.dice.IntN(4)), nil))
+		r, drains := h.registration(fmt.Sprintf("w-%d", h.dice.IntN(4)), nil), h.dice.IntN(8) == 0
+		return func(l *leader.Leader) []state.Command { return l.Register(r, drains) }
 	case 4, 5:
 		return h.platform()
 	case 2, 6:

@@ -33,14 +33,15 @@ type Leader struct {
 	scaling  scaling
 	replan   bool // there may be room though no command says so
 
-	counted counted          // of the last step
-	one     [1]state.Command // what an Ask wants
-	wanted  []state.Command  // scratch of Step, as are the three after it
-	counts  []int
-	errors  [][]error
-	errs    []error
-	view    schedule.View // scratch of plan
-	planner schedule.Planner
+	counted     counted          // of the last step
+	one         [1]state.Command // what an Ask wants
+	registering []registration   // whose were asked for in this step
+	wanted      []state.Command  // scratch of Step, as are the three after it
+	counts      []int
+	errors      [][]error
+	errs        []error
+	view        schedule.View // scratch of plan
+	planner     schedule.Planner
 }
 
 // counted is what the cluster counted in the course of a step: when it began, and around what it forgot.
@@ -100,9 +101,6 @@ func (l *Leader) Step(now time.Time, asks []Ask) Step {
 		}
 		wanted, l.counts = append(wanted, commands...), append(l.counts, len(commands))
 	}
-	wanted = append(wanted, l.liveness.lost(now, l.cluster)...)
-	due := l.cluster.Due(now)
-	wanted = append(wanted, l.expirations(now, due)...)
 	l.errs, l.errors = l.errs[:0], l.errors[:0]
 	l.apply(now, &s, wanted...)
 	clear(wanted)
@@ -112,6 +110,10 @@ func (l *Leader) Step(now time.Time, asks []Ask) Step {
 		l.errors, errs = append(l.errors, errs[:n:n]), errs[n:]
 	}
 	s.Errors = l.errors
+	l.registered(now)
+	due := l.cluster.Due(now)
+	l.apply(now, &s, l.liveness.lost(now, l.cluster)...)
+	l.apply(now, &s, l.expirations(now, due)...)
 	if forgets := l.past.expired(now, l.cluster); len(forgets) > 0 {
 		l.counted.kept, l.counted.forgot = l.cluster.Counts(), true
 		l.apply(now, &s, forgets...)

@@ -39,10 +39,34 @@ func (l *Leader) standing(now time.Time) func(worker string) Standing {
 // LastHeard is when a worker was last heard of in this term; of those that the log knew, when it began. Zero: never.
 func (l *Leader) LastHeard(worker string) time.Time { return l.liveness.at(worker) }
 
-// Heard notes a sign of life: an answer of the worker to a call that was meant for it and none other, or a registration. The last
-// one noted counts, even if it is older than the one before: of an instant to come it is a promise, which may be taken back.
+// Heard notes a sign of life, such as an answer of the worker to a call that was meant for it and none other. The last one
+// noted counts, even if it is older than the one before: of an instant to come it is a promise, which may be taken back.
 func (l *Leader) Heard(now time.Time, worker string, draining bool) {
 	l.replan = l.liveness.hear(worker, now, draining) || l.replan
+}
+
+// Register is the [Ask] of a registration. One that is accepted is a sign of life, before anybody is lost or placed in that
+// step. The slice is good until the next one is asked for.
+func (l *Leader) Register(command state.RegisterWorker, draining bool) []state.Command {
+	l.registering = append(l.registering, registration{command.ID, command.Incarnation, draining})
+	l.one[0] = command
+	return l.one[:]
+}
+
+// registration is what may turn out to be a sign of life.
+type registration struct {
+	worker, incarnation string
+	draining            bool
+}
+
+// registered hears those whose registrations were accepted.
+func (l *Leader) registered(now time.Time) {
+	for _, r := range l.registering {
+		if l.knows(r.worker, r.incarnation) {
+			l.Heard(now, r.worker, r.draining)
+		}
+	}
+	l.registering = l.registering[:0]
 }
 
 // Heartbeat is the [Ask] of a heartbeat. Only that of a worker that is live, and the same incarnation, is a sign of life.

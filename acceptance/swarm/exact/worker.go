@@ -146,15 +146,14 @@ type registration struct {
 	draining bool
 }
 
-func (r *registration) ask(*leader.Leader) []state.Command {
-	return []state.Command{state.RegisterWorker{ID: r.id, Incarnation: r.incarnation, Address: r.address, Capacity: r.capacity,
-		Attributes: r.attributes, Reports: r.reports}}
+func (r *registration) ask(l *leader.Leader) []state.Command {
+	return l.Register(state.RegisterWorker{ID: r.id, Incarnation: r.incarnation, Address: r.address, Capacity: r.capacity,
+		Attributes: r.attributes, Reports: r.reports}, r.draining)
 }
 
 func (r *registration) answer(t *term, errs []error) (a answer) {
 	if a.err = errs[0]; a.err == nil {
 		r.heardAt()
-		t.leads.Heard(r.sim.time(), r.id, r.draining)
 		r.promise(t.leads)
 	}
 	a.ack, a.stop, _ = t.leads.Answer(r.id, r.incarnation, r.reports)
