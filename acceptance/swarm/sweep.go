@@ -6,9 +6,9 @@ import (
 	"runtime/debug"
 	"slices"
 	"sync"
-	"syscall"
 	"time"
 
+	"iris/acceptance/chronos"
 	"iris/acceptance/fault"
 	"iris/acceptance/swarm/exact"
 	"iris/acceptance/swarm/story"
@@ -103,7 +103,7 @@ func Sweep(ctx context.Context, t Teller, first uint64, most, atOnce int, stop b
 		}
 	}()
 	r, mu, telling := NewReport(), sync.Mutex{}, sync.WaitGroup{}
-	began := cpu()
+	began := chronos.ProcessorTime()
 	for range atOnce {
 		telling.Go(func() {
 			for seed := range seeds {
@@ -119,16 +119,7 @@ func Sweep(ctx context.Context, t Teller, first uint64, most, atOnce int, stop b
 		})
 	}
 	telling.Wait()
-	r.CPU = cpu() - began
+	r.CPU = chronos.ProcessorTime() - began
 	slices.SortFunc(r.Findings, func(a, b Finding) int { return cmp.Compare(a.Seed, b.Seed) })
 	return r
-}
-
-// cpu is how long this process has used processors, all together; 0 where that cannot be told.
-func cpu() time.Duration {
-	var used syscall.Rusage
-	if err := syscall.Getrusage(syscall.RUSAGE_SELF, &used); err != nil {
-		return 0
-	}
-	return time.Duration(used.Utime.Nano() + used.Stime.Nano())
 }

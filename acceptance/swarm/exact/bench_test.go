@@ -2,10 +2,10 @@ package exact
 
 import (
 	"runtime/debug"
-	"syscall"
 	"testing"
 	"time"
 
+	"iris/acceptance/chronos"
 	"iris/acceptance/fault"
 	"iris/acceptance/swarm/story"
 )
@@ -25,19 +25,10 @@ func steady(seed uint64) story.Story {
 	return s
 }
 
-// cpu is how long this process has used processors, all together.
-func cpu(tb testing.TB) time.Duration {
-	var used syscall.Rusage
-	if err := syscall.Getrusage(syscall.RUSAGE_SELF, &used); err != nil {
-		tb.Fatal(err)
-	}
-	return time.Duration(used.Utime.Nano() + used.Stime.Nano())
-}
-
 // BenchmarkSteady says how many hours of a cluster a second of a processor tells, all oracles included.
 func BenchmarkSteady(b *testing.B) {
 	defer debug.SetGCPercent(debug.SetGCPercent(GCPercent))
-	hours, steps, began := 0.0, 0, cpu(b)
+	hours, steps, began := 0.0, 0, chronos.ProcessorTime()
 	for i := 0; b.Loop(); i++ {
 		out := Run(steady(uint64(i)), Options{})
 		if out.Violation != nil {
@@ -45,16 +36,16 @@ func BenchmarkSteady(b *testing.B) {
 		}
 		hours, steps = hours+out.Told.Hours(), steps+out.Steps
 	}
-	b.ReportMetric(hours/(cpu(b)-began).Seconds(), "hours/cpu-s")
+	b.ReportMetric(hours/(chronos.ProcessorTime()-began).Seconds(), "hours/cpu-s")
 	b.ReportMetric(float64(steps)/hours, "steps/hour")
 }
 
 // BenchmarkSwarm is the same of drawn stories, with their faults.
 func BenchmarkSwarm(b *testing.B) {
 	defer debug.SetGCPercent(debug.SetGCPercent(GCPercent))
-	hours, began := 0.0, cpu(b)
+	hours, began := 0.0, chronos.ProcessorTime()
 	for seed := uint64(1); b.Loop(); seed++ {
 		hours += Run(story.Draw(seed, limits), Options{}).Told.Hours()
 	}
-	b.ReportMetric(hours/(cpu(b)-began).Seconds(), "hours/cpu-s")
+	b.ReportMetric(hours/(chronos.ProcessorTime()-began).Seconds(), "hours/cpu-s")
 }

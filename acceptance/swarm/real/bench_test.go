@@ -1,10 +1,10 @@
 package real
 
 import (
-	"syscall"
 	"testing"
 	"time"
 
+	"iris/acceptance/chronos"
 	"iris/acceptance/fault"
 	"iris/acceptance/swarm/story"
 )
@@ -24,7 +24,7 @@ func BenchmarkReal(b *testing.B) {
 	}
 	var told, spent time.Duration
 	for b.Loop() {
-		before := cpu(b)
+		before := chronos.ProcessorTime()
 		inTest(b, func(t *testing.T) {
 			out := Run(t, s, Options{Patience: time.Minute})
 			told += out.Told
@@ -32,7 +32,7 @@ func BenchmarkReal(b *testing.B) {
 				t.Error(err)
 			}
 		})
-		spent += cpu(b) - before
+		spent += chronos.ProcessorTime() - before
 	}
 	b.ReportMetric(told.Hours()/spent.Seconds(), "cluster-hours/CPU-s")
 }
@@ -44,14 +44,4 @@ func inTest(b *testing.B, test func(*testing.T)) {
 	if !testing.RunTests(all, []testing.InternalTest{{Name: b.Name(), F: test}}) {
 		b.Fatal("it was told, and did not hold")
 	}
-}
-
-// cpu is the processor time that this process has taken.
-func cpu(b *testing.B) time.Duration {
-	b.Helper()
-	var used syscall.Rusage
-	if err := syscall.Getrusage(syscall.RUSAGE_SELF, &used); err != nil {
-		b.Fatal(err)
-	}
-	return time.Duration(used.Utime.Nano() + used.Stime.Nano())
 }
