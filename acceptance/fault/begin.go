@@ -96,12 +96,6 @@ func (f Fault) begin(on Cluster, o *Ongoing) error {
 	return fmt.Errorf("there is no fault %q; there are %v", f.Kind, Kinds)
 }
 
-// Kinds are all of them.
-var Kinds = []Kind{
-	KindPartition, KindCut, KindDelay, KindLossy, KindSlow, KindRefuse, KindReset, KindRepeat, KindReorder, KindCrash,
-	KindRestart, KindFreeze, KindSkew, KindSite, KindCreation, KindTaken, KindNotice, KindBroken, KindListLag,
-}
-
 // rule is the text of the chaos rule of a KindSite.
 func (f Fault) rule() string {
 	text := f.at(f.Site) + fmt.Sprintf(" rate %g fail", f.Share)
@@ -117,10 +111,10 @@ func (f Fault) at(site string) string {
 		return site
 	}
 	key := "worker"
-	switch part, _, _ := strings.Cut(site, "."); part {
-	case "journal":
+	switch {
+	case f.OfJournal():
 		key = "controller"
-	case "vm":
+	case strings.HasPrefix(site, "vm."):
 		key = "group"
 	}
 	return fmt.Sprintf("%s[%s=%s]", site, key, f.A)

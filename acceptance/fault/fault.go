@@ -37,6 +37,12 @@ const (
 	KindListLag   Kind = "list-lag"
 )
 
+// Kinds are all of them.
+var Kinds = []Kind{
+	KindPartition, KindCut, KindDelay, KindLossy, KindSlow, KindRefuse, KindReset, KindRepeat, KindReorder, KindCrash,
+	KindRestart, KindFreeze, KindSkew, KindSite, KindCreation, KindTaken, KindNotice, KindBroken, KindListLag,
+}
+
 // Fault is one thing that goes wrong. The constructors make it; At and For say when.
 type Fault struct {
 	Kind Kind `json:"kind"`
@@ -179,6 +185,16 @@ func (f Fault) OfMachines() bool {
 		return true
 	}
 	return false
+}
+
+// OfJournal reports whether it is with the log of a controller, which it ends.
+func (f Fault) OfJournal() bool {
+	return f.Kind == KindSite && strings.HasPrefix(f.Site, "journal.")
+}
+
+// OfController reports whether it names a controller: as whom it happens to, or as one of those that it is between.
+func (f Fault) OfController() bool {
+	return strings.HasPrefix(f.A, "c-") || strings.HasPrefix(f.B, "c-")
 }
 
 // String is for people: "cut w-0 <-> c-0 at 10s for 45s".

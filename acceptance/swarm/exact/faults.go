@@ -2,7 +2,6 @@ package exact
 
 import (
 	"slices"
-	"strings"
 	"time"
 
 	"iris/acceptance/fault"
@@ -143,9 +142,6 @@ func (s *sim) strikes(site, x string) bool {
 	}
 	return false
 }
-
-// journalSite reports whether a controller crashes at a site.
-func journalSite(site string) bool { return strings.HasPrefix(site, "journal.") }
 
 // doMachines begins a fault of a scale group's platform.
 func (s *sim) doMachines(h *harm) {

@@ -137,7 +137,7 @@ func (s *sim) begin(o Options) {
 	}
 	s.fragile = len(s.controllers) > 1
 	for _, f := range s.story.Faults {
-		s.fragile = s.fragile || s.endangers(f)
+		s.fragile = s.fragile || f.OfController() || f.OfJournal()
 	}
 	s.config = s.leaderConfig()
 	if s.fragile || o.Mirror {
@@ -154,16 +154,6 @@ func (s *sim) begin(o Options) {
 		s.schedule(f)
 	}
 	s.plan(int64(s.story.Length), s.heal)
-}
-
-// endangers reports whether a fault may end a term.
-func (s *sim) endangers(f fault.Fault) bool {
-	for _, c := range s.controllers {
-		if f.A == c.name || f.B == c.name {
-			return true
-		}
-	}
-	return f.Kind == fault.KindSite && journalSite(f.Site)
 }
 
 // plan has something happen at an instant, after what is planned for it already; after so long from now.

@@ -52,16 +52,7 @@ func bootTimeout(g story.Group) time.Duration { return 30*time.Second + 2*time.D
 // durable reports whether a story needs controllers that have a disk: it has several, or one that ends and comes back.
 func durable(s story.Story) bool {
 	return s.Cluster.Controllers > 1 || slices.ContainsFunc(s.Faults, func(f fault.Fault) bool {
-		switch f.Kind {
-		case fault.KindCrash, fault.KindRestart:
-			return ofController(f.A)
-		case fault.KindSite:
-			return ofJournal(f.Site)
-		}
-		return false
+		ends := f.Kind == fault.KindCrash || f.Kind == fault.KindRestart
+		return ends && f.OfController() || f.OfJournal()
 	})
 }
-
-func ofController(name string) bool { return len(name) > 1 && name[:2] == "c-" }
-
-func ofJournal(site string) bool { return len(site) > 8 && site[:8] == "journal." }
