@@ -94,18 +94,21 @@ process-short: ## the same against real daemons
 deflake: ## the specs in virtual time REPEAT+1 times: shuffled, with the race detector, a seed each
 	@$(call specs,deflake,virtual,--race --randomize-all --repeat=$(REPEAT) $(focus))
 
-# Random runs. FOR=<duration>, GEN=exact|real (empty: both), and for replay SEED=<n> or STORY=<file>.
+# Random runs. FOR=<duration> or CLUSTER_HOURS=<n>, GEN=exact|real (empty: both), AT_ONCE=<n> stories of the exact one, and for
+# replay SEED=<n> or STORY=<file>.
 FOR ?= 60s
 HOURS ?= 8
 GEN ?=
 STORY ?=
+CLUSTER_HOURS ?=
+AT_ONCE ?= 1
 random = go test -count=1 -v -timeout 0 -run '^$(1)$$' $(2) ./acceptance/swarm -args $(if $(SEED),-seed=$(SEED)) $(if $(GEN),-gen=$(GEN))
 
 .PHONY: swarm swarm-soak replay mutants
 swarm: ## random stories for FOR (60s): what breaks a promise is made small, and kept in reports/
-	@$(call random,TestSwarm) -for=$(FOR)
+	@$(call random,TestSwarm) -at-once=$(AT_ONCE) $(if $(CLUSTER_HOURS),-hours=$(CLUSTER_HOURS),-for=$(FOR))
 swarm-soak: ## the same for HOURS (8)
-	@$(call random,TestSwarm) -for=$(HOURS)h
+	@$(call random,TestSwarm) -at-once=$(AT_ONCE) -for=$(HOURS)h
 replay: ## one random story again: SEED=<n> GEN=exact|real, or STORY=<file>
 	@$(call random,TestReplay) $(if $(STORY),-story=$(abspath $(STORY)))
 mutants: ## how many random stories it takes to find each deliberate bug

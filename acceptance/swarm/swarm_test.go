@@ -18,9 +18,7 @@ var (
 	forever   = flag.Duration("for", 0, "how long TestSwarm looks; 0: some stories, always the same")
 	first     = flag.Uint64("seed", 0, "the first seed of TestSwarm, and that of TestReplay; 0: of the clock")
 	generator = flag.String("gen", "", "exact or real; empty: both")
-	hours     = flag.Float64("hours", 0, "how many cluster-hours TestSwarm tells, instead of looking for so long")
-	length    = flag.Duration("length", 0, "the longest story; 0: what is best for finding something")
-	hourly    = flag.Int("jobs", 0, "jobs an hour at the most; 0: what is best for finding something")
+	hours     = flag.Float64("hours", 0, "after how many cluster-hours TestSwarm stops; 0: -for says when")
 	atOnce    = flag.Int("at-once", 1, "stories told at once; of the real generator always one")
 	file      = flag.String("story", "", "the file that TestReplay tells; empty: the story of the seed")
 )
@@ -29,12 +27,6 @@ var (
 func tellers(t *testing.T) []Teller {
 	var all []Teller
 	for _, teller := range []Teller{Exact(), Real(t)} {
-		if *length > 0 {
-			teller.Limits.Length = *length
-		}
-		if *hourly > 0 {
-			teller.Limits.Jobs = *hourly
-		}
 		if *generator == "" || *generator == teller.Name {
 			all = append(all, teller)
 		}
@@ -55,9 +47,9 @@ func TestSwarm(t *testing.T) {
 			seed = uint64(time.Now().UnixMilli())
 		}
 	}
-	some := map[string]int{"exact": 200, "real": 12}
+	some := map[string]int{"exact": 200, "real": 30}
 	if chronos.Racing {
-		some = map[string]int{"exact": 30, "real": 4} // it is many times slower, and there is one goroutine in most of this
+		some = map[string]int{"exact": 30, "real": 5} // it is many times slower, and there is one goroutine in most of this
 	}
 	all := tellers(t)
 	for _, teller := range all {

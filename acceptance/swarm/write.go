@@ -44,12 +44,14 @@ func (r *Report) Write(w io.Writer, name string) {
 	}
 }
 
-// counts is a map as text, the most first.
+// counts is a map as text, the most first; what never was is left out.
 func counts[K cmp.Ordered](n map[K]int) string {
 	keys := slices.SortedFunc(maps.Keys(n), func(a, b K) int { return cmp.Or(cmp.Compare(n[b], n[a]), cmp.Compare(a, b)) })
 	var all []string
 	for _, k := range keys {
-		all = append(all, fmt.Sprintf("%v %d", k, n[k]))
+		if n[k] > 0 {
+			all = append(all, fmt.Sprintf("%v %d", k, n[k]))
+		}
 	}
 	return strings.Join(all, ", ")
 }
