@@ -125,7 +125,7 @@ func (l *Leader) Step(now time.Time, asks []Ask) Step {
 			l.apply(now, &s, state.Assign{Placements: placements})
 		}
 	}
-	l.scaling.stirred = l.scaling.stirred || len(s.Commands) > 0
+	l.scaling.stirred = l.scaling.stirred || len(s.Commands) > 0 || len(due) > 0 // a pause that is over says so by no command
 	l.apply(now, &s, l.scale(now)...)
 	return s
 }

@@ -52,3 +52,37 @@ func TestWhatRanOnASliceThatIsGivenBackIsPlacedAtOnce(t *testing.T) {
 		}
 	}
 }
+
+// A pause between two rounds of dispatch ends without a command. What it held back is demand from then on.
+func TestATaskWhosePauseEndsHasAMachineBrought(t *testing.T) {
+	h := newHistory(0)
+	c := config()
+	c.Policy.DispatchPause = 2 * time.Minute // by then the worker is forgotten as well, which would be a command
+	c.Groups = c.Groups[:1]
+	h.leader = leader.New(c, state.New(c.Policy))
+	h.leader.Begin(h.now)
+	until := func(end time.Time) {
+		for next := h.leader.Next(h.now); !next.After(end); next = h.leader.Next(h.now) {
+			h.now = next
+			h.step(nil)
+		}
+	}
+	h.step([]leader.Ask{func(l *leader.Leader) []state.Command { return l.Listed("one", h.now, nil) }})
+	job := state.SubmitJob{ID: "j", Spec: &pb.JobSpec{Name: "j", Resources: &pb.Resources{CpuMillis: 1, MemoryBytes: 1}}}
+	h.step([]leader.Ask{decided(job)})
+	until(h.now.Add(5 * time.Second))
+	shown := state.ObserveSlice{ID: "one-0", Group: "one", Zone: "a", VMs: []vm.VM{{ID: "vm-0", WorkerID: "w", State: vm.Ready}}}
+	h.step([]leader.Ask{decided(shown), decided(h.registration("w", map[string]string{state.AttributeSlice: "one-0"}))})
+	h.step([]leader.Ask{decided(state.FailDispatch{UID: "j/0/0", Cause: "dispatch to w failed 4 times: cable cut"})})
+	h.step([]leader.Ask{decided(state.EndSlice{ID: "one-0", Cause: "idle"})})
+
+	paused := h.leader.Cluster().Job("j").NotBefore(0)
+	until(paused.Add(-time.Second))
+	if n := len(h.leader.Cluster().Slices()); n > 0 {
+		t.Fatalf("%d slices while it must not start:\n%s", n, h.leader.Cluster().Describe(start))
+	}
+	until(paused.Add(c.EvaluationInterval))
+	if h.leader.Cluster().Slice("one-1") == nil {
+		t.Errorf("nobody asked for a machine:\n%s", h.leader.Cluster().Describe(start))
+	}
+}
