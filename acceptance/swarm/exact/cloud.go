@@ -41,7 +41,7 @@ func (s *sim) groups() []state.Group {
 		pace.IdleThreshold, pace.ScaleDownCooldown, pace.RequestingTimeout = 2*time.Minute, time.Minute, requestTimeout
 		all = append(all, state.Group{
 			GroupConfig: vm.GroupConfig{Name: g.Name, MinSlices: g.Min, MaxSlices: g.Max, Zones: []string{zone}, VMsPerSlice: g.VMs},
-			VMs:         g.VMs, Rank: i, Pace: pace, Attributes: map[string]string{"pod": "p"},
+			VMs:         g.VMs, Rank: i, Pace: pace, Attributes: story.Attributes(g.Pod),
 			Capacity: state.Resources{CPUMillis: int64(g.CPU) * 1000, MemoryBytes: int64(g.CPU) * story.CoreMemory},
 		})
 	}

@@ -314,43 +314,12 @@ func lostWorker(t *state.Task) bool {
 	})
 }
 
-// fits reports whether a job that waits would fit on the workers if they were empty, or on machines that a group may bring: it
-// counts, one by one.
+// fits reports whether a job would fit on the workers that are live if they were empty, or on machines that a group may bring.
 func (s *sim) fits(c *state.Cluster, j *state.Job) bool {
-	by, tasks := state.AttributeWorker, 1
-	if j.Gang() {
-		by, tasks = j.Spec.Coscheduling.GroupBy, len(j.Tasks)
-	}
-	room := map[string]int{}
-	add := func(attributes map[string]string, capacity state.Resources) {
-		value, grouped := attributes[by]
-		if !grouped || !state.Matches(j.Spec.Constraints, attributes) {
-			return
-		}
-		for ; capacity.Fits(j.Need); capacity = capacity.Sub(j.Need) {
-			room[value]++
-		}
-	}
-	for _, w := range c.Workers() {
-		if !w.Lost && w.Slice() == nil {
-			add(w.Attributes, w.Capacity)
-		}
-	}
-	for _, g := range s.config.Groups {
-		for slice := range g.MaxSlices {
-			for vm := range g.VMs {
-				attributes := g.Worker(fmt.Sprintf("%s-%d", g.Name, slice), zone, vm)
-				attributes[state.AttributeWorker] = fmt.Sprintf("%s-%d-%d", g.Name, slice, vm)
-				add(attributes, g.Capacity)
-			}
-		}
-	}
-	for _, n := range room {
-		if n >= tasks {
-			return true
-		}
-	}
-	return false
+	return s.story.Cluster.Fits(s.launched(j.ID).Job, func(worker int) bool {
+		w := c.Worker(fmt.Sprintf("w-%d", worker))
+		return w != nil && !w.Lost
+	})
 }
 
 // unsettledClouds compares what the platforms have with what the controller knows.

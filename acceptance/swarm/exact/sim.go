@@ -3,6 +3,7 @@ package exact
 import (
 	"fmt"
 	"io"
+	"maps"
 	"math/rand/v2"
 	"runtime/debug"
 	"time"
@@ -147,7 +148,9 @@ func (s *sim) begin(o Options) {
 	s.beginClouds()
 	s.elect(s.controllers[0])
 	for i, w := range s.story.Cluster.Workers {
-		s.addWorker(fmt.Sprintf("w-%d", i), w.CPU, w.Attributes())
+		attributes := map[string]string{state.AttributeSlice: w.Slice(i)}
+		maps.Copy(attributes, story.Attributes(w.Pod))
+		s.addWorker(fmt.Sprintf("w-%d", i), w.CPU, attributes)
 	}
 	s.beginJobs()
 	for _, f := range s.story.Faults {

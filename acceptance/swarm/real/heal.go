@@ -142,6 +142,17 @@ func (t *teller) list(ctx context.Context) ([]*pb.JobStatus, error) {
 	return t.clients[0].Jobs(ctx, "")
 }
 
+// fits reports whether a job would fit on the cluster if nothing else ran.
+func (t *teller) fits(status *pb.JobStatus) bool {
+	everybody := func(int) bool { return true }
+	for i := range t.Jobs {
+		if story.JobID(i) == status.JobId {
+			return t.Cluster.Fits(&t.Jobs[i], everybody)
+		}
+	}
+	return false
+}
+
 // explained demands that whatever waits says what it waits for, and that this is what it lacks.
 func (t *teller) explained(ctx context.Context) {
 	jobs, err := t.list(ctx)

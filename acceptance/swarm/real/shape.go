@@ -1,7 +1,6 @@
 package real
 
 import (
-	"fmt"
 	"slices"
 	"time"
 
@@ -20,15 +19,16 @@ func shape(name string, c story.Cluster) config.Cluster {
 	d := config.Cluster{Name: name}
 	for i, w := range c.Workers {
 		d.Groups = append(d.Groups, config.Group{
-			Name: fmt.Sprintf("f-%d", i), CPU: float64(w.CPU), Memory: config.Bytes(w.CPU) * story.CoreMemory,
-			MinSlices: 1, MaxSlices: 1, VMsPerSlice: 1, Zones: []string{zone}, Attributes: w.Attributes(),
+			Name: w.Slice(i), CPU: float64(w.CPU), Memory: config.Bytes(w.CPU) * story.CoreMemory,
+			MinSlices: 1, MaxSlices: 1, VMsPerSlice: 1, Zones: []string{zone}, Attributes: story.Attributes(w.Pod),
 		})
 	}
 	for _, g := range c.Groups {
 		d.Groups = append(d.Groups, config.Group{
 			Name: g.Name, Platform: config.Local, CPU: float64(g.CPU), Memory: config.Bytes(g.CPU) * story.CoreMemory,
 			MinSlices: g.Min, MaxSlices: g.Max, VMsPerSlice: g.VMs, Zones: []string{zone}, BootDelay: time.Duration(g.Boot),
-			Pace: config.Pace{BootTimeout: bootTimeout(g)},
+			Attributes: story.Attributes(g.Pod),
+			Pace:       config.Pace{BootTimeout: bootTimeout(g)},
 		})
 	}
 	d.Autoscaler.EvaluationInterval, d.Autoscaler.ListInterval = 2*time.Second, 10*time.Second

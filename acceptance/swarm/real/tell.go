@@ -34,7 +34,8 @@ type teller struct {
 	cluster  *hands
 	clients  []*client.Client
 	epoch    time.Time
-	stirred  chan struct{} // a fault has begun or ended: the state is to be checked
+	stirred  chan struct{}  // a fault has begun or ended: the state is to be checked
+	launches sync.WaitGroup // that are to come, or under way
 
 	mu  sync.Mutex
 	out Outcome
@@ -148,8 +149,12 @@ func (t *teller) play() {
 	var checking, users, faults sync.WaitGroup
 	checking.Go(func() { t.check(background) })
 	jobs := make([]*user, len(t.Jobs))
-	for i := range t.Jobs {
+	for i, j := range t.Jobs {
 		jobs[i] = &user{teller: t, number: i, client: t.clients[i%people]}
+		t.launches.Add(1)
+		if j.Twice {
+			t.launches.Add(1)
+		}
 	}
 	users.Go(func() { // each comes in its time: timers of hundreds that wait from the start cost a tenth of all
 		inTime := slices.SortedStableFunc(slices.Values(jobs), func(a, b *user) int { return cmp.Compare(a.at(), b.at()) })
@@ -171,6 +176,7 @@ func (t *teller) play() {
 			t.wrong(ByFault, "the rule %v is left", r)
 		}
 	}
+	t.launches.Wait() // a call that was held up may have come to nothing so far
 	t.heal()
 	t.out.Told = time.Since(t.epoch)
 	over()

@@ -72,6 +72,7 @@ func (u *user) comes(ctx context.Context, instant time.Duration) bool {
 }
 
 func (u *user) launch(ctx context.Context) {
+	defer u.launches.Done()
 	u.call(ctx, oracle.Launch, func() (pb.JobState, error) {
 		_, err := u.client.Submit(ctx, u.spec())
 		return 0, err

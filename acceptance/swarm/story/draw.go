@@ -77,7 +77,7 @@ func (d *draw) cluster(most Limits) {
 	if most.Groups > 0 && d.with("groups") {
 		for i := range 1 + d.IntN(most.Groups) {
 			c.Groups = append(c.Groups, Group{
-				Name: fmt.Sprintf("g-%d", i), CPU: pick(d, 2, 4, 8), VMs: pick(d, 1, 1, 2, 4), Min: pick(d, 0, 0, 1), Max: 1 + d.IntN(4),
+				Name: fmt.Sprintf("g-%d", i), CPU: pick(d, 2, 4, 8), Pod: pick(d, "", "p"), VMs: pick(d, 1, 1, 2, 4), Min: pick(d, 0, 0, 1), Max: 1 + d.IntN(4),
 				Boot: d.between(time.Second, time.Minute),
 			})
 		}

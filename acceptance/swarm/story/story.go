@@ -48,8 +48,9 @@ type Worker struct {
 // Group is a scale group of machines that are all alike.
 type Group struct {
 	Name string     `json:"name"`
-	CPU  int        `json:"cpu"` // cores of each machine
-	VMs  int        `json:"vms"` // of each slice
+	CPU  int        `json:"cpu"`           // cores of each machine
+	Pod  string     `json:"pod,omitempty"` // of each machine; see Worker
+	VMs  int        `json:"vms"`           // of each slice
 	Min  int        `json:"min,omitempty"`
 	Max  int        `json:"max"`
 	Boot fault.Span `json:"boot"` // how long a machine takes until its worker starts
@@ -88,12 +89,15 @@ type Job struct {
 	Twice   bool       `json:"twice,omitempty"`
 }
 
-// Attributes are what constraints and gangs see of it.
-func (w Worker) Attributes() map[string]string {
-	if w.Pod == "" {
+// Slice is the name of what the worker with this number is alone in.
+func (w Worker) Slice(number int) string { return fmt.Sprintf("f-%d", number) }
+
+// Attributes are what constraints and gangs see of a machine of a pod.
+func Attributes(pod string) map[string]string {
+	if pod == "" {
 		return nil
 	}
-	return map[string]string{"pod": w.Pod}
+	return map[string]string{"pod": pod}
 }
 
 // WorkerTimeout is how long a worker may be silent.
