@@ -2,6 +2,7 @@ package controller_test
 
 import (
 	"context"
+	"slices"
 	"sync"
 	"testing"
 	"testing/synctest"
@@ -101,6 +102,38 @@ func TestNothingIsRevealedBeforeItIsCommitted(t *testing.T) {
 		}
 		if orders := w.told(); len(orders) != 2 {
 			b.Errorf("the worker got %v", orders)
+		}
+	})
+}
+
+// When an entry is committed, later ones may have been decided. What they have ended meanwhile is not sent any more, least of all
+// to a process that has come in the place of the one that it was meant for (FM-7).
+func TestAnOrderWhoseAttemptEndedBeforeItsCommitNeverLeaves(t *testing.T) {
+	late := newLateJournal()
+	inBubble(t, controller.Config{Journal: late}, func(b *bench) {
+		w := b.puppetOf("w-0", 1)
+		b.launch("j", func(s *pb.JobSpec) { s.Resources.CpuMillis = 50_000_000 }) // more than it had
+		late.hold(true)
+		var registered sync.WaitGroup
+		for _, incarnation := range []string{"2", "3"} { // the first is given the job
+			registered.Go(func() {
+				if _, err := b.Register(b.Context(), &pb.RegisterRequest{WorkerId: w.id, Incarnation: incarnation, Address: w.address,
+					Capacity: &pb.Resources{CpuMillis: 50_000_000, MemoryBytes: 1 << 40}}); err != nil {
+					b.Error(err)
+				}
+			})
+			synctest.Wait()
+		}
+		late.hold(false)
+		registered.Wait()
+		var told []string
+		for _, order := range w.told() {
+			for _, task := range order.Tasks {
+				told = append(told, order.Incarnation+" "+task.AttemptUid)
+			}
+		}
+		if !slices.Equal(told, []string{"3 j/0/1"}) {
+			b.Errorf("the worker was told to run %q, want only the second attempt", told)
 		}
 	})
 }

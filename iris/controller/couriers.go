@@ -73,17 +73,20 @@ func (cs *couriers) open(w *state.Worker) {
 }
 
 // act hands effects to the couriers of their workers, and wakes each once it has all of its: they go in one call. A worker
-// without a courier is gone: nothing is to be sent.
+// without a courier is gone: nothing is to be sent. Nor is an order to run what has ended since it was decided: the courier may be
+// that of a later incarnation.
 func (cs *couriers) act(effects []state.Effect) {
 	touched := map[*courier]struct{}{}
 	for _, effect := range effects {
 		switch e := effect.(type) {
 		case state.Run:
-			if c := cs.all[e.Attempt.Worker]; c != nil {
+			switch c := cs.all[e.Attempt.Worker]; {
+			case e.Attempt.State.Terminal():
+			case c == nil:
+				cs.undeliverable(e.Attempt)
+			default:
 				c.runTask(e.Attempt)
 				touched[c] = struct{}{}
-			} else {
-				cs.undeliverable(e.Attempt)
 			}
 		case state.Stop:
 			if c := cs.all[e.Worker]; c != nil {

@@ -75,7 +75,7 @@ func (t *term) act(effects []state.Effect) {
 	for _, effect := range effects {
 		switch e := effect.(type) {
 		case state.Run:
-			if c := t.couriers[e.Attempt.Worker]; c != nil {
+			if c := t.couriers[e.Attempt.Worker]; c != nil && !e.Attempt.State.Terminal() {
 				c.deliver(e.Attempt)
 			}
 		case state.Stop:
