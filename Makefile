@@ -111,8 +111,8 @@ swarm-soak: ## the same for HOURS (8)
 	@$(call random,TestSwarm) -at-once=$(AT_ONCE) -for=$(HOURS)h
 replay: ## one random story again: SEED=<n> GEN=exact|real, or STORY=<file>
 	@$(call random,TestReplay) $(if $(STORY),-story=$(abspath $(STORY)))
-mutants: ## how many random stories it takes to find each deliberate bug
-	@$(call random,TestMutants,-tags=mutants)
+mutants: ## how many random stories it takes to find each deliberate bug (that FOCUS matches)
+	@$(call random,TestMutants,-tags=mutants) $(if $(FOCUS),-mutant='$(FOCUS)')
 
 .PHONY: bench
 bench: ## every benchmark

@@ -4,7 +4,9 @@ package swarm
 
 import (
 	"context"
+	"flag"
 	"fmt"
+	"regexp"
 	"slices"
 	"testing"
 	"time"
@@ -18,11 +20,20 @@ var mostStories = map[string]int{"exact": 20_000, "real": 3_000}
 // hunts is how often each mutant is hunted, each time from other seeds on.
 const hunts = 3
 
+var focus = flag.String("mutant", "", "hunt only mutants whose name matches this expression")
+
 // TestMutants switches on one deliberate bug after the other, and wants each found by a generator that can see it. It prints
 // how many stories that took.
 func TestMutants(t *testing.T) {
+	wanted, err := regexp.Compile(*focus)
+	if err != nil {
+		t.Fatalf("-mutant: %v", err)
+	}
 	fmt.Printf("%-26s %-6s %-10s %s\n", "mutant", "by", "stories", "how it was found")
 	for _, m := range mutant.All {
+		if !wanted.MatchString(string(m.Mutant)) {
+			continue
+		}
 		if m.Where == mutant.Commands {
 			fmt.Printf("%-26s %-6s %-10s %s\n", m.Mutant, "-", "-", "no leader gives such a command; the tests of iris/state do")
 			continue

@@ -61,14 +61,30 @@ func (w *worker) sendBeat() {
 }
 
 func (w *worker) tell() {
-	w.sim.ask(w.node, callTimeout, &heartbeat{w, w.sim.now, w.everything(), w.draining})
+	w.sim.ask(w.node, callTimeout, &heartbeat{w.words(w.everything())})
 }
 
-type heartbeat struct {
+type heartbeat struct{ words }
+
+// words are what a worker says in a call: as things were when it left.
+type words struct {
 	*worker
-	sent     int64
-	reports  []state.Report
-	draining bool
+	incarnation, address string
+	sent                 int64
+	reports              []state.Report
+	draining             bool
+}
+
+func (w *worker) words(reports []state.Report) words {
+	return words{w, w.incarnation, w.address, w.sim.now, reports, w.draining}
+}
+
+// verified are the commands that the words have led to: none, if the worker was started again since (FM-17).
+func (w *words) verified(l *leader.Leader, commands []state.Command) []state.Command {
+	if known := l.Cluster().Worker(w.id); len(commands) > 0 && known != nil && known.Incarnation != w.incarnation {
+		w.sim.violate("a report of worker %s, incarnation %s, counts after incarnation %s has registered", w.id, w.incarnation, known.Incarnation)
+	}
+	return commands
 }
 
 func (h *heartbeat) ask(l *leader.Leader) []state.Command {
@@ -77,7 +93,7 @@ func (h *heartbeat) ask(l *leader.Leader) []state.Command {
 		h.heardAt()
 	}
 	defer h.promise(l)
-	return l.Heartbeat(h.sim.time(), h.id, h.incarnation, h.draining, h.reports)
+	return h.verified(l, l.Heartbeat(h.sim.time(), h.id, h.incarnation, h.draining, h.reports))
 }
 
 func (h *heartbeat) answer(t *term, _ []error) (a answer) {

@@ -43,7 +43,7 @@ func (w *worker) report() {
 	s := w.sim
 	w.dirty = false
 	n := s.news.next()
-	n.worker, n.reports = w, n.reports[:0]
+	n.words = w.words(n.reports[:0])
 	for _, a := range w.ledger {
 		if !a.dirty {
 			continue
@@ -63,14 +63,11 @@ func (w *worker) report() {
 }
 
 // news are reports on the fast path.
-type news struct {
-	*worker
-	reports []state.Report
-}
+type news struct{ words }
 
 func (n *news) ask(l *leader.Leader) []state.Command {
 	n.sim.meetsReports(l.Cluster(), n.reports)
-	return l.Observe(n.id, n.incarnation, n.reports)
+	return n.verified(l, l.Observe(n.id, n.incarnation, n.reports))
 }
 
 func (n *news) answer(t *term, _ []error) (a answer) {

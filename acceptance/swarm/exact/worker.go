@@ -131,7 +131,7 @@ func (w *worker) tryRegister(pause int64) {
 		w.registerAgain(pause)
 		return
 	}
-	s.ask(w.node, callTimeout, &registration{w, pause, s.now, w.everything(), w.draining})
+	s.ask(w.node, callTimeout, &registration{w.words(w.everything()), pause})
 }
 
 func (w *worker) registerAgain(pause int64) {
@@ -139,11 +139,8 @@ func (w *worker) registerAgain(pause int64) {
 }
 
 type registration struct {
-	*worker
-	pause    int64
-	sent     int64
-	reports  []state.Report
-	draining bool
+	words
+	pause int64
 }
 
 func (r *registration) ask(l *leader.Leader) []state.Command {

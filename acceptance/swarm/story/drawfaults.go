@@ -22,9 +22,9 @@ func (d *draw) faults() {
 	for ; at < until && len(d.s.Faults) < mostFaults; at += time.Duration(d.ExpFloat64() * float64(pause)) {
 		begins, lasts := fault.Span(at).Round(), d.between(time.Second, 10*time.Minute)
 		for _, f := range pick(d, kinds...).draw() {
-			f.Begins = begins
+			f.Begins = min(begins+f.Begins, d.s.Length)
 			if !f.Instant() {
-				f.Lasts = min(lasts, d.s.Length-begins)
+				f.Lasts = min(lasts, d.s.Length-f.Begins)
 			}
 			d.s.Faults = append(d.s.Faults, f)
 		}
@@ -34,7 +34,8 @@ func (d *draw) faults() {
 // mostFaults of one story. It says more with fewer.
 const mostFaults = 200
 
-// kindOf is a kind of faults, and what draws one of them: several, if it takes several to do it.
+// kindOf is a kind of faults, and what draws one of them: several, if it takes several to do it. Each begins as long after the
+// first as it says.
 type kindOf struct {
 	name string
 	draw func() []fault.Fault
@@ -97,6 +98,13 @@ func (d *draw) kinds() []kindOf {
 			a, b := way()
 			return fault.Reorder(a, b, share(), between(100*time.Millisecond, 8*time.Second))
 		}),
+		{"outrun", func() []fault.Fault { // somebody's last words arrive after it is back
+			w := anyone()
+			return []fault.Fault{
+				fault.Reorder(w, fault.Anybody, pick(d, 0.5, 0.9), between(2*time.Second, 8*time.Second)),
+				fault.Restart(w).At(between(time.Second, 10*time.Second)),
+			}
+		}},
 		one("skew", func() fault.Fault { return fault.Skew(worker(), between(time.Second, 2*c.WorkerTimeout())) }),
 		{"isolate", func() (cuts []fault.Fault) { // a controller, from all others
 			alone, oneWay := controller(), d.IntN(3) == 0
