@@ -103,6 +103,24 @@ func tasks() []*pb.TaskStatus {
 	}
 }
 
+func jobEvents() []*pb.Event {
+	task, attempt := int32(1), int32(0)
+	return []*pb.Event{
+		{At: before(2 * time.Minute), Kind: pb.EventKind_EVENT_KIND_JOB, State: pb.TaskState_TASK_STATE_PENDING},
+		{At: before(time.Minute), Kind: pb.EventKind_EVENT_KIND_ATTEMPT, TaskIndex: &task, AttemptId: &attempt, WorkerId: "w-1", State: pb.TaskState_TASK_STATE_ASSIGNED},
+		{
+			At: before(59700 * time.Millisecond), Kind: pb.EventKind_EVENT_KIND_DISPATCH_FAILED, TaskIndex: &task, AttemptId: &attempt, WorkerId: "w-1",
+			State: pb.TaskState_TASK_STATE_ASSIGNED, Text: "try 1: Unavailable: \x1b[31mcable cut",
+		},
+		{
+			At: before(time.Second), Kind: pb.EventKind_EVENT_KIND_ATTEMPT, TaskIndex: &task, AttemptId: &attempt, WorkerId: "w-1",
+			State: pb.TaskState_TASK_STATE_WORKER_FAILED, Text: "dispatch to w-1 failed 4 times: Unavailable: cable cut",
+		},
+		{At: before(time.Second), Kind: pb.EventKind_EVENT_KIND_TASK, TaskIndex: &task, State: pb.TaskState_TASK_STATE_PENDING, Text: "retry, free of charge"},
+		{At: before(0), Kind: pb.EventKind_EVENT_KIND_RELEASED, TaskIndex: &task, AttemptId: &attempt, WorkerId: "w-1", State: pb.TaskState_TASK_STATE_WORKER_FAILED},
+	}
+}
+
 // What is written, at the widths of a narrow and of a wide terminal, and in a pipe. Renew with -rewrite.
 func TestGolden(t *testing.T) {
 	datadriven.Walk(t, "testdata", func(t *testing.T, path string) {
@@ -118,6 +136,8 @@ func TestGolden(t *testing.T) {
 				err = Workers(out, terminal, wide, now, workers())
 			case "tasks":
 				err = Tasks(out, terminal, wide, now, tasks())
+			case "job-events":
+				err = JobEvents(out, terminal, now, jobEvents())
 			case "ports":
 				all := tasks()
 				all[3].Attempts[0].Endpoints = map[string]string{"http": "10.0.0.2:31000", "admin": "10.0.0.2:31001"}

@@ -43,6 +43,8 @@ var states = map[string]colour{
 
 	"AVAILABLE": green, "COOLDOWN": cyan, "BACKOFF": red, "QUOTA_EXCEEDED": yellow, "AT_MAX": yellow, "REMOVED": grey,
 
+	"NOT_DELIVERED": yellow, "RELEASED": grey,
+
 	"REQUESTED": cyan, "CREATED": cyan, "ADOPTED": cyan, "REFUSED": red, "ORPHAN": yellow, "IDLE": grey,
 	"SURPLUS": grey, "GONE": grey,
 }

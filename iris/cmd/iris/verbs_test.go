@@ -49,6 +49,14 @@ func TestListsAsTablesAndAsJSON(t *testing.T) {
 	if len(workers.Workers) != 1 || workers.Workers[0].Capacity.GetCpuMillis() != 4000 {
 		t.Errorf("worker list w-1 -o json: %v", &workers)
 	}
+	if got := s.run("job", "events", "bad-1"); !strings.Contains(squeezed(got.out), " job FAILED exit code 3") || !strings.HasPrefix(got.out, "WHEN ") {
+		t.Errorf("job events:\n%s", got.out)
+	}
+	var happened pb.ListEventsResponse
+	decode(t, s.run("job", "events", "good-1", "-o", "json"), &happened)
+	if n := len(happened.Events); n < 5 || happened.Events[n-1].State != pb.TaskState_TASK_STATE_SUCCEEDED {
+		t.Errorf("job events -o json: %v", &happened)
+	}
 	if got := s.run("job", "status", "huge"); !strings.Contains(got.out, "Waits     needs 99 CPU, the largest worker w-0 has 4 CPU; 2 workers\n") {
 		t.Errorf("job status:\n%s", got.out)
 	}
