@@ -62,14 +62,20 @@ func unknownSite(key string, sites map[string]*Site) error {
 
 // want says which words there are, and which of them is like the one that was found.
 func want(found string, words []string) string {
-	text := "want " + words[0]
-	if last := len(words) - 1; last > 0 {
-		text = "want " + strings.Join(words[:last], ", ") + " or " + words[last]
-	}
+	text := "want " + or(words)
 	if like := nearest(found, words); distance(found, like) <= max(2, len(like)/2) {
 		text += "; did you mean " + like + "?"
 	}
 	return text
+}
+
+// or is one or more words, as in "a, b or c".
+func or(words []string) string {
+	last := len(words) - 1
+	if last == 0 {
+		return words[0]
+	}
+	return strings.Join(words[:last], ", ") + " or " + words[last]
 }
 
 // nearest is the word that takes the fewest changes to become.

@@ -127,10 +127,11 @@ func (s *Site) pass(ctx context.Context, on Labeler) error {
 	}
 	target := s.targetOf(labels)
 	for _, r := range *rules {
-		if !r.decide(target, labels) {
+		does := r.decide(target, labels)
+		if does == nil {
 			continue
 		}
-		if err := r.act(ctx, labels); err != nil {
+		if err := r.act(ctx, does, labels); err != nil {
 			return err
 		}
 	}
