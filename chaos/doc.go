@@ -105,6 +105,7 @@
 //     the rule. Identify targets by labels with few values (worker), not by ever new ones (attempt).
 //   - A rule lives in one process and ends with it. Whoever arms a [Pause] from another process must be able
 //     to release or disarm it from there as well.
+//   - A hit whose context has no scope, and whose labels have no cluster, is seen by rules of no scope alone.
 //   - [Watch]: its reader belongs into the bubble whose goroutines fire, as waiters do.
 //   - Reset forgets: afterwards there is nothing left to verify. Disarm a rule to heal, [Verify], then
 //     Reset.

@@ -10,7 +10,7 @@ import (
 )
 
 // Labels say what a hit is about, such as cluster, worker, job, task or attempt. The key "cluster" decides
-// which [Scope] sees the hit. Labels handed to this package, or by it to a callback or in a [Firing], must
+// which [Scope] sees the hit; without it the context of the hit does. Labels handed to this package, or by it to a callback or in a [Firing], must
 // not be changed.
 type Labels map[string]string
 
@@ -125,6 +125,7 @@ func (s *Site) pass(ctx context.Context, on Labeler) error {
 	if on != nil {
 		labels = on.ChaosLabels()
 	}
+	labels = labels.in(ctx)
 	target := s.targetOf(labels)
 	for _, r := range *rules {
 		does := r.decide(target, labels)
