@@ -153,7 +153,7 @@ func (l *Lab) end() {
 	l.mu.Lock()
 	l.over = true
 	l.mu.Unlock()
-	rules := l.scope.Rules()
+	rules := l.scope.Rules() // disarmed before they are judged: what is said of them is of one moment
 	held := make([]int, len(rules))
 	for i, r := range rules {
 		held[i] = r.Held()
