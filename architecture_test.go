@@ -55,6 +55,8 @@ var floors = []struct {
 	{pkg: "iris/auth", floor: 2, is: "a part: who may call what"},
 	{pkg: "fakevm", floor: 2, is: "stands where a cloud would: knows nothing but the contracts of iris/vm"},
 	{pkg: "iris/state", floor: 1, is: "the model of a cluster", pure: true},
+	{pkg: "chaos/chaosgrpc", floor: 1, is: "chaos in the calls of any program"},
+	{pkg: "chaos/chaostest", floor: 1, is: "chaos for the tests of any program"},
 	{pkg: "iris/vm", floor: 1, is: "the contracts of machines"},
 	{pkg: "iris/settings", floor: 1, is: "what flags, environment and files say"},
 	{pkg: "iris/proto", floor: 0, is: "the wire"},

@@ -19,27 +19,27 @@ type action struct {
 	code  codes.Code // OK: not chosen
 }
 
-// act does what the rule does to a hit that it fired on. Nil lets the hit go on.
-func (r *Rule) act(ctx context.Context, labels Labels) error {
-	switch err := r.wait(ctx); {
+// act does to a hit what the rule fired for. Nil lets the hit go on.
+func (r *Rule) act(ctx context.Context, a *action, labels Labels) error {
+	switch err := r.wait(ctx, a); {
 	case err == errDisarmed:
 		return nil
 	case err != nil:
 		return interrupted(err, r.site)
 	}
-	if r.action.does&CanCall != 0 {
-		if err := r.action.call(ctx, labels); err != nil {
-			return injected(err, r.action.code)
+	if a.does&CanCall != 0 {
+		if err := a.call(ctx, labels); err != nil {
+			return injected(err, a.code)
 		}
 	}
-	if r.action.does&CanFail == 0 {
+	if a.does&CanFail == 0 {
 		return nil
 	}
-	err := r.action.err
+	err := a.err
 	if err == nil {
 		err = errors.New("chaos: " + r.site.name)
 	}
-	return injected(err, r.action.code)
+	return injected(err, a.code)
 }
 
 // failsWith is the code that was chosen for a failure, or comes with its error; OK: neither.

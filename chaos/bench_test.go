@@ -84,7 +84,7 @@ func BenchmarkIdleSiteWhileOthersAreArmed(b *testing.B) {
 
 // BenchmarkArmedSite passes one rule that matches, draws, and does not fire.
 func BenchmarkArmedSite(b *testing.B) {
-	arm(b, benchArmed, chaos.Match("worker", "w-0"), chaos.FailureRate(0))
+	arm(b, benchArmed, chaos.Match("worker", "w-0"), chaos.FailureRate(0), chaos.MayNotFire())
 	measure(b, 0, func(ctx context.Context, on *quiet) (failed int) {
 		for range perOp {
 			if benchArmed.Hit(ctx, on) != nil {

@@ -26,9 +26,13 @@
 //     given and always in that order. None given means Fail. A delay, a pause or a callback alone does not
 //     fail.
 //
-// An option given twice: the last one counts, except Match, where all must hold. Several rules on one site
-// are tried in the order of arming: their delays add up, and the first that fails ends the hit, so that
-// later rules do not see it.
+// A rule can have several steps, one after the other, each with its own share, number of firings and action
+// ([Then], [Pass]): the first two hits fail, the next five pass, and then half of them fail. Counts of steps are
+// exact and, like MaxFailures, those of the rule over all targets. A rule without Then has one step.
+//
+// An option given twice: the last one counts, except Match, where all must hold, and Then, which adds a step.
+// Several rules on one site are tried in the order of arming: their delays add up, and the first that fails
+// ends the hit, so that later rules do not see it.
 //
 // # Rules as text
 //
@@ -36,12 +40,15 @@
 // line, the environment, or another process. A text has rules; a semicolon or the end of the line ends a
 // rule, and # begins a comment.
 //
-//	rule  =  site [ "[" label { "," label } "]" ] { clause }
+//	rule  =  site [ "[" label { "," label } "]" ] [ "=" step { "->" step } ] { clause }
 //	label =  key "=" value
+//	step  =  [ count "*" ] [ share "%" ] does { "+" does }  |  "skip" "(" count ")"
+//	does  =  "delay" "(" duration ")"  |  "pause"  |  "error" [ "(" ( text | code | text "," code ) ")" ]
 //
 //	worker.heartbeat                                     every beat is lost
 //	worker.heartbeat[worker=w-0] rate 0.5 max 3 delay 3s fail
 //	controller.dispatch[cluster=demo,job="a, b"] window 10s to 1m0s err "cable cut" code Aborted
+//	controller.dispatch[worker=w-3]=2*delay(3s)+error(Unavailable)->skip(5)->50%error seed 7
 //
 // Keys and values are plain words, or texts in double quotes as in Go. These need quotes: the empty text,
 // and one that has white space, a control character, or any of " [ ] , = ; #. The label cluster names the
@@ -61,6 +68,12 @@
 //	fail             Fail
 //	err "disk full"  Err          a text in double quotes, as in Go
 //	code Aborted     Code         a gRPC code: DeadlineExceeded, or DEADLINE_EXCEEDED
+//
+// Steps are for rules that have several: a rule with one prints as clauses, worker.heartbeat=3*50%error as
+// worker.heartbeat rate 0.5 max 3 fail. A count is the number of firings after which the next step begins, a share
+// the percentage of hits that fire. skip(5) lets five hits pass, of whatever targets; the clause skip 5 keeps the first
+// five of each target from all steps. After steps stand the clauses of the whole rule: skip, every, window, min, seed
+// and may-not-fire.
 //
 // Every rule without [Call] can be said. Not in the text are its [ID], and of an error anything but its text
 // and code. A seed that nobody chose is left out while it is 0, so that the text takes the default of where
@@ -92,6 +105,7 @@
 //     the rule. Identify targets by labels with few values (worker), not by ever new ones (attempt).
 //   - A rule lives in one process and ends with it. Whoever arms a [Pause] from another process must be able
 //     to release or disarm it from there as well.
+//   - A hit whose context has no scope, and whose labels have no cluster, is seen by rules of no scope alone.
 //   - [Watch]: its reader belongs into the bubble whose goroutines fire, as waiters do.
 //   - Reset forgets: afterwards there is nothing left to verify. Disarm a rule to heal, [Verify], then
 //     Reset.

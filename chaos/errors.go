@@ -50,26 +50,43 @@ func interrupted(err error, site *Site) error {
 	return &fault{text: text, status: status.New(status.FromContextError(err).Code(), text), is: []error{err}}
 }
 
-// unknownSite refuses a key that no site has: it names the nearest one and lists all.
+// Of more sites than sitesListed, an error lists the sitesAlike that are most like the key.
+const (
+	sitesListed = 30
+	sitesAlike  = 10
+)
+
+// unknownSite refuses a key that no site has: it names the nearest one and lists all, or those most like it.
 func unknownSite(key string, sites map[string]*Site) error {
 	if len(sites) == 0 {
 		return fmt.Errorf("chaos: no site %q: this program declares none; import the packages that do", key)
 	}
 	names := slices.Sorted(maps.Keys(sites))
+	if len(names) > sitesListed {
+		slices.SortStableFunc(names, func(a, b string) int { return distance(key, a) - distance(key, b) })
+		return fmt.Errorf("chaos: no site %q; did you mean %q? Of %d sites these are like it: %s",
+			key, names[0], len(names), strings.Join(names[:sitesAlike], ", "))
+	}
 	return fmt.Errorf("chaos: no site %q; did you mean %q? The sites are %s",
 		key, nearest(key, names), strings.Join(names, ", "))
 }
 
 // want says which words there are, and which of them is like the one that was found.
 func want(found string, words []string) string {
-	text := "want " + words[0]
-	if last := len(words) - 1; last > 0 {
-		text = "want " + strings.Join(words[:last], ", ") + " or " + words[last]
-	}
+	text := "want " + or(words)
 	if like := nearest(found, words); distance(found, like) <= max(2, len(like)/2) {
 		text += "; did you mean " + like + "?"
 	}
 	return text
+}
+
+// or is one or more words, as in "a, b or c".
+func or(words []string) string {
+	last := len(words) - 1
+	if last == 0 {
+		return words[0]
+	}
+	return strings.Join(words[:last], ", ") + " or " + words[last]
 }
 
 // nearest is the word that takes the fewest changes to become.

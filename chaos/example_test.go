@@ -2,7 +2,10 @@ package chaos_test
 
 import (
 	"context"
+	"errors"
 	"fmt"
+
+	"google.golang.org/grpc/codes"
 
 	"iris/chaos"
 )
@@ -55,6 +58,26 @@ func ExampleEnableText() {
 	// demo.beat[cluster=cluster-1,worker="w 0"] max 1 err "cable cut" code Aborted
 	// w 0 lost a beat (cable cut)
 	// w 0 beats
+}
+
+// Steps come one after the other.
+func ExampleThen() {
+	defer chaos.Reset()
+	rule, err := chaos.Enable("demo.beat", chaos.MaxFailures(1), chaos.Code(codes.Aborted),
+		chaos.Then(chaos.Pass(2)), chaos.Then(chaos.Err(errors.New("cable cut"))))
+	if err != nil {
+		fmt.Println(err)
+	}
+	fmt.Println(rule)
+	for range 4 {
+		fmt.Println((&node{"cluster-1", "w-0"}).beat(context.Background()))
+	}
+	// Output:
+	// demo.beat=1*error(Aborted)->skip(2)->error("cable cut")
+	// w-0 lost a beat (chaos: demo.beat)
+	// w-0 beats
+	// w-0 beats
+	// w-0 lost a beat (cable cut)
 }
 
 // A text with a mistake changes nothing, and the error says how to mend it.

@@ -48,20 +48,22 @@ func Match(key, value string) Option {
 }
 
 // FailureRate is the share of a target's eligible hits that fire, from 0 to 1; default 1. Which ones is a
-// function of seed, site, target and the number of the hit.
+// function of seed, site, target and the number of the hit. A rule that can never fire (a rate of 0, or
+// MaxFailures(0)) is refused unless it is [MayNotFire].
 func FailureRate(rate float64) Option {
 	return func(p *plan) error {
 		if !(rate >= 0 && rate <= 1) { // also NaN
 			return refuse("a number from 0 to 1", "FailureRate(%v)", rate)
 		}
-		p.trigger.rate = rate
+		p.first().rate = rate
 		return nil
 	}
 }
 
-// MaxFailures is the most firings of the rule, over all targets; exact under contention. Default unlimited.
+// MaxFailures is the most firings of the rule, or of the step that it stands in ([Then]), over all targets; exact
+// under contention. Default unlimited.
 func MaxFailures(n int) Option {
-	return count("MaxFailures", n, 0, func(p *plan) { p.trigger.max = n })
+	return count("MaxFailures", n, 0, func(p *plan) { p.first().count = n })
 }
 
 // MinFailures is a floor: the first n hits (over all targets) that Skip, Every and Window let through fire
@@ -110,8 +112,8 @@ func Delay(d time.Duration) Option {
 		if d < 0 {
 			return refuse("0s or more", "Delay(%v)", d)
 		}
-		p.action.does |= CanDelay
-		p.action.delay = d
+		p.first().does |= CanDelay
+		p.first().delay = d
 		return nil
 	}
 }
@@ -119,7 +121,7 @@ func Delay(d time.Duration) Option {
 // Pause holds the hit until [Rule.Release], disarming, or the end of its context. With Delay: after the
 // delay.
 func Pause() Option {
-	return func(p *plan) error { p.action.does |= CanPause; return nil }
+	return func(p *plan) error { p.first().does |= CanPause; return nil }
 }
 
 // Call runs f in the goroutine of the hit, with its context and labels (read only). An error fails the hit,
@@ -130,15 +132,15 @@ func Call(f func(context.Context, Labels) error) Option {
 		if f == nil {
 			return refuse("a function", "Call(nil)")
 		}
-		p.action.does |= CanCall
-		p.action.call = f
+		p.first().does |= CanCall
+		p.first().call = f
 		return nil
 	}
 }
 
 // Fail fails the hit with the text "chaos: <key>". It is the action of a rule that names none.
 func Fail() Option {
-	return func(p *plan) error { p.action.does |= CanFail; return nil }
+	return func(p *plan) error { p.first().does |= CanFail; return nil }
 }
 
 // Err fails the hit with the text of err; errors.Is finds both err and ErrInjected in the result. If err
@@ -148,8 +150,8 @@ func Err(err error) Option {
 		if err == nil {
 			return refuse("an error; Fail has a default text", "Err(nil)")
 		}
-		p.action.does |= CanFail
-		p.action.err = err
+		p.first().does |= CanFail
+		p.first().err = err
 		return nil
 	}
 }
@@ -162,8 +164,8 @@ func Code(code codes.Code) Option {
 			return refuse(fmt.Sprintf("a gRPC code from %v (%d) to %v (%d)",
 				codes.Canceled, codes.Canceled, codes.Unauthenticated, codes.Unauthenticated), "Code(%v)", code)
 		}
-		p.action.does |= CanFail
-		p.action.code = code
+		p.first().does |= CanFail
+		p.first().code = code
 		return nil
 	}
 }

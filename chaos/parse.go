@@ -11,9 +11,10 @@ import (
 // parse reads the rules of a text. It goes on after a rule with a mistake, so that the error has the first
 // mistake of each rule.
 func parse(scope Scope, text string, opts []Option) (plans []*plan, err error) {
-	p := &parser{newScanner(text)}
+	p := &parser{scanner: newScanner(text)}
 	var errs []error
 	for p.next(); p.kind != end; p.next() {
+		p.inSteps = false
 		if p.kind == separator {
 			continue
 		}
@@ -51,8 +52,13 @@ func (p *parser) rule(scope Scope, opts []Option) (*plan, error) {
 	if err != nil {
 		return nil, err
 	}
+	steps, err := p.steps()
+	if err != nil {
+		return nil, err
+	}
+	said = append(said, steps...)
 	for seen := []string{}; !p.ended(); {
-		opt, err := p.clause(&seen)
+		opt, err := p.clause(&seen, steps != nil)
 		if err != nil {
 			return nil, err
 		}
@@ -98,7 +104,7 @@ func (p *parser) labels(site *Site) (matches []Option, err error) {
 }
 
 // clause reads one word of the rule, with what belongs to it.
-func (p *parser) clause(seen *[]string) (Option, error) {
+func (p *parser) clause(seen *[]string, afterSteps bool) (Option, error) {
 	began := p.token
 	read := clauses[began.raw]
 	switch {
@@ -106,6 +112,8 @@ func (p *parser) clause(seen *[]string) (Option, error) {
 		return nil, p.at(began, "a callback cannot be said as text; arm the rule in the process")
 	case began.kind != word || read == nil:
 		return nil, p.at(began, "found %v, %s", began, want(began.raw, slices.Sorted(maps.Keys(clauses))))
+	case afterSteps && !slices.Contains(ofRule, began.raw):
+		return nil, p.at(began, "%s is what a step says, as in =2*50%%delay(3s)+error->error; after steps want %s", began.raw, or(ofRule))
 	case slices.Contains(*seen, began.raw):
 		return nil, p.at(began, "%s is given twice", began.raw)
 	}
@@ -115,7 +123,7 @@ func (p *parser) clause(seen *[]string) (Option, error) {
 	if err != nil {
 		return nil, err
 	}
-	if bad := new(refusal); errors.As(opt(new(plan)), &bad) {
+	if bad := new(refusal); errors.As(opt(newRule()), &bad) {
 		said := strings.TrimSpace(p.text[began.offset:p.offset])
 		return nil, p.at(began, "%s: want %s", said, bad.want)
 	}

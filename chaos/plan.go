@@ -14,10 +14,16 @@ type plan struct {
 	scope    Scope
 	match    []label
 	trigger  trigger
-	action   action
-	mayIdle  bool // MayNotFire
-	demanded bool // MinFailures was given
+	steps    []step // one at least
+	mayIdle  bool   // MayNotFire
+	demanded bool   // MinFailures was given
 }
+
+// newRule is a plan of what a rule without options does.
+func newRule() *plan { return &plan{trigger: always, steps: []step{forever}} }
+
+// first is the step that options outside of Then are about.
+func (p *plan) first() *step { return &p.steps[0] }
 
 type label struct{ key, value string }
 
@@ -33,20 +39,19 @@ func refuse(want, given string, args ...any) error {
 // newPlan applies the options for a rule on site, and refuses what cannot work. Every mistake is reported,
 // not the first.
 func newPlan(scope Scope, site *Site, opts []Option) (*plan, error) {
-	p := &plan{site: site, scope: scope, trigger: always}
+	p := newRule()
+	p.site, p.scope = site, scope
 	var errs []error
 	for _, opt := range opts {
 		errs = append(errs, opt(p))
 	}
 	errs = append(errs, p.narrow(), p.carried())
-	if p.action.does == 0 {
-		p.action.does = CanFail
+	errs = append(errs, p.settle()...)
+	if most := p.most(); p.trigger.floor > most {
+		errs = append(errs, refuse("a floor at most the maximum", "MinFailures(%d) with MaxFailures(%d)%s",
+			p.trigger.floor, most, map[bool]string{true: " in all steps together"}[len(p.steps) > 1]))
 	}
-	if p.trigger.floor > p.trigger.max {
-		errs = append(errs, refuse("a floor at most the maximum", "MinFailures(%d) with MaxFailures(%d)",
-			p.trigger.floor, p.trigger.max))
-	}
-	if lacks := p.action.does &^ site.can; lacks != 0 {
+	if lacks := p.does() &^ site.can; lacks != 0 {
 		errs = append(errs, fmt.Errorf("action %v: this site can only %v", lacks, site.can))
 	}
 	switch {
@@ -105,5 +110,12 @@ func (p *plan) String() string {
 	if labels != nil {
 		text += "[" + strings.Join(labels, ",") + "]"
 	}
-	return text + p.trigger.String() + p.action.String()
+	if len(p.steps) == 1 {
+		return text + p.trigger.say(p.first()) + p.first().action.String()
+	}
+	var steps []string
+	for _, s := range p.steps {
+		steps = append(steps, s.String())
+	}
+	return text + "=" + strings.Join(steps, "->") + p.trigger.say(&forever)
 }

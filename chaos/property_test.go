@@ -26,8 +26,10 @@ func same(a, b *Rule) bool {
 	x, y := a.plan, b.plan
 	x.trigger.seeded, y.trigger.seeded = false, false // chosen or inherited, it is the same seed
 	return x.site == y.site && x.scope == y.scope && slices.Equal(x.match, y.match) && x.trigger == y.trigger &&
-		x.action.does == y.action.does && x.action.delay == y.action.delay &&
-		x.action.failsWith() == y.action.failsWith() && text(x.action.err) == text(y.action.err)
+		slices.EqualFunc(x.steps, y.steps, func(s, t step) bool {
+			return s.rate == t.rate && s.count == t.count && s.pass == t.pass && s.does == t.does && s.delay == t.delay &&
+				s.failsWith() == t.failsWith() && text(s.err) == text(t.err)
+		})
 }
 
 // anyText is plain, or special, or any bytes at all.
@@ -44,8 +46,46 @@ func anyDuration() *rapid.Generator[time.Duration] {
 	return rapid.Map(rapid.Int64Range(0, math.MaxInt64), func(n int64) time.Duration { return time.Duration(n) })
 }
 
-// options are any that a text can say.
+// options are any that a text can say, of a rule with one step or with several.
 func options() *rapid.Generator[[]Option] {
+	return rapid.Custom(func(t *rapid.T) []Option {
+		opts := ofOneStep().Draw(t, "options")
+		if rapid.Bool().Draw(t, "one step") {
+			return opts
+		}
+		opts = append(opts, aStep(true).Draw(t, "first step")...)
+		for range rapid.IntRange(0, 3).Draw(t, "between") {
+			opts = append(opts, Then(aStep(true).Draw(t, "step")...))
+		}
+		return append(opts, Then(aStep(rapid.Bool().Draw(t, "ends")).Draw(t, "last step")...))
+	})
+}
+
+// aStep is what a step can be, the last one apart: it has an end, or none.
+func aStep(ends bool) *rapid.Generator[[]Option] {
+	return rapid.Custom(func(t *rapid.T) (opts []Option) {
+		count := rapid.OneOf(rapid.IntRange(1, 9), rapid.IntRange(1, math.MaxInt-1)).Draw(t, "count")
+		if ends && rapid.IntRange(0, 3).Draw(t, "passes") == 0 {
+			return []Option{Pass(count)}
+		}
+		if ends {
+			opts = append(opts, MaxFailures(count))
+		}
+		for _, opt := range []Option{
+			FailureRate(rapid.Float64Range(math.SmallestNonzeroFloat64, 1).Draw(t, "rate")),
+			Delay(anyDuration().Draw(t, "delay")), Pause(), Fail(),
+			Err(errors.New(anyText().Draw(t, "err"))), Code(anyCode().Draw(t, "code")),
+		} {
+			if rapid.Bool().Draw(t, "has it") {
+				opts = append(opts, opt)
+			}
+		}
+		return opts
+	})
+}
+
+// ofOneStep are those of a rule with one step.
+func ofOneStep() *rapid.Generator[[]Option] {
 	one := func(t *rapid.T) Option {
 		whole := rapid.OneOf(rapid.IntRange(0, 9), rapid.IntRange(0, math.MaxInt))
 		switch rapid.IntRange(0, 12).Draw(t, "option") {
@@ -135,7 +175,9 @@ func TestSeveralRulesArmEqualOnesByTheirTexts(t *testing.T) {
 func FuzzEnableAll(f *testing.F) {
 	for _, text := range []string{
 		"test.spoken", "test.spoken fail;test.spoken pause", `test.spoken[worker="w 0",job=a] rate 0.5 err "x" code Aborted`,
-		"test.spoken window 1s to 1m0s min 1 max 3 seed 9 may-not-fire delay 3s # why", "test.spoken[", "test.spoken err \"",
+		"test.spoken window 1s to 1m0s min 1 max 3 seed 9 may-not-fire delay 3s # why",
+		`test.spoken[worker=w-0]=2*delay(3s)+error(unavailable)->skip(5)->50%error("x",Aborted) seed 7; test.spoken=pause`,
+		"test.spoken=2*error->", "test.spoken=100%3*error", "test.spoken[", "test.spoken err \"",
 	} {
 		f.Add(text)
 	}

@@ -81,7 +81,8 @@ func armAll(plans ...*plan) ([]*Rule, error) {
 // registry.mu.
 func prepare(p *plan) (*Rule, error) {
 	p.seed()
-	r := &Rule{plan: *p, text: p.String(), armedAt: time.Now(), targets: map[targetKey]*Counts{}}
+	r := &Rule{plan: *p, text: p.String(), armedAt: time.Now(), targets: map[targetKey]*Counts{},
+		done: make([]int, len(p.steps))}
 	if r.id == "" {
 		r.id = NewID()
 		return r, nil
@@ -91,7 +92,7 @@ func prepare(p *plan) (*Rule, error) {
 		return r, nil
 	}
 	other := registry.rules[i]
-	if other.text != r.text || r.action.call != nil {
+	if other.text != r.text || r.does()&CanCall != 0 {
 		return nil, fmt.Errorf("chaos: ID(%q): want an id of its own; the rule %v has this one", r.id, other)
 	}
 	return other, nil

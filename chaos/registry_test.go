@@ -58,10 +58,10 @@ func TestVerifySaysWhichOfTheThreeARuleMissed(t *testing.T) {
 			"reached 100 times, but no label matched; seen: worker=0; worker=1; worker=2; worker=3")
 	})
 	t.Run("never drawn", func(t *testing.T) {
-		arm(t, plain, chaos.FailureRate(0))
+		arm(t, plain, chaos.FailureRate(1e-9))
 		pattern(t, plain, nil, 1)
 		equal(t, "verdict", fmt.Sprint(chaos.Verify()),
-			"chaos: rule test.plain rate 0 fail: matched 1 time, but never drawn")
+			"chaos: rule test.plain rate 1e-09 fail: matched 1 time, but never drawn")
 	})
 	t.Run("below its floor", func(t *testing.T) {
 		arm(t, plain, chaos.MinFailures(3), chaos.Skip(1))

@@ -28,6 +28,8 @@ type Rule struct {
 	over    bool       // disarmed
 	counts  Counts
 	targets map[targetKey]*Counts
+	at      int      // the step that decides; len(steps) once all are over
+	done    []int    // firings of each step, or hits that it let pass
 	foreign int      // hits of other clusters
 	strange []string // what the labels were when they did not match, until one did
 	firings []entry  // the last firingsKept, as a ring
@@ -123,16 +125,17 @@ func (r *Rule) Disarm() {
 	r.end()
 }
 
-// decide counts a hit and reports whether the rule fires on it. It is one atomic decision.
-func (r *Rule) decide(target string, labels Labels) bool {
+// decide counts a hit and returns what is to be done to it, or nil if the rule does not fire. It is one atomic
+// decision.
+func (r *Rule) decide(target string, labels Labels) *action {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	if r.over {
-		return false
+		return nil
 	}
 	if !r.scope.sees(labels) {
 		r.foreign++
-		return false
+		return nil
 	}
 	key := targetKey{labels[clusterKey], target}
 	t := r.targets[key]
@@ -143,24 +146,49 @@ func (r *Rule) decide(target string, labels Labels) bool {
 	r.counts.Reached++
 	t.Reached++
 	if !r.matches(labels) {
-		return false
+		return nil
 	}
 	r.counts.Matched++
 	t.Matched++
 	now := time.Now()
-	if !r.trigger.fires(r.site.name, target, t.Matched, r.counts.Fired, now.Sub(r.armedAt)) {
-		return false
+	if !r.trigger.lets(t.Matched, now.Sub(r.armedAt)) {
+		return nil
+	}
+	s := r.step(target, t.Matched)
+	if s == nil {
+		return nil
 	}
 	fired := Event{By: r, Firing: Firing{
 		At: now, Site: r.site.name, Target: target, Nth: t.Matched, Labels: maps.Clone(labels),
-		Action: r.action.String()[1:], Rule: r.text,
+		Action: s.action.String()[1:], Rule: r.text,
 	}}
 	r.log(entry{firingOrder.Add(1), fired})
 	r.counts.Fired++
 	t.Fired++
 	r.site.fired.Add(1)
 	tell(fired)
-	return true
+	return &s.action
+}
+
+// step is the one that fires on the nth matched hit of a target, which the trigger lets through; nil: none does.
+// It counts what the step has done, and goes on to the next one when this one is over. The caller holds r.mu.
+func (r *Rule) step(target string, nth int) *step {
+	for r.at < len(r.steps) && r.done[r.at] >= r.steps[r.at].count {
+		r.at++
+	}
+	if r.at == len(r.steps) {
+		return nil
+	}
+	s := &r.steps[r.at]
+	if s.pass {
+		r.done[r.at]++
+		return nil
+	}
+	if r.counts.Fired >= r.trigger.floor && draw(r.trigger.seed, r.site.name, target, nth) >= s.rate {
+		return nil
+	}
+	r.done[r.at]++
+	return s
 }
 
 // matches compares labels with what the rule wants. It remembers a few that differ for Verify to show.
@@ -200,9 +228,10 @@ func (r *Rule) Verify() error {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	c, demand := r.counts, r.trigger.demand
+	idle := slices.Index(r.done, 0)
 	var missed string
 	switch {
-	case c.Fired >= demand:
+	case demand == 0 || c.Fired >= demand && idle < 0:
 		return nil
 	case c.Reached == 0 && r.foreign > 0:
 		missed = fmt.Sprintf("never reached by its cluster (%s came from elsewhere)", times(r.foreign, "hit"))
@@ -211,8 +240,13 @@ func (r *Rule) Verify() error {
 	case c.Matched == 0:
 		missed = fmt.Sprintf("reached %s, but no label matched; seen: %s",
 			times(c.Reached, "time"), strings.Join(r.strange, "; "))
+	case c.Fired == 0 && r.done[0] > 0:
+		missed = fmt.Sprintf("matched %s, of which %v let %d pass, but never fired", times(c.Matched, "time"), &r.steps[0], r.done[0])
 	case c.Fired == 0:
 		missed = fmt.Sprintf("matched %s, but never drawn", times(c.Matched, "time"))
+	case c.Fired >= demand:
+		missed = fmt.Sprintf("fired %s, but its step %d, %v, had no turn (matched %s)",
+			times(c.Fired, "time"), idle+1, &r.steps[idle], times(c.Matched, "time"))
 	default:
 		missed = fmt.Sprintf("fired %s, fewer than its floor of %d (matched %s)",
 			times(c.Fired, "time"), demand, times(c.Matched, "time"))

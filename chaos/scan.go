@@ -40,6 +40,7 @@ const (
 	end       kind = -iota
 	separator      // a semicolon, or the end of a line
 	word           // plain characters
+	arrow          // -> between two steps
 	quoted         // a text in quotes
 	broken         // one whose quotes are wrong
 	strange        // a character that means nothing here
@@ -65,6 +66,7 @@ type scanner struct {
 	token            // the current one
 	text             string
 	rest             string // what comes after it
+	inSteps          bool   // words are shorter there
 	atLine, atColumn int    // where rest begins
 }
 
@@ -81,11 +83,13 @@ func (s *scanner) next() {
 	switch {
 	case first == '\n' || first == ';':
 		s.kind, s.raw = separator, s.rest[:size]
-	case strings.ContainsRune("[],=", first):
-		s.kind, s.raw = kind(first), s.rest[:size]
 	case first == '"':
 		s.quoted()
-	case plainRune(first):
+	case s.inSteps && strings.HasPrefix(s.rest, "->"):
+		s.kind, s.raw = arrow, "->"
+	case s.inSteps && strings.ContainsRune("*%+(),", first), !s.inSteps && strings.ContainsRune("[],=", first):
+		s.kind, s.raw = kind(first), s.rest[:size]
+	case s.wordRune(first):
 		s.kind, s.raw = word, s.plain()
 		s.value = s.raw
 	default:
@@ -120,7 +124,23 @@ func (s *scanner) take(n int) {
 
 // plain is the word at the beginning of rest.
 func (s *scanner) plain() string {
-	return s.rest[:len(s.rest)-len(strings.TrimLeftFunc(s.rest, plainRune))]
+	word := s.rest[:len(s.rest)-len(strings.TrimLeftFunc(s.rest, s.wordRune))]
+	if s.inSteps {
+		word, _, _ = strings.Cut(word, "->")
+	}
+	return word
+}
+
+// wordRune reports whether c is part of a word here.
+func (s *scanner) wordRune(c rune) bool {
+	return plainRune(c) && !(s.inSteps && strings.ContainsRune("*%+()", c))
+}
+
+// among reads the current token anew, as one that is among steps or not.
+func (s *scanner) among(steps bool) {
+	s.inSteps = steps
+	s.rest, s.atLine, s.atColumn = s.text[s.offset:], s.line, s.column
+	s.next()
 }
 
 // quoted reads a text in quotes; a broken one goes to the end of its line.

@@ -10,7 +10,7 @@ import (
 )
 
 // Labels say what a hit is about, such as cluster, worker, job, task or attempt. The key "cluster" decides
-// which [Scope] sees the hit. Labels handed to this package, or by it to a callback or in a [Firing], must
+// which [Scope] sees the hit; without it the context of the hit does. Labels handed to this package, or by it to a callback or in a [Firing], must
 // not be changed.
 type Labels map[string]string
 
@@ -56,10 +56,11 @@ type Site struct {
 	fired  atomic.Uint64
 }
 
-var siteName = regexp.MustCompile(`^[a-z][a-z0-9_]*(\.[a-z][a-z0-9_]*)+$`)
+var siteName = regexp.MustCompile(`^[a-z][a-z0-9_]*(\.[a-z][a-z0-9_]*)+(:[A-Za-z0-9_./-]+)?$`)
 
 // NewSite declares a site, once, as a package variable. The name is dotted lower-case words
-// ("controller.dispatch"), doc says in one line where the site is and what firing does, can is what firing
+// ("controller.dispatch"); a place that is passed for many things alike has a site for each, with the thing
+// behind a colon ("grpc.client.request:/shop.Orders/Place"). Doc says in one line where the site is and what firing does, can is what firing
 // may do. The target keys are the labels that tell one target from another for decisions and counters
 // ("worker"); none means that all hits are one target. It panics on a malformed or duplicate name and on an
 // empty or unknown ability: these are mistakes in the program.
@@ -125,12 +126,14 @@ func (s *Site) pass(ctx context.Context, on Labeler) error {
 	if on != nil {
 		labels = on.ChaosLabels()
 	}
+	labels = labels.in(ctx)
 	target := s.targetOf(labels)
 	for _, r := range *rules {
-		if !r.decide(target, labels) {
+		does := r.decide(target, labels)
+		if does == nil {
 			continue
 		}
-		if err := r.act(ctx, labels); err != nil {
+		if err := r.act(ctx, does, labels); err != nil {
 			return err
 		}
 	}

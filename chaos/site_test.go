@@ -103,6 +103,8 @@ func TestNewSitePanicsOnMistakes(t *testing.T) {
 		{"beat", chaos.CanAll, ` name "beat": ` + malformed},
 		{"Test.beat", chaos.CanAll, ` name "Test.beat": ` + malformed},
 		{"test.", chaos.CanAll, ` name "test.": ` + malformed},
+		{"test.beat:", chaos.CanAll, ` name "test.beat:": ` + malformed},
+		{"test.beat:a=b", chaos.CanAll, ` name "test.beat:a=b": ` + malformed},
 		{"test.b eat", chaos.CanAll, ` name "test.b eat": ` + malformed},
 		{"test.none", 0, " test.none: ability 0x0: want one or more of fail, delay, pause, call"},
 		{"test.odd", 16, " test.odd: ability 0x10: want one or more of fail, delay, pause, call"},

@@ -67,7 +67,7 @@ func (c Scope) Text(key string, opts ...Option) (string, error) {
 	if err != nil {
 		return "", fmt.Errorf("chaos: %w", err)
 	}
-	if p.action.does&CanCall != 0 {
+	if p.does()&CanCall != 0 {
 		return "", fmt.Errorf("chaos: %s: a callback cannot be said as text; arm the rule in the process", key)
 	}
 	registry.mu.Lock()

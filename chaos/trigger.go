@@ -2,41 +2,34 @@ package chaos
 
 import (
 	"fmt"
-	"math"
 	"strings"
 	"time"
 )
 
-// trigger chooses the hits that fire. It holds no state: what has happened so far is an argument.
+// trigger chooses the hits that its steps may fire on. It holds no state: what has happened so far is an argument.
 type trigger struct {
-	rate       float64
-	skip       int
-	every      int
-	windowed   bool
-	from, to   time.Duration
-	floor, max int // of firings, over the whole rule
-	demand     int // firings that Verify wants
-	seed       uint64
-	seeded     bool // the seed was chosen for this rule
+	skip     int
+	every    int
+	windowed bool
+	from, to time.Duration
+	floor    int // of firings, over the whole rule
+	demand   int // firings that Verify wants
+	seed     uint64
+	seeded   bool // the seed was chosen for this rule
 }
 
 // always is the trigger of a rule without options.
-var always = trigger{rate: 1, every: 1, max: math.MaxInt, demand: 1}
+var always = trigger{every: 1, demand: 1}
 
-// fires decides the nth matched hit (from 1) of a target, at this age of the rule, after fired firings of
-// the rule.
-func (t *trigger) fires(site, target string, nth, fired int, age time.Duration) bool {
+// lets reports whether the nth matched hit (from 1) of a target may fire at this age of the rule.
+func (t *trigger) lets(nth int, age time.Duration) bool {
 	switch {
-	case fired >= t.max:
-		return false
 	case t.windowed && (age < t.from || age >= t.to):
 		return false
-	case nth <= t.skip || (nth-t.skip)%t.every != 0:
+	case nth <= t.skip:
 		return false
-	case fired < t.floor:
-		return true
 	}
-	return draw(t.seed, site, target, nth) < t.rate
+	return (nth-t.skip)%t.every == 0
 }
 
 // draw is a number in [0,1) that depends on its arguments alone. Recorded seeds rely on it: it must never
@@ -60,20 +53,20 @@ func mix(x uint64) uint64 {
 	return x ^ x>>31
 }
 
-// String is the trigger in words, each preceded by a space; what is as by default is left out.
-func (t *trigger) String() string {
+// say is in words when a rule fires whose only step is s, each preceded by a space; what is as by default is left out.
+func (t *trigger) say(s *step) string {
 	var b strings.Builder
 	say := func(differs bool, format string, args ...any) {
 		if differs {
 			fmt.Fprintf(&b, " "+format, args...)
 		}
 	}
-	say(t.rate != 1, "rate %v", t.rate)
+	say(s.rate != 1, "rate %v", s.rate)
 	say(t.skip != 0, "skip %d", t.skip)
 	say(t.every != 1, "every %d", t.every)
 	say(t.windowed, "window %v to %v", t.from, t.to)
 	say(t.floor != 0, "min %d", t.floor)
-	say(t.max != math.MaxInt, "max %d", t.max)
+	say(s.ends(), "max %d", s.count)
 	say(t.seed != 0 || t.seeded, "seed %d", t.seed)
 	say(t.demand == 0, "may-not-fire")
 	return b.String()

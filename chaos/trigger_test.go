@@ -21,8 +21,8 @@ func TestTriggerChoosesTheseHits(t *testing.T) {
 		opts []chaos.Option
 	}{
 		{"xxxxxxxxxx", nil},
-		{"..........", []chaos.Option{chaos.FailureRate(0)}},
-		{"..........", []chaos.Option{chaos.MaxFailures(0)}},
+		{"..........", []chaos.Option{chaos.FailureRate(0), chaos.MayNotFire()}},
+		{"..........", []chaos.Option{chaos.MaxFailures(0), chaos.MayNotFire()}},
 		{"xxx.......", []chaos.Option{chaos.MaxFailures(3)}},
 		{"....xxxxxx", []chaos.Option{chaos.Skip(4)}},
 		{"..x..x..x.", []chaos.Option{chaos.Every(3)}},
@@ -44,7 +44,7 @@ func TestSkipEveryAndMaxAgreeWithArithmetic(t *testing.T) {
 	rapid.Check(t, func(rt *rapid.T) {
 		skip, every := rapid.IntRange(0, 20).Draw(rt, "skip"), rapid.IntRange(1, 9).Draw(rt, "every")
 		limit, hits := rapid.IntRange(0, 9).Draw(rt, "max"), rapid.IntRange(0, 60).Draw(rt, "hits")
-		rule := arm(t, plain, chaos.Skip(skip), chaos.Every(every), chaos.MaxFailures(limit))
+		rule := arm(t, plain, chaos.Skip(skip), chaos.Every(every), chaos.MaxFailures(limit), chaos.MayNotFire())
 		pattern(t, plain, nil, hits)
 		want := chaos.Counts{Reached: hits, Matched: hits, Fired: min(limit, max(0, hits-skip)/every)}
 		equal(t, rule.String(), rule.Counts(), want)

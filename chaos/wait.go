@@ -25,17 +25,17 @@ const (
 	awaiting                 // a test, until enough hits have paused
 )
 
-// wait holds a hit for as long as the rule's action says. It returns errDisarmed if the rule ended before,
+// wait holds a hit for as long as the action says. It returns errDisarmed if the rule ended before,
 // and ctx.Err() if ctx did.
-func (r *Rule) wait(ctx context.Context) error {
-	if r.action.does&CanDelay != 0 && r.action.delay > 0 {
-		timer := time.NewTimer(r.action.delay)
+func (r *Rule) wait(ctx context.Context, a *action) error {
+	if a.does&CanDelay != 0 && a.delay > 0 {
+		timer := time.NewTimer(a.delay)
 		defer timer.Stop()
 		if err := r.park(ctx, &wait{kind: delayed}, timer.C); err != nil {
 			return err
 		}
 	}
-	if r.action.does&CanPause != 0 {
+	if a.does&CanPause != 0 {
 		return r.park(ctx, &wait{kind: paused}, nil)
 	}
 	return nil
@@ -105,7 +105,7 @@ func (r *Rule) end() {
 // error if the rule is disarmed before, if ctx ends before (errors.Is finds ctx.Err()), or if the rule has
 // no Pause.
 func (r *Rule) Await(ctx context.Context, n int) error {
-	if r.action.does&CanPause == 0 {
+	if r.does()&CanPause == 0 {
 		return fmt.Errorf("chaos: rule %v holds no hit: arm it with Pause to await one", r)
 	}
 	if err := r.park(ctx, &wait{kind: awaiting, count: n}, nil); err != nil {

@@ -26,6 +26,9 @@ var clauses = map[string]clause{
 	"fail":         alone(Fail),
 }
 
+// ofRule are the clauses that hold in all steps of a rule.
+var ofRule = []string{"every", "may-not-fire", "min", "seed", "skip", "window"}
+
 // clause reads what belongs to the word of, which was read already.
 type clause func(p *parser, of string) (Option, error)
 

@@ -25,7 +25,9 @@ A rule is a text: a site, the labels that must match, and when and how to strike
   worker.heartbeat                                     every beat is lost
   worker.heartbeat[worker=w-0] rate 0.5 max 3 delay 3s fail
   controller.dispatch[job="a, b"] window 10s to 1m0s err "cable cut" code Aborted
+  controller.dispatch[worker=w-3]=2*delay(3s)+error(unavailable)->skip(5)->50%error
 
+The last one has steps: the first two hits are late and fail, the next five pass, and from then on half of them fail.
 The clauses, in any order: rate 0.5, skip 3, every 3, window 0s to 1m, min 3, max 3, seed 7, may-not-fire; delay 1m30s,
 pause, fail, err "text", code Aborted. A rule lives in each process, counts there, and ends with it. The places are listed
 by ` + "`iris chaos sites`" + `.`
