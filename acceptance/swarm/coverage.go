@@ -29,7 +29,7 @@ var reachable = []struct {
 	{"Observe KILLED", []string{"ASSIGNED", "BUILDING", "RUNNING", "FAILED", "KILLED", "WORKER_FAILED", "COSCHED_FAILED"}},
 	{"FailDispatch", []string{"ASSIGNED", "BUILDING", "RUNNING", "SUCCEEDED", "FAILED", "KILLED", "WORKER_FAILED", "COSCHED_FAILED", "unknown"}},
 	{"Expire scheduling", []string{"PENDING", "BUILDING", "RUNNING", "FAILED", "KILLED", "WORKER_FAILED"}},
-	{"Expire timeout", []string{"PENDING", "RUNNING", "FAILED", "KILLED", "WORKER_FAILED", "UNSCHEDULABLE"}},
+	{"Expire timeout", []string{"PENDING", "BUILDING", "RUNNING", "FAILED", "KILLED", "WORKER_FAILED", "UNSCHEDULABLE"}},
 	{"Expire stranded", []string{"PENDING", "RUNNING", "KILLED"}},
 	{"SetPolicy", []string{""}},
 	{"SetGroups", []string{""}},

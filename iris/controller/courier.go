@@ -28,11 +28,12 @@ const (
 	idle            = time.Hour       // between two looks at a queue when nothing is due
 )
 
-// courier delivers orders to one incarnation of one worker. Everything that is due goes in one call; each attempt has
+// courier delivers orders to one incarnation of one worker, until it is lost. Everything that is due goes in one call; each attempt has
 // its own tries and backoff. Its queue is bounded by what the worker's capacity holds.
 type courier struct {
 	owner                        *couriers
 	worker, incarnation, address string
+	timesLost                    int32 // the worker, so far
 	conn                         *grpc.ClientConn
 	ctx                          context.Context
 	stop                         context.CancelFunc
@@ -62,7 +63,7 @@ type parcel struct {
 
 func newCourier(owner *couriers, w *state.Worker, conn *grpc.ClientConn) *courier {
 	ctx, stop := context.WithCancel(owner.ctx)
-	return &courier{owner: owner, worker: w.ID, incarnation: w.Incarnation, address: w.Address, conn: conn,
+	return &courier{owner: owner, worker: w.ID, incarnation: w.Incarnation, address: w.Address, timesLost: int32(w.TimesLost), conn: conn,
 		ctx: ctx, stop: stop, news: make(chan struct{}, 1), parcel: map[string]*parcel{}}
 }
 
@@ -201,7 +202,7 @@ func (c *courier) labelled(p *parcel) chaos.Labels {
 
 // send is one RunTask call.
 func (c *courier) send(due []*parcel) {
-	request := &pb.RunTaskRequest{WorkerId: c.worker, Incarnation: c.incarnation, Specs: map[string]*pb.JobSpec{}}
+	request := &pb.RunTaskRequest{WorkerId: c.worker, Incarnation: c.incarnation, TimesLost: &c.timesLost, Specs: map[string]*pb.JobSpec{}}
 	now, size := time.Now(), 0
 	for i, p := range due {
 		if request.Specs[p.task.JobId] == nil {

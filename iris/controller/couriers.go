@@ -51,7 +51,7 @@ func (cs *couriers) greet(cluster *state.Cluster) {
 func (cs *couriers) follow(cluster *state.Cluster) {
 	for _, w := range cluster.Workers() {
 		open := cs.all[w.ID]
-		current := open != nil && open.incarnation == w.Incarnation && open.address == w.Address
+		current := open != nil && open.incarnation == w.Incarnation && open.address == w.Address && open.timesLost == int32(w.TimesLost)
 		if open != nil && (w.Lost || !current) {
 			open.stop()
 			delete(cs.all, w.ID)

@@ -52,7 +52,7 @@ func (s *registryService) Register(ctx context.Context, in *pb.RegisterRequest) 
 			}
 			c := l.leader.Cluster()
 			l.platforms.came(c.Worker(in.WorkerId))
-			out := &pb.RegisterResponse{Lease: durationpb.New(l.config.WorkerTimeout)}
+			out := &pb.RegisterResponse{Lease: durationpb.New(l.config.WorkerTimeout), TimesLost: int32(c.Worker(in.WorkerId).TimesLost)}
 			out.Ack, out.Stop = c.Answer(in.WorkerId, in.Incarnation, reports)
 			return result{out: out}
 		})

@@ -3173,7 +3173,9 @@ type RegisterResponse struct {
 	// Attempts that must stop, known to the worker or not; each is confirmed by a finished report.
 	Stop []string `protobuf:"bytes,2,rep,name=stop,proto3" json:"stop,omitempty"`
 	// How long after its last heartbeat the controller counts the worker as lost.
-	Lease         *durationpb.Duration `protobuf:"bytes,3,opt,name=lease,proto3" json:"lease,omitempty"`
+	Lease *durationpb.Duration `protobuf:"bytes,3,opt,name=lease,proto3" json:"lease,omitempty"`
+	// How often the worker has been lost. It refuses orders from before.
+	TimesLost     int32 `protobuf:"varint,4,opt,name=times_lost,json=timesLost,proto3" json:"times_lost,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -3227,6 +3229,13 @@ func (x *RegisterResponse) GetLease() *durationpb.Duration {
 		return x.Lease
 	}
 	return nil
+}
+
+func (x *RegisterResponse) GetTimesLost() int32 {
+	if x != nil {
+		return x.TimesLost
+	}
+	return 0
 }
 
 // AttemptReport is what a worker says of one attempt.
@@ -3645,7 +3654,10 @@ type RunTaskRequest struct {
 	Incarnation string                 `protobuf:"bytes,2,opt,name=incarnation,proto3" json:"incarnation,omitempty"`
 	Tasks       []*TaskRun             `protobuf:"bytes,3,rep,name=tasks,proto3" json:"tasks,omitempty"`
 	// The specs of the tasks' jobs, by job id.
-	Specs         map[string]*JobSpec `protobuf:"bytes,4,rep,name=specs,proto3" json:"specs,omitempty" protobuf_key:"bytes,1,opt,name=key" protobuf_val:"bytes,2,opt,name=value"`
+	Specs map[string]*JobSpec `protobuf:"bytes,4,rep,name=specs,proto3" json:"specs,omitempty" protobuf_key:"bytes,1,opt,name=key" protobuf_val:"bytes,2,opt,name=value"`
+	// How often the worker had been lost when the order left. What the network has held up until the worker was lost, and is back,
+	// is FAILED_PRECONDITION: its tasks run elsewhere.
+	TimesLost     *int32 `protobuf:"varint,5,opt,name=times_lost,json=timesLost,proto3,oneof" json:"times_lost,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -3706,6 +3718,13 @@ func (x *RunTaskRequest) GetSpecs() map[string]*JobSpec {
 		return x.Specs
 	}
 	return nil
+}
+
+func (x *RunTaskRequest) GetTimesLost() int32 {
+	if x != nil && x.TimesLost != nil {
+		return *x.TimesLost
+	}
+	return 0
 }
 
 // TaskRun is one attempt to run.
@@ -4347,11 +4366,13 @@ const file_iris_proto_rawDesc = "" +
 	"\bdraining\x18\a \x01(\bR\bdraining\x1a=\n" +
 	"\x0fAttributesEntry\x12\x10\n" +
 	"\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n" +
-	"\x05value\x18\x02 \x01(\tR\x05value:\x028\x01\"i\n" +
+	"\x05value\x18\x02 \x01(\tR\x05value:\x028\x01\"\x88\x01\n" +
 	"\x10RegisterResponse\x12\x10\n" +
 	"\x03ack\x18\x01 \x03(\tR\x03ack\x12\x12\n" +
 	"\x04stop\x18\x02 \x03(\tR\x04stop\x12/\n" +
-	"\x05lease\x18\x03 \x01(\v2\x19.google.protobuf.DurationR\x05lease\"\x93\x02\n" +
+	"\x05lease\x18\x03 \x01(\v2\x19.google.protobuf.DurationR\x05lease\x12\x1d\n" +
+	"\n" +
+	"times_lost\x18\x04 \x01(\x05R\ttimesLost\"\x93\x02\n" +
 	"\rAttemptReport\x12\x1f\n" +
 	"\vattempt_uid\x18\x01 \x01(\tR\n" +
 	"attemptUid\x12(\n" +
@@ -4384,16 +4405,19 @@ const file_iris_proto_rawDesc = "" +
 	"\x15DownloadBundleRequest\x12\x16\n" +
 	"\x06sha256\x18\x01 \x01(\tR\x06sha256\",\n" +
 	"\x16DownloadBundleResponse\x12\x12\n" +
-	"\x04data\x18\x01 \x01(\fR\x04data\"\xfd\x01\n" +
+	"\x04data\x18\x01 \x01(\fR\x04data\"\xb0\x02\n" +
 	"\x0eRunTaskRequest\x12\x1b\n" +
 	"\tworker_id\x18\x01 \x01(\tR\bworkerId\x12 \n" +
 	"\vincarnation\x18\x02 \x01(\tR\vincarnation\x12&\n" +
 	"\x05tasks\x18\x03 \x03(\v2\x10.iris.v1.TaskRunR\x05tasks\x128\n" +
-	"\x05specs\x18\x04 \x03(\v2\".iris.v1.RunTaskRequest.SpecsEntryR\x05specs\x1aJ\n" +
+	"\x05specs\x18\x04 \x03(\v2\".iris.v1.RunTaskRequest.SpecsEntryR\x05specs\x12\"\n" +
+	"\n" +
+	"times_lost\x18\x05 \x01(\x05H\x00R\ttimesLost\x88\x01\x01\x1aJ\n" +
 	"\n" +
 	"SpecsEntry\x12\x10\n" +
 	"\x03key\x18\x01 \x01(\tR\x03key\x12&\n" +
-	"\x05value\x18\x02 \x01(\v2\x10.iris.v1.JobSpecR\x05value:\x028\x01\"\xd7\x01\n" +
+	"\x05value\x18\x02 \x01(\v2\x10.iris.v1.JobSpecR\x05value:\x028\x01B\r\n" +
+	"\v_times_lost\"\xd7\x01\n" +
 	"\aTaskRun\x12\x1f\n" +
 	"\vattempt_uid\x18\x01 \x01(\tR\n" +
 	"attemptUid\x12\x15\n" +
@@ -4730,6 +4754,7 @@ func file_iris_proto_init() {
 	file_iris_proto_msgTypes[27].OneofWrappers = []any{}
 	file_iris_proto_msgTypes[32].OneofWrappers = []any{}
 	file_iris_proto_msgTypes[37].OneofWrappers = []any{}
+	file_iris_proto_msgTypes[44].OneofWrappers = []any{}
 	type x struct{}
 	out := protoimpl.TypeBuilder{
 		File: protoimpl.DescBuilder{

@@ -125,6 +125,7 @@ type boss struct {
 	again     bool  // the next heartbeat asks for a registration
 	refusal   error // of registrations
 	stop      []string
+	timesLost int32
 	lease     time.Duration // default 1 min
 	before    func()        // the next registration is answered
 
@@ -151,7 +152,7 @@ func (b *boss) Register(_ context.Context, in *pb.RegisterRequest) (*pb.Register
 	if b.lease > 0 {
 		lease = durationpb.New(b.lease)
 	}
-	return &pb.RegisterResponse{Ack: b.ack(in.Attempts), Stop: b.stop, Lease: lease}, b.refusal
+	return &pb.RegisterResponse{Ack: b.ack(in.Attempts), Stop: b.stop, Lease: lease, TimesLost: b.timesLost}, b.refusal
 }
 
 func (b *boss) Heartbeat(_ context.Context, in *pb.HeartbeatRequest) (*pb.HeartbeatResponse, error) {

@@ -31,6 +31,10 @@ func (s *service) RunTask(ctx context.Context, in *pb.RunTaskRequest) (*pb.RunTa
 	if err := s.addressed(in.WorkerId, in.Incarnation); err != nil {
 		return nil, err
 	}
+	if lost := s.w.timesLost.Load(); in.TimesLost != nil && *in.TimesLost < lost {
+		return nil, status.Errorf(codes.FailedPrecondition, "worker %s has been lost since this order left, and is back; its tasks run elsewhere",
+			s.w.config.ID)
+	}
 	out, mu := &pb.RunTaskResponse{}, sync.Mutex{}
 	refuse := func(run *pb.TaskRun, err error) {
 		mu.Lock()

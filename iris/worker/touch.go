@@ -74,6 +74,7 @@ func (w *Worker) register() bool {
 				close(w.registered)
 			}
 			w.metrics.registered()
+			w.timesLost.Store(answer.TimesLost)
 			w.drain.tell(draining)
 			w.renew(sent, answer.Lease.AsDuration())
 			w.follow(answer.Ack, answer.Stop)

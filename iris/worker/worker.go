@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"net"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/google/uuid"
@@ -98,6 +99,7 @@ func (c *Config) setDefaults() {
 type Worker struct {
 	config      Config
 	incarnation string
+	timesLost   atomic.Int32 // as of the last registration
 	labels      chaos.Labels
 	listener    net.Listener
 	server      *grpc.Server

@@ -17,6 +17,7 @@ import (
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/health/grpc_health_v1"
 	"google.golang.org/grpc/status"
+	"google.golang.org/protobuf/proto"
 	"google.golang.org/protobuf/testing/protocmp"
 	"google.golang.org/protobuf/types/known/durationpb"
 
@@ -151,6 +152,32 @@ func TestACallForSomebodyElseIsRefused(t *testing.T) {
 		synctest.Wait()
 		if n.Load() != 0 || len(b.boss.told("a")) != 0 {
 			b.Errorf("it ran %d times and told %v", n.Load(), b.boss.told("a"))
+		}
+	})
+}
+
+// The network may hold an order up until the worker was lost and is back: what it was about runs elsewhere by then.
+func TestAnOrderFromBeforeTheWorkerWasLostIsRefused(t *testing.T) {
+	inBubble(t, nil, func(b *bench) {
+		n := b.counter()
+		order := func(uid string, timesLost *int32) error {
+			_, err := b.client.RunTask(b.Context(), &pb.RunTaskRequest{
+				WorkerId: "w-0", Incarnation: b.incarnation(), TimesLost: timesLost, Tasks: []*pb.TaskRun{{AttemptUid: uid, JobId: "j"}},
+				Specs: map[string]*pb.JobSpec{"j": {Entrypoint: function("count")}},
+			})
+			synctest.Wait()
+			return err
+		}
+		b.boss.order(func(boss *boss) { boss.again, boss.timesLost = true, 2 })
+		time.Sleep(time.Minute)
+		if err := order("a", proto.Int32(1)); status.Code(err) != codes.FailedPrecondition || n.Load() != 0 {
+			b.Errorf("an order from before ran %d times: %v", n.Load(), err)
+		}
+		// One of now, one that comes before the answer to the next registration, and one of a controller that does not say.
+		for i, timesLost := range []*int32{proto.Int32(2), proto.Int32(3), nil} {
+			if err := order(fmt.Sprint(i), timesLost); err != nil || n.Load() != int64(i+1) {
+				b.Errorf("order %d: %v; %d ran", i, err, n.Load())
+			}
 		}
 	})
 }

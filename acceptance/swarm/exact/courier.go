@@ -21,6 +21,7 @@ const (
 type courier struct {
 	term                         *term
 	worker, incarnation, address string
+	timesLost                    int
 	gone                         bool
 	pending                      []*parcel // not delivered yet
 }
@@ -29,7 +30,7 @@ type courier struct {
 func (t *term) follow() {
 	for _, w := range t.leads.Cluster().Workers() {
 		c := t.couriers[w.ID]
-		if c != nil && (w.Lost || c.incarnation != w.Incarnation || c.address != w.Address) {
+		if c != nil && (w.Lost || c.incarnation != w.Incarnation || c.address != w.Address || c.timesLost != w.TimesLost) {
 			c.gone = true
 			if len(c.pending) > 0 {
 				t.sim.row(7)
@@ -38,7 +39,8 @@ func (t *term) follow() {
 			c = nil
 		}
 		if c == nil && !w.Lost {
-			t.couriers[w.ID] = &courier{term: t, worker: w.ID, incarnation: w.Incarnation, address: w.Address}
+			t.couriers[w.ID] = &courier{term: t, worker: w.ID, incarnation: w.Incarnation, address: w.Address,
+				timesLost: w.TimesLost}
 		}
 	}
 }
@@ -186,7 +188,10 @@ type try struct {
 }
 
 func (t *try) serve(to *worker) codes.Code {
-	t.refused = to.order(t.attempt)
+	t.refused = codes.FailedPrecondition
+	if t.timesLost >= to.timesLost {
+		t.refused = to.order(t.attempt)
+	}
 	if to.sim.strikes("worker.accept_task", to.id) {
 		return codes.Unavailable
 	}

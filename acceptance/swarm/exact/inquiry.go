@@ -30,6 +30,7 @@ type request interface {
 type answer struct {
 	err       error
 	ack, stop []string
+	timesLost int
 	known     bool
 	is        state.State
 }

@@ -36,6 +36,7 @@ type worker struct {
 	beat      int64           // when the next is due; 0: it is quiet
 	began     int64           // this life
 	served    int64           // when a leader last heard it
+	timesLost int             // as of the last registration
 	leaseFrom int64           // when the last answered beat was sent
 	quiet     int64           // since when each beat but says that it lives; 0: they say more
 }
@@ -76,7 +77,7 @@ func (w *worker) start() {
 		}
 	}
 	s.at[w.address] = w
-	w.taken, w.calling, w.draining, w.dirty, w.quiet, w.beat = false, false, false, false, 0, 0
+	w.taken, w.calling, w.draining, w.dirty, w.quiet, w.beat, w.timesLost = false, false, false, false, 0, 0, 0
 	w.began = s.now
 	s.log.write("starts", w.id, int64(w.life), s.now)
 	w.later(0, w.register)
@@ -152,6 +153,7 @@ func (r *registration) answer(t *term, errs []error) (a answer) {
 	if a.err = errs[0]; a.err == nil {
 		r.heardAt()
 		r.promise(t.leads)
+		a.timesLost = t.leads.Cluster().Worker(r.id).TimesLost
 	}
 	a.ack, a.stop, _ = t.leads.Answer(r.id, r.incarnation, r.reports)
 	return a
@@ -174,7 +176,7 @@ func (r *registration) done(code codes.Code, said answer) {
 		if !w.taken && s.now-w.began > int64(s.story.Cluster.WorkerTimeout()) {
 			s.row(34)
 		}
-		w.taken, w.leaseFrom = true, r.sent
+		w.taken, w.leaseFrom, w.timesLost = true, r.sent, said.timesLost
 		w.answered(said.ack, said.stop)
 		w.nextBeat(int64(s.story.Cluster.Beat))
 	}
