@@ -146,11 +146,12 @@ func (p *page) item(indent int, c colour, label, text string) {
 	p.text(indent+4, plain, text)
 }
 
-// text adds a text in colour, in as many lines as it takes.
+// text adds a text in colour, in as many lines as it takes. A terminal of a few columns has no room for an indent.
 func (p *page) text(indent int, c colour, text string) {
 	width := p.terminal.Width
 	if width > 0 {
-		width = max(width-indent, 1)
+		indent = min(indent, width/4)
+		width -= indent
 	}
 	for _, line := range wrap(clean(text), width) {
 		p.line(indent, p.terminal.paint(c, line))

@@ -85,13 +85,13 @@ func Paragraph(t Terminal, label, text string) string {
 	return label + strings.Join(wrap(text, width), "\n"+strings.Repeat(" ", len(label)))
 }
 
-// clean makes one harmless line of a text.
+// clean makes one harmless line of a text: nothing in it moves the cursor, or turns the direction of writing.
 func clean(text string) string {
 	return strings.Map(func(r rune) rune {
 		switch {
 		case r == '\n' || r == '\t' || r == '\r':
 			return ' '
-		case unicode.IsControl(r) || r == utf8.RuneError:
+		case unicode.IsControl(r) || unicode.Is(unicode.Bidi_Control, r) || r == '\u2028' || r == '\u2029' || r == utf8.RuneError:
 			return '?'
 		}
 		return r
