@@ -50,12 +50,12 @@ func (c *theCase) ofJob() verdict {
 	}
 	if j.PendingReason != nil && c.task != nil {
 		v := c.waits(c.subject(), j.PendingReason)
-		if over := j.NumTasks - waitingOf(j) - runningOf(j); over+runningOf(j) > 0 {
+		if over := overOf(j); over+runningOf(j) > 0 {
 			v.text += fmt.Sprintf(" %d of %d tasks are over, and %d run.", over, j.NumTasks, runningOf(j))
 		}
 		return v
 	}
-	text := fmt.Sprintf("Nothing stands in its way: %d of %s are over and %d run", j.NumTasks-waitingOf(j)-runningOf(j),
+	text := fmt.Sprintf("Nothing stands in its way: %d of %s are over and %d run", overOf(j),
 		model.CountText(int(j.NumTasks), "task"), runningOf(j))
 	v := verdict{text: sentence(text, c.onTheWay())}
 	return v.try(c, "Follow it.", "job attach", "%s", j.JobId)

@@ -52,7 +52,10 @@ func (c *theCase) waits(task string, reason *pb.PendingReason) verdict {
 		return v.try(c, "See each try, with what the workers answered.", "task list", "%s --output wide", c.job.JobId)
 	case pb.PendingReason_KIND_STOPPING:
 		v.text += fmt.Sprintf(" for its last attempt to be gone: %s. It goes on once the worker confirms that, or is lost.", text)
-		return v.try(c, "See when the worker was last heard of.", "worker list", "%s", c.task.Attempts[len(c.task.Attempts)-1].WorkerId)
+		for _, a := range c.task.Attempts[max(0, len(c.task.Attempts)-1):] {
+			v = v.try(c, "See when its worker was last heard of.", "worker list", "%s", a.WorkerId)
+		}
+		return stop(v)
 	}
 	v.text += ": " + text + "."
 	return v.try(c, "See how it is.", "job status", "%s", c.job.JobId)

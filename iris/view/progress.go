@@ -91,7 +91,7 @@ func inOrder(counts []*pb.TaskStateCount) []*pb.TaskStateCount {
 func Standing(j *pb.JobStatus) string {
 	text, reason := JobState(j.State), WaitsFor(j)
 	if j.NumTasks > 1 {
-		text += fmt.Sprintf(": %d of %d tasks are over, %d run", j.NumTasks-waitingOf(j)-runningOf(j), j.NumTasks, runningOf(j))
+		text += fmt.Sprintf(": %d of %d tasks are over, %d run", overOf(j), j.NumTasks, runningOf(j))
 		if n := waitingOf(j); n > 0 {
 			text += fmt.Sprintf(", %d wait", n)
 		}

@@ -149,6 +149,17 @@ func (t *table) layout(width int) []int {
 			widths[i], left = widths[i]-less, left+less
 		}
 	}
+	for i := len(widths) - 1; i >= 0 && left < 0; i-- { // a terminal that is too narrow for any table
+		if widths[i] > 0 {
+			less := min(widths[i]-1, -left)
+			widths[i], left = widths[i]-less, left+less
+		}
+	}
+	for i := len(widths) - 1; i > 0 && left < 0; i-- {
+		if widths[i] > 0 {
+			widths[i], left = 0, left+widths[i]+len(gap)
+		}
+	}
 	return widths
 }
 

@@ -157,6 +157,16 @@ func TestGolden(t *testing.T) {
 					d.ScanArgs(t, "task", one)
 				}
 				err = Explain(now, j, tasks, one, "").Write(out, terminal)
+			case "top":
+				rows := 0
+				d.MaybeScanArgs(t, "rows", &rows)
+				lines := Top(terminal, rows, now, topOf(d.HasArg("many")))
+				if rows > 0 && len(lines) > rows {
+					t.Errorf("%d lines on %d rows", len(lines), rows)
+				}
+				fmt.Fprintln(out, strings.Join(lines, "\n"))
+			case "top-of-nothing":
+				fmt.Fprintln(out, strings.Join(Top(terminal, 24, now, Snapshot{Missing: []string{"scale groups are not shown: the controller at host:1 does not allow that"}}), "\n"))
 			case "attempts":
 				for _, a := range attemptEnds() {
 					fmt.Fprintln(out, attemptSentence(a, now))
@@ -208,7 +218,7 @@ func fitsBut(t interface{ Errorf(string, ...any) }, text string, width int, copi
 func TestTablesFitTheTerminal(t *testing.T) {
 	text := rapid.StringOfN(rapid.RuneFrom([]rune("ab- \x1b\n\té漢")), 0, 60, -1)
 	rapid.Check(t, func(t *rapid.T) {
-		terminal := Terminal{Width: rapid.IntRange(20, 200).Draw(t, "width"), Unicode: rapid.Bool().Draw(t, "unicode")}
+		terminal := Terminal{Width: rapid.IntRange(1, 200).Draw(t, "width"), Unicode: rapid.Bool().Draw(t, "unicode")}
 		var all []*pb.JobStatus
 		for range rapid.IntRange(0, 5).Draw(t, "jobs") {
 			all = append(all, &pb.JobStatus{

@@ -157,7 +157,7 @@ func TestWhatCannotBeDoneExitsWith5(t *testing.T) {
 		"`iris cluster start --local`, or name it with --controller or IRIS_CONTROLLER\n"
 	for _, args := range [][]string{
 		{"worker", "list"}, {"job", "list"}, {"job", "status", "x"}, {"task", "list", "x"}, {"job", "stop", "x"}, {"job", "logs", "x"}, {"job", "explain", "x"},
-		{"job", "run", "--", "true"}, {"job", "attach", "x"},
+		{"job", "run", "--", "true"}, {"job", "attach", "x"}, {"top"}, {"top", "--once", "-o", "json"},
 	} {
 		s.with("IRIS_CONTROLLER=127.0.0.1:1", "IRIS_PATIENCE=0s").run(args...).expect(t, exitError, "", nowhere)
 	}

@@ -2,6 +2,10 @@ package main
 
 import (
 	"encoding/json"
+	"os"
+	"path/filepath"
+	"regexp"
+	"strings"
 	"testing"
 
 	"iris/iris/view"
@@ -39,4 +43,29 @@ What you can do
 	s.run("job", "explain", "bad-1", "99999999999").expect(t, exitUsage, "", "iris: \"99999999999\" is not the number of a task: 0 or more\n")
 	s.run("job", "explain", "gone").expect(t, exitError, "", "iris: there is no job \"gone\"; `iris job list` shows those there are\n")
 	s.run("job", "explain").expect(t, exitUsage, "", "iris: `iris job explain` wants a job\niris: see `iris job explain --help`\n")
+}
+
+// Everything that an explanation says to type is a command line that there is.
+func TestAdviceIsACommandLine(t *testing.T) {
+	text, err := os.ReadFile(filepath.Join("..", "..", "view", "testdata", "explain"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	lines := regexp.MustCompile(`(?m)^    iris (.*)$`).FindAllStringSubmatch(string(text), -1)
+	if len(lines) < 20 {
+		t.Fatalf("only %d commands are advised", len(lines))
+	}
+	for _, m := range lines {
+		root := newRoot(newApp())
+		verb, rest, err := root.Find(strings.Fields(m[1]))
+		if err != nil || verb.HasSubCommands() && verb.Name() != "worker" {
+			t.Errorf("there is no verb in `iris %s`", m[1])
+			continue
+		}
+		for _, word := range rest {
+			if flag := longFlag.FindStringSubmatch(word); flag != nil && !known(verb, flag[1]) {
+				t.Errorf("`iris %s`: there is no --%s", m[1], flag[1])
+			}
+		}
+	}
 }

@@ -12,7 +12,7 @@ import (
 
 func newRoot(a *app) *cobra.Command {
 	root := newGroup("iris", "Run jobs on a cluster",
-		newJob(a), newTask(a), newWorker(a), newController(a), newCluster(a), newAuth(a), newChaos(a), newKeeper(a), newVersion(a))
+		newJob(a), newTask(a), newWorker(a), newController(a), newCluster(a), newTop(a), newAuth(a), newChaos(a), newKeeper(a), newVersion(a))
 	root.Long = `Iris runs jobs on a cluster: a controller decides, workers run what it decides.
 
 First steps, in two terminals:
