@@ -135,7 +135,7 @@ func TestGolden(t *testing.T) {
 			case "progress":
 				var n int
 				d.ScanArgs(t, "n", &n)
-				fmt.Fprintln(out, strings.Join(Progress(terminal, now, jobs()[n]), "\n"))
+				fmt.Fprintln(out, strings.Join(Progress(terminal, now, jobs()[n], troubleOf(t, d)), "\n"))
 			case "standing":
 				for _, j := range jobs() {
 					fmt.Fprintln(out, Standing(j))
@@ -212,6 +212,15 @@ func fitsBut(t interface{ Errorf(string, ...any) }, text string, width int, copi
 			t.Errorf("%d columns: %s", n, line)
 		}
 	}
+}
+
+// troubleOf is the trouble of so many attempts.
+func troubleOf(t *testing.T, d *datadriven.TestData) *Trouble {
+	var n int
+	if d.MaybeScanArgs(t, "trouble", &n); n == 0 {
+		return nil
+	}
+	return &Trouble{Attempts: n, Title: "task 3, attempt 1 on w-12", Cause: "exit code 3", Line: "\x1b[31mpanic:\tindex out of range [5] with length 5"}
 }
 
 // Whatever stands in the messages, no line is wider than the terminal, none has a control character, and no row is lost.

@@ -140,7 +140,8 @@ func (d *demo) play(ctx context.Context) error {
 	if wrong > 0 {
 		return fmt.Errorf("%d of %d did not hold", wrong, len(d.acts))
 	}
-	fmt.Fprintln(d.out, view.Paragraph(d.terminal, "", "\nAll of them held. Break something yourself: `iris cluster start --local`, and `iris chaos --help`."))
+	fmt.Fprintln(d.out)
+	fmt.Fprintln(d.out, view.Paragraph(d.terminal, "", "All of them held. Break something yourself: `iris cluster start --local`, and `iris chaos --help`."))
 	return nil
 }
 

@@ -60,12 +60,7 @@ func (s *stage) show(ctx context.Context, d time.Duration, lines func(view.Termi
 }
 
 func (s *stage) draw(lines func(view.Terminal, int) []string) error {
-	rows := 24
-	if file, ok := s.out.(*os.File); ok {
-		if _, height, err := term.GetSize(int(file.Fd())); err == nil && height > 0 {
-			rows = height
-		}
-	}
+	rows := s.rows(s.out)
 	return s.screen.Show(lines(s.terminal(s.out), rows), rows)
 }
 

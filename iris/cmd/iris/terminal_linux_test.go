@@ -200,6 +200,26 @@ func TestAJobIsFollowedLiveOnATerminal(t *testing.T) {
 	}
 }
 
+// What goes wrong is seen while the job goes on, and in the end the last lines of the attempt that failed it.
+func TestFailuresAreSeenLiveOnATerminal(t *testing.T) {
+	t.Parallel()
+	s := at(t, booted(t))
+	run, p := s.onTerminal(40, "job", "run", "--replicas", "2", "--max-retries-failure", "1", "--", "sh", "-c",
+		"[ $IRIS_TASK_INDEX.$IRIS_ATTEMPT_ID = 1.0 ] && echo oops && exit 3; sleep 2")
+	p.out.until(t, `(?s)█.*31mtask 1, attempt 0 on w-0: exit code 3\x1b\[0m\r\n  \| oops\r\n`)
+	if got := run.wait(); got.code != 0 {
+		t.Errorf("exit code %d", got.code)
+	}
+	fits(t, 40, p.out.String())
+
+	run, _ = s.onTerminal(80, "job", "run", "--", "sh", "-c", "seq 30; exit 3")
+	got := run.wait()
+	want := "iris: task 0, attempt 0 on w-0, exit code 3\niris: the last lines it wrote:\n" + lines(11, 30, "  | ")
+	if end := strings.Join(play(t, got.out), "\n"); got.code != exitFailed || !strings.HasSuffix(end, want) {
+		t.Errorf("exit code %d\n%s", got.code, end)
+	}
+}
+
 // play is what a terminal shows in the end, without colours and its lines not wrapped.
 func play(t *testing.T, text string) []string {
 	t.Helper()
