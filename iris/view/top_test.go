@@ -7,7 +7,6 @@ import (
 	"strings"
 	"testing"
 	"time"
-	"unicode/utf8"
 
 	"pgregory.net/rapid"
 
@@ -64,7 +63,7 @@ func TestTopFitsItsScreen(t *testing.T) {
 			t.Fatalf("%d lines on %d rows:\n%s", len(lines), rows, strings.Join(lines, "\n"))
 		}
 		for _, line := range lines {
-			if n := utf8.RuneCountInString(line); n > terminal.Width {
+			if n := columns(line); n > terminal.Width {
 				t.Errorf("%d columns of %d: %q", n, terminal.Width, line)
 			}
 			if strings.ContainsAny(line, "\x1b\t\n\u202e") {

@@ -7,7 +7,6 @@ import (
 	"strings"
 	"testing"
 	"time"
-	"unicode/utf8"
 
 	"github.com/cockroachdb/datadriven"
 	"google.golang.org/protobuf/types/known/timestamppb"
@@ -208,7 +207,7 @@ func TestGolden(t *testing.T) {
 // fitsBut sees to it that no line is wider than the terminal, but for those to be copied, which begin so.
 func fitsBut(t interface{ Errorf(string, ...any) }, text string, width int, copied string) {
 	for line := range strings.Lines(text) {
-		if n := utf8.RuneCountInString(strings.TrimSuffix(line, "\n")); width > 0 && n > width && !strings.HasPrefix(line, copied) {
+		if n := columns(strings.TrimSuffix(line, "\n")); width > 0 && n > width && !strings.HasPrefix(line, copied) {
 			t.Errorf("%d columns: %s", n, line)
 		}
 	}
@@ -245,7 +244,7 @@ func TestTablesFitTheTerminal(t *testing.T) {
 			t.Fatalf("%d lines for %d jobs:\n%s", len(lines), len(all), out)
 		}
 		for _, line := range lines {
-			if n := utf8.RuneCountInString(line); n > terminal.Width {
+			if n := columns(line); n > terminal.Width {
 				t.Errorf("%d columns of %d: %q", n, terminal.Width, line)
 			}
 			if strings.ContainsAny(line, "\x1b\t") {
