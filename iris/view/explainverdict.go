@@ -104,13 +104,17 @@ func was(n int) string {
 // onTheWay is what went wrong and was made good.
 func (c *theCase) onTheWay() string {
 	f, p := int(c.job.FailureCount-count(c.job, pb.TaskState_TASK_STATE_FAILED)), int(c.job.PreemptionCount)
+	again := ", and the tasks were tried again"
+	if c.job.NumTasks == 1 {
+		again = ", and it was tried again"
+	}
 	switch {
 	case f > 0 && p > 0:
-		return fmt.Sprintf("%s failed, %d %s lost with a worker, and the tasks were tried again", model.CountText(f, "attempt"), p, was(p))
+		return fmt.Sprintf("%s failed, %d %s lost with a worker%s", model.CountText(f, "attempt"), p, was(p), again)
 	case f > 0:
-		return fmt.Sprintf("%s failed, and the tasks were tried again", model.CountText(f, "attempt"))
+		return fmt.Sprintf("%s failed%s", model.CountText(f, "attempt"), again)
 	case p > 0:
-		return fmt.Sprintf("%s %s lost with a worker, and the tasks were tried again", model.CountText(p, "attempt"), was(p))
+		return fmt.Sprintf("%s %s lost with a worker%s", model.CountText(p, "attempt"), was(p), again)
 	}
 	return ""
 }

@@ -20,6 +20,8 @@ First steps, in two terminals:
   iris cluster start --local
   iris job run -- echo hello
 
+` + "`iris top` shows how the cluster is, `iris job explain JOB` why a job waits or failed, and `iris chaos demo` what Iris is made for." + `
+
 Every flag can also be set in the environment (IRIS_WORKER_TIMEOUT for --worker-timeout) and in files: keys named like the flags,
 at the top for every verb, or in a section named like the verb, such as ` + "`iris worker:`" + `. Flags win over the environment, and that
 over the files.
