@@ -73,3 +73,17 @@ func TestADemoThatDoesNotHoldIsAnError(t *testing.T) {
 		t.Errorf("it says\n%s\nwant at the end%s", got, want)
 	}
 }
+
+// A job that succeeds does not hold if the controller's books are wrong.
+func TestADemoWhoseBooksAreWrongIsAnError(t *testing.T) {
+	t.Parallel()
+	var out bytes.Buffer
+	wrong := played{violations: "worker w-0 has 1 CPU committed, what it holds needs none"}
+	d := &demo{
+		app: &app{out: &out, now: time.Now}, client: connected(t, wrong.serve(t)), rules: chaos.In("nothing is armed here"),
+		acts: []act{{"Nothing", func(context.Context, *demo) (view.Act, error) { return view.Act{}, nil }}},
+	}
+	if err := d.play(t.Context()); err == nil || !strings.Contains(out.String(), "the controller's books are wrong: worker w-0") {
+		t.Errorf("%v\n%s", err, out.String())
+	}
+}
