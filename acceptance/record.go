@@ -9,7 +9,9 @@ import (
 
 	"github.com/onsi/ginkgo/v2"
 
+	"iris/acceptance/timeline"
 	"iris/chaos"
+	pb "iris/iris/proto"
 )
 
 // recordName is the report entry that every spec leaves: reports and the run's checks are made from it.
@@ -21,7 +23,12 @@ type Record struct {
 	Elapsed  time.Duration  // by the spec's own clock, from the boot on
 	Fired    map[string]int // by site; and "kill" and "network", faults that have none
 	Attempts int            // over all jobs
+	// Timeline is its story; nil: it has no cluster.
+	Timeline *timeline.Timeline
 }
+
+// String says that there is a record: ginkgo writes it at times, and nobody reads it.
+func (r Record) String() string { return "what " + r.Mode + " specs leave" }
 
 // record notes what the spec did, before its rules go.
 func (c *Cluster) record(ctx context.Context) {
@@ -32,22 +39,42 @@ func (c *Cluster) record(ctx context.Context) {
 	if n := len(c.network().All()); n > 0 {
 		r.Fired["network"] = n
 	}
-	if c.Client != nil && !ginkgo.CurrentSpecReport().Failed() {
-		jobs, err := c.Jobs(ctx, "")
-		if err != nil {
-			ginkgo.Fail(fmt.Sprintf("list the jobs: %v", err))
-		}
-		for _, j := range jobs {
-			tasks, err := c.Job(j.JobId).Tasks(ctx)
-			if err != nil {
-				ginkgo.Fail(fmt.Sprintf("list the tasks of %s: %v", j.JobId, err))
-			}
-			for _, t := range tasks {
-				r.Attempts += len(t.Attempts)
-			}
+	failed := ginkgo.CurrentSpecReport().Failed()
+	if failed {
+		var cancel context.CancelFunc
+		ctx, cancel = context.WithTimeout(ctx, askedOfFailed)
+		defer cancel()
+	}
+	var jobs []*pb.JobStatus
+	var tasks []*pb.TaskStatus
+	if c.Client != nil {
+		var err error
+		if jobs, tasks, err = c.inventory(ctx); err != nil && !failed {
+			ginkgo.Fail(err.Error())
 		}
 	}
+	for _, t := range tasks {
+		r.Attempts += len(t.Attempts)
+	}
+	story := c.timeline(ctx, jobs, tasks)
+	r.Timeline = &story
 	ginkgo.AddReportEntry(recordName, r, ginkgo.ReportEntryVisibilityNever)
+}
+
+// inventory is all jobs and their tasks.
+func (c *Cluster) inventory(ctx context.Context) (jobs []*pb.JobStatus, tasks []*pb.TaskStatus, err error) {
+	jobs, err = c.Jobs(ctx, "")
+	if err != nil {
+		return nil, nil, fmt.Errorf("list the jobs: %w", err)
+	}
+	for _, j := range jobs {
+		own, err := c.Job(j.JobId).Tasks(ctx)
+		if err != nil {
+			return jobs, tasks, fmt.Errorf("list the tasks of %s: %w", j.JobId, err)
+		}
+		tasks = append(tasks, own...)
+	}
+	return jobs, tasks, nil
 }
 
 // RecordBare notes, at the end of a spec without a cluster, what its rules did. Call it in a BeforeEach.
@@ -89,8 +116,11 @@ func (c *Cluster) explain(ctx context.Context) {
 	for _, f := range c.network().All() {
 		fmt.Fprintf(&b, "network %v: %+v\n", f, f.Effects())
 	}
-	report := ginkgo.CurrentSpecReport()
-	fmt.Fprintf(&b, "repeat it: go tool ginkgo --seed=%d --label-filter=%s --focus=%q\n",
-		ginkgo.GinkgoRandomSeed(), c.Label, regexp.QuoteMeta(report.LeafNodeText))
+	fmt.Fprintf(&b, "repeat it: %s\n", repeat(c.Label, ginkgo.CurrentSpecReport().LeafNodeText))
 	ginkgo.AddReportEntry("the cluster when it failed", b.String(), ginkgo.ReportEntryVisibilityFailureOrVerbose)
+}
+
+// repeat is the command that runs a spec again, with the same faults.
+func repeat(mode, text string) string {
+	return fmt.Sprintf("go tool ginkgo --seed=%d --label-filter=%s --focus=%q", ginkgo.GinkgoRandomSeed(), mode, regexp.QuoteMeta(text))
 }
