@@ -42,6 +42,8 @@ func (c *Cluster) boot(ctx context.Context, arm Arm, wishes []Wish) {
 		wish(&p)
 	}
 	c.past.tap = p.tap
+	current = c
+	ginkgo.DeferCleanup(func() { current = nil })
 	c.system = c.Mode.system(p)
 	c.Chaos = c.system.Faults()
 	ginkgo.DeferCleanup(c.Chaos.Reset)

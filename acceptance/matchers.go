@@ -70,7 +70,7 @@ func describeJob(actual any) string {
 	if job.PendingReason != nil {
 		text += "\n    waits: " + job.PendingReason.Text
 	}
-	return text
+	return text + current.told(job)
 }
 
 // HaveAttempts matches a task's status by the states of its attempts, in order and complete.

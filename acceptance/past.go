@@ -49,14 +49,14 @@ func (c *Cluster) noteStart(id string) {
 const askedOfFailed = 10 * time.Second
 
 // timeline is the story of the cluster so far. It never fails: what cannot be found out is among its notes.
-func (c *Cluster) timeline(ctx context.Context, jobs []*pb.JobStatus, tasks []*pb.TaskStatus) timeline.Timeline {
+func (c *Cluster) timeline(ctx context.Context, all inventory) timeline.Timeline {
 	f := timeline.Facts{Began: c.booted, Ended: time.Now(), Events: c.past.history, Jobs: map[string]string{},
 		Stopping: map[timeline.Attempt]bool{}, Faults: c.ordered(), Controllers: c.system.Controllers()}
 	note := func(format string, args ...any) { f.Notes = append(f.Notes, fmt.Sprintf(format, args...)) }
-	for _, j := range jobs {
+	for _, j := range all.jobs {
 		f.Jobs[j.JobId] = j.Name
 	}
-	for _, t := range tasks {
+	for _, t := range all.tasks {
 		for _, a := range t.Attempts {
 			if a.Stopping {
 				f.Stopping[timeline.Attempt{Job: t.JobId, Task: t.TaskIndex, Attempt: a.AttemptId}] = true
@@ -115,4 +115,27 @@ func history(ctx context.Context, c *client.Client, job string) (all []*pb.Event
 		}
 		all, cursor = append(all, page.Events...), page.NextCursor
 	}
+}
+
+// current is the cluster of the running spec, for those who have nothing but a job's status; nil: there is none.
+var current *Cluster
+
+// toldOfJob is how many events of a job a failed match has at the most: the last ones.
+const toldOfJob = 40
+
+// told is what happened to a job, a line each, each after a line break. It is empty where there is nobody to ask.
+func (c *Cluster) told(job *pb.JobStatus) string {
+	if c == nil || c.Client == nil {
+		return ""
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), askedOfFailed)
+	defer cancel()
+	events, _, err := history(ctx, c.Client, job.JobId)
+	if err != nil {
+		return fmt.Sprintf("\n    what happened is not known: %v", err)
+	}
+	story := timeline.Draw(timeline.Facts{Began: c.booted, Ended: time.Now(), Events: events, Jobs: map[string]string{job.JobId: job.Name}})
+	var b strings.Builder
+	timeline.Text(&b, story.Events[max(len(story.Events)-toldOfJob, 0):])
+	return "\n" + strings.TrimRight(b.String(), "\n")
 }

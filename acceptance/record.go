@@ -45,36 +45,40 @@ func (c *Cluster) record(ctx context.Context) {
 		ctx, cancel = context.WithTimeout(ctx, askedOfFailed)
 		defer cancel()
 	}
-	var jobs []*pb.JobStatus
-	var tasks []*pb.TaskStatus
-	if c.Client != nil {
-		var err error
-		if jobs, tasks, err = c.inventory(ctx); err != nil && !failed {
-			ginkgo.Fail(err.Error())
-		}
+	all, err := c.inventory(ctx)
+	if err != nil && !failed {
+		ginkgo.Fail(err.Error())
 	}
-	for _, t := range tasks {
+	for _, t := range all.tasks {
 		r.Attempts += len(t.Attempts)
 	}
-	story := c.timeline(ctx, jobs, tasks)
+	story := c.timeline(ctx, all)
 	r.Timeline = &story
 	ginkgo.AddReportEntry(recordName, r, ginkgo.ReportEntryVisibilityNever)
 }
 
 // inventory is all jobs and their tasks.
-func (c *Cluster) inventory(ctx context.Context) (jobs []*pb.JobStatus, tasks []*pb.TaskStatus, err error) {
-	jobs, err = c.Jobs(ctx, "")
-	if err != nil {
-		return nil, nil, fmt.Errorf("list the jobs: %w", err)
+type inventory struct {
+	jobs  []*pb.JobStatus
+	tasks []*pb.TaskStatus
+}
+
+// inventory asks for them; a cluster that did not start has none.
+func (c *Cluster) inventory(ctx context.Context) (all inventory, err error) {
+	if c.Client == nil {
+		return all, nil
 	}
-	for _, j := range jobs {
+	if all.jobs, err = c.Jobs(ctx, ""); err != nil {
+		return all, fmt.Errorf("list the jobs: %w", err)
+	}
+	for _, j := range all.jobs {
 		own, err := c.Job(j.JobId).Tasks(ctx)
 		if err != nil {
-			return jobs, tasks, fmt.Errorf("list the tasks of %s: %w", j.JobId, err)
+			return all, fmt.Errorf("list the tasks of %s: %w", j.JobId, err)
 		}
-		tasks = append(tasks, own...)
+		all.tasks = append(all.tasks, own...)
 	}
-	return jobs, tasks, nil
+	return all, nil
 }
 
 // RecordBare notes, at the end of a spec without a cluster, what its rules did. Call it in a BeforeEach.
@@ -94,7 +98,10 @@ func fired(firings []chaos.Firing) map[string]int {
 	return n
 }
 
-// explain tells the story of a failed spec: the state of everything, the faults, and how to see it again.
+// toldOfFailed is how many events the story of a failed spec has at the most: the last ones.
+const toldOfFailed = 200
+
+// explain tells the story of a failed spec: the state of everything, what happened, and how to see it again.
 func (c *Cluster) explain(ctx context.Context) {
 	var b strings.Builder
 	if c.Client != nil {
@@ -107,14 +114,24 @@ func (c *Cluster) explain(ctx context.Context) {
 	for _, rule := range c.Chaos.Rules() {
 		fmt.Fprintf(&b, "rule %v: %+v\n", rule, rule.Counts())
 	}
-	for _, f := range c.Chaos.Firings() {
-		fmt.Fprintf(&b, "fault at %gs: %s %v, hit %d: %s\n", f.At.Sub(c.booted).Seconds(), f.Site, f.Labels, f.Nth, f.Action)
-	}
-	for _, ongoing := range c.injected {
-		fmt.Fprintf(&b, "injected %v: it has struck: %t\n", ongoing.Fault, ongoing.Struck())
-	}
 	for _, f := range c.network().All() {
 		fmt.Fprintf(&b, "network %v: %+v\n", f, f.Effects())
+	}
+	bounded, cancel := context.WithTimeout(ctx, askedOfFailed)
+	defer cancel()
+	all, err := c.inventory(bounded)
+	if err != nil {
+		fmt.Fprintf(&b, "%v\n", err)
+	}
+	story := c.timeline(bounded, all)
+	events := story.Events[max(len(story.Events)-toldOfFailed, 0):]
+	fmt.Fprintf(&b, "what happened, in time since the boot (reports/index.html draws it):\n")
+	if n := len(story.Events) - len(events); n > 0 {
+		fmt.Fprintf(&b, "  … %d events before these\n", n)
+	}
+	timeline.Text(&b, events)
+	for _, note := range story.Notes {
+		fmt.Fprintf(&b, "  %s\n", note)
 	}
 	fmt.Fprintf(&b, "repeat it: %s\n", repeat(c.Label, ginkgo.CurrentSpecReport().LeafNodeText))
 	ginkgo.AddReportEntry("the cluster when it failed", b.String(), ginkgo.ReportEntryVisibilityFailureOrVerbose)

@@ -3,6 +3,7 @@ package acceptance
 import (
 	"cmp"
 	"fmt"
+	"os"
 	"path/filepath"
 	"regexp"
 	"slices"
@@ -12,6 +13,7 @@ import (
 	"github.com/onsi/ginkgo/v2/types"
 
 	"iris/acceptance/timeline"
+	"iris/chaos"
 )
 
 // pageOf is the run as its page tells it: what failed first, then in the order of the summary.
@@ -22,6 +24,10 @@ func pageOf(results []result, report types.Report) timeline.Run {
 	}
 	rows := summarize(results)
 	slices.SortStableFunc(rows, func(a, b row) int { return cmp.Compare(min(b.failed, 1), min(a.failed, 1)) })
+	run.Sites = map[string]string{}
+	for _, site := range chaos.Sites() {
+		run.Sites[site.Name()] = site.Doc()
+	}
 	taken := map[string]int{}
 	for _, s := range rows {
 		out := timeline.Scenario{
@@ -76,13 +82,17 @@ func slug(name string) string {
 	return strings.Trim(notInSlugs.ReplaceAllString(strings.ToLower(name), "-"), "-")
 }
 
+// reportsVariable names another directory for the page than reports in the repository.
+const reportsVariable = "IRIS_REPORTS"
+
 // writePage writes the page into reports: as the latest, and under the name of the run's JUnit report if it has one.
 func writePage(run timeline.Run) error {
-	dir := filepath.Join(root(), "reports")
+	dir := cmp.Or(os.Getenv(reportsVariable), filepath.Join(root(), "reports"))
 	_, reporter := ginkgo.GinkgoConfiguration()
 	names := []string{"index"}
-	if name := strings.TrimSuffix(filepath.Base(reporter.JUnitReport), ".xml"); reporter.JUnitReport != "" {
-		names = append(names, name)
+	if reporter.JUnitReport != "" { // it begins with the suite's folder
+		name := strings.TrimSuffix(filepath.Base(reporter.JUnitReport), ".xml")
+		names = append(names, strings.TrimPrefix(name, filepath.Base(root())+"_"))
 	}
 	return timeline.Write(dir, run, names...)
 }

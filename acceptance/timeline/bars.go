@@ -1,6 +1,8 @@
 package timeline
 
 import (
+	"cmp"
+	"maps"
 	"slices"
 	"strings"
 
@@ -104,6 +106,14 @@ func (d *drawing) drawWorkers() {
 	var bars []*Bar
 	of := map[string]*Bar{}
 	for _, e := range d.Events {
+		if e.Kind == pb.EventKind_EVENT_KIND_SLICE && e.Slice == pb.SliceEventKind_SLICE_EVENT_KIND_GONE {
+			for id, b := range of { // its machines are gone for good
+				if sliceOf(id, []string{e.SliceId}) != "" {
+					b.End, b.How = d.since(e.At.AsTime()), moved(e.Slice)
+					delete(of, id)
+				}
+			}
+		}
 		live := e.Kind == pb.EventKind_EVENT_KIND_REGISTERED
 		if !live && e.Kind != pb.EventKind_EVENT_KIND_LOST {
 			continue
@@ -151,44 +161,48 @@ func (d *drawing) drawSlices() {
 
 func moved(k pb.SliceEventKind) string { return strings.TrimPrefix(k.String(), "SLICE_EVENT_KIND_") }
 
-// drawControllers draws who led, and who was down, behind what else is on a controller's lane.
+// drawControllers draws when each controller led, and when it was down.
 func (d *drawing) drawControllers() {
 	type change struct {
 		at     Span
 		id, to string
 	}
 	var changes []change
-	for _, e := range d.Events {
-		if e.Kind == pb.EventKind_EVENT_KIND_LEADS {
-			changes = append(changes, change{d.since(e.At.AsTime()), e.Text, "LEADS"})
-		}
-	}
 	for _, o := range d.Faults {
 		switch o.Kind {
 		case Killed:
 			changes = append(changes, change{d.since(o.At), o.Who, "DOWN"})
 		case Started:
-			changes = append(changes, change{d.since(o.At), o.Who, "UP"})
+			changes = append(changes, change{d.since(o.At), o.Who, ""})
 		}
 	}
-	slices.SortStableFunc(changes, func(a, b change) int { return int(a.at - b.at) })
-	of := map[string]*Bar{}
-	var bars []*Bar
+	for _, e := range d.leads { // at the same instant it was started before it led
+		changes = append(changes, change{d.since(e.At.AsTime()), e.Text, "LEADS"})
+	}
+	slices.SortStableFunc(changes, func(a, b change) int { return cmp.Compare(a.at, b.at) })
+	now := map[string]*Bar{} // what each is
+	end := func(id string, at Span) {
+		if b := now[id]; b != nil {
+			b.End = at
+			d.out.Bars = append(d.out.Bars, *b)
+			delete(now, id)
+		}
+	}
 	for _, c := range changes {
 		if lane, there := d.lanes[c.id]; !there || d.out.Lanes[lane].Role != Controller {
 			continue
 		}
-		b := of[c.id]
-		if b == nil {
-			b = &Bar{Lane: d.lane(c.id), Row: Whole}
-			of[c.id], bars = b, append(bars, b)
-		}
-		b.enter(c.at, c.to)
-		for id, other := range of {
-			if c.to == "LEADS" && id != c.id && other.Phases[len(other.Phases)-1].State == "LEADS" {
-				other.enter(c.at, "UP")
+		for id, b := range now { // one leads
+			if c.to == "LEADS" && b.Phases[0].State == "LEADS" {
+				end(id, c.at)
 			}
 		}
+		end(c.id, c.at)
+		if c.to != "" {
+			now[c.id] = &Bar{Lane: d.lane(c.id), Label: strings.ToLower(c.to), Phases: []Phase{{c.at, c.to}}}
+		}
 	}
-	d.add(bars)
+	for _, id := range slices.Sorted(maps.Keys(now)) {
+		end(id, d.out.Lasts)
+	}
 }

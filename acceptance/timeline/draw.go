@@ -28,17 +28,17 @@ func Draw(f Facts) Timeline {
 	for _, e := range f.Events {
 		d.tell(e)
 	}
-	for _, o := range f.Faults {
-		d.drawOrdered(o)
-	}
 	for _, c := range f.Calls {
 		d.drawCall(c)
+	}
+	for _, o := range f.Faults {
+		d.drawOrdered(o)
 	}
 	for _, t := range f.Beats {
 		d.out.Beats = append(d.out.Beats, Beat{Lane: d.lane(t.Worker), First: d.since(t.First), Every: Span(t.Every), Count: t.Count})
 	}
 	d.pack()
-	slices.SortStableFunc(d.out.Events, func(a, b Event) int { return cmp.Compare(a.At, b.At) })
+	d.out.Events = woven(d.out.Events)
 	slices.SortStableFunc(d.out.Arrows, func(a, b Arrow) int { return cmp.Compare(a.Sent, b.Sent) })
 	slices.SortStableFunc(d.out.Beats, func(a, b Beat) int { return cmp.Compare(a.First, b.First) })
 	return d.out
@@ -194,15 +194,11 @@ func (d *drawing) drawCall(c Call) {
 	}
 	d.out.Arrows = append(d.out.Arrows, a)
 	if a.Fate != Answered {
-		lane, job := a.From, ""
-		if len(c.About) > 0 {
-			job = c.About[0].Job
-		}
 		what := fmt.Sprintf("%s from %s: %s", a.Text, d.out.Lanes[a.From].Name, a.Fate)
 		if a.Fate == Late {
 			what += fmt.Sprintf(" by %s", Short(ended.Sub(c.Sent)))
 		}
-		d.out.Events = append(d.out.Events, Event{At: a.Sent, Lane: lane, Kind: CallFailed, What: what, Why: a.Why, job: job})
+		d.out.Events = append(d.out.Events, Event{At: a.Sent, Lane: a.From, Kind: CallFailed, What: what, Why: a.Why})
 	}
 }
 

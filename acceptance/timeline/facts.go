@@ -73,7 +73,7 @@ func Fired(f chaos.Firing) Ordered {
 // Injected is a fault that was injected.
 func Injected(o *fault.Ongoing) Ordered {
 	what, _, _ := strings.Cut(o.Fault.String(), " at ") // when is known better
-	out := Ordered{At: o.Began, Until: o.Ended, Lasts: !o.Fault.Instant(), Kind: Fault, Who: o.Fault.A, What: what}
+	out := Ordered{At: o.Began, Until: o.Ended, Lasts: !o.Fault.Instant(), Kind: Fault, Who: o.Fault.A, What: "fault " + what}
 	if !o.Struck() {
 		out.Why = "it had no effect"
 	}

@@ -15,6 +15,8 @@ type Run struct {
 	Took   Span   `json:"took"`
 	// Scenarios are in the order in which they are listed.
 	Scenarios []Scenario `json:"scenarios"`
+	// Sites say what each chaos site does, by its name.
+	Sites map[string]string `json:"sites,omitempty"`
 	// Counts are what was counted over all, for random stories.
 	Counts []Count `json:"counts,omitempty"`
 }
@@ -165,8 +167,6 @@ type Event struct {
 	Kind Kind   `json:"kind"`
 	What string `json:"what"`
 	Why  string `json:"why,omitempty"`
-
-	job string // its id, for those who want the events of one
 }
 
 // Span is a time since the beginning, or how long something took. In JSON it is a number of milliseconds.

@@ -33,7 +33,7 @@ func (d *drawing) attempt(a Attempt) string {
 // tell adds what a controller says happened to the events.
 func (d *drawing) tell(e *pb.Event) {
 	at := e.At.AsTime()
-	out := Event{At: d.since(at), Why: e.Text, job: e.JobId}
+	out := Event{At: d.since(at), Why: e.Text}
 	switch e.Kind {
 	case pb.EventKind_EVENT_KIND_JOB:
 		out.Kind, out.Lane, out.What = JobMoved, d.lane(clients), "job "+d.name(e.JobId)+" "+state(e.State)
@@ -69,17 +69,6 @@ func (d *drawing) tell(e *pb.Event) {
 		return // of a version that this one does not know
 	}
 	d.out.Events = append(d.out.Events, out)
-}
-
-// OfJob are the events of one job, and no others.
-func (t Timeline) OfJob(id string) []Event {
-	var own []Event
-	for _, e := range t.Events {
-		if e.job == id {
-			own = append(own, e)
-		}
-	}
-	return own
 }
 
 // Text writes events for people, one a line: "    3.2s  train: attempt 0 on w-1 RUNNING".

@@ -1,6 +1,7 @@
 // Where everything of a timeline is: lanes from top to bottom, time from left to right.
 
-const axis = 26, strip = 18, high = 19, gap = 9; // the axis; a lane: its strip of marks, each row of bars, the space below
+// The axis; a lane: its strip of marks with the ticks below them, each row of bars, the space after it.
+const axis = 26, strip = 24, high = 19, gap = 7, markY = 9, tickY = 20;
 
 // Layout is a timeline laid out. Its view is from `from` to `to`, in milliseconds.
 class Layout {
@@ -18,7 +19,7 @@ class Layout {
     for (const beat of timeline.beats || []) this.lanes[beat.lane].beats.push(beat);
     (timeline.events || []).forEach((event, index) => {
       event.index = index;
-      if (signs[event.kind]?.glyph) this.lanes[event.lane].events.push(event);
+      if (signs[event.kind]?.glyph && !signs[event.kind].quiet) this.lanes[event.lane].events.push(event);
     });
     this.arrows = timeline.arrows || [];
     this.fit();
@@ -61,7 +62,7 @@ class Layout {
     if (at < this.from + 0.05 * wide || at > this.to - 0.05 * wide) this.pan(at - wide / 2 - this.from);
   }
 
-  middle(lane) { return this.lanes[lane].y + strip / 2; }
+  middle(lane) { return this.lanes[lane].y + markY; }
   rowY(lane, row) { return lane.y + strip + row * high; }
   until(bar) { return Math.max(bar.end, bar.freed || 0); }
 

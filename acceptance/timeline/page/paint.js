@@ -83,7 +83,8 @@ class Painter {
     ink.textAlign = "left";
     for (let at = Math.max(0, Math.ceil(layout.from / step) * step); at <= Math.min(layout.to, layout.lasts); at += step) {
       const x = layout.x(at);
-      if (x >= layout.gutter - 1 && x < layout.width - 20) ink.fillText(instant(at), x + 3, axis / 2);
+      const text = instant(at);
+      if (x >= layout.gutter - 1 && x + 3 + ink.measureText(text).width < layout.width) ink.fillText(text, x + 3, axis / 2);
     }
     ink.strokeStyle = this.colour("--line");
     ink.beginPath();
@@ -108,7 +109,7 @@ class Painter {
       const inset = lane.role === "slice" ? 8 : lane.role === "worker" && layout.lanes.some((l) => l.role === "slice") ? 14 : 8;
       ink.fillStyle = this.colour("--front");
       ink.font = `${lane.role === "slice" ? "600 " : ""}12.5px system-ui, 'Liberation Sans', sans-serif`;
-      ink.fillText(this.cut(lane.name, layout.gutter - inset - 6), inset, lane.y + strip / 2);
+      ink.fillText(this.cut(lane.name, layout.gutter - inset - 6), inset, lane.y + markY);
       if (lane.height > strip + 12 && lane.role !== "jobs") {
         ink.fillStyle = this.colour("--quiet");
         ink.font = "11px system-ui, 'Liberation Sans', sans-serif";
@@ -192,7 +193,7 @@ class Painter {
         this.block(phase.state, x, lane.y, Math.max(to - x, 1), lane.height, true);
         const word = phase.state.toLowerCase();
         ink.font = "11px system-ui, 'Liberation Sans', sans-serif";
-        if (["LOST", "DOWN", "LEADS"].includes(phase.state) && to - Math.max(x, layout.gutter) > 46) {
+        if (phase.state === "LOST" && to - Math.max(x, layout.gutter) > 46) {
           ink.textAlign = "right";
           ink.fillStyle = this.colour("--quiet");
           ink.fillText(word, Math.min(to, layout.width) - 5, lane.y + lane.height - 8);
@@ -273,7 +274,7 @@ class Painter {
   }
 
   beats(layout, lane) {
-    const { ink } = this, y = lane.y + strip - 3;
+    const { ink } = this, y = lane.y + tickY;
     ink.strokeStyle = this.colour("--call");
     ink.lineWidth = 1;
     ink.beginPath();
@@ -317,15 +318,18 @@ class Painter {
   }
 
   arrows(layout, top, high, options) {
-    const taken = new Set();
+    const taken = new Set(), many = 100; // answered calls beyond which only the others are drawn
     layout.drawn = [];
     if (!options.calls) return;
+    const well = layout.arrows.reduce((n, a) => n + (a.fate === "answered" && a.sent >= layout.from && a.sent <= layout.to), 0);
+    layout.hidden = well > many * Math.max(1, layout.width / 800) ? well : 0;
     for (const arrow of layout.arrows) {
       const x = layout.x(arrow.sent);
       if (arrow.ended < layout.from || x > layout.width) continue;
       const a = layout.middle(arrow.from), b = layout.middle(arrow.to);
       if (Math.max(a, b) < top || Math.min(a, b) > top + high) continue;
       const fine = arrow.fate === "answered";
+      if (fine && layout.hidden) continue;
       const place = `${Math.round(x / (fine ? 4 : 2))} ${arrow.from} ${arrow.to} ${fine}`; // of many at one place, one is drawn
       if (taken.has(place)) continue;
       taken.add(place);
@@ -394,9 +398,9 @@ class Painter {
       ink.font = "13px system-ui, 'DejaVu Sans', sans-serif";
       ink.strokeStyle = this.colour("--back");
       ink.lineWidth = 3;
-      ink.strokeText(sign.glyph, x, lane.y + strip / 2);
+      ink.strokeText(sign.glyph, x, lane.y + markY);
       ink.fillStyle = this.colour(sign.bad ? "--fault" : "--front");
-      ink.fillText(sign.glyph, x, lane.y + strip / 2);
+      ink.fillText(sign.glyph, x, lane.y + markY);
     }
     ink.textAlign = "left";
   }
@@ -413,7 +417,7 @@ class Painter {
     } else if (what.event) {
       const lane = layout.lanes[what.event.lane], x = layout.x(what.event.at);
       ink.beginPath();
-      ink.arc(x, lane.y + strip / 2, 9, 0, 7);
+      ink.arc(x, lane.y + markY, 9, 0, 7);
       ink.stroke();
       ink.globalAlpha = 0.5;
       ink.lineWidth = 1;

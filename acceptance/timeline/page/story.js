@@ -55,6 +55,7 @@ const story = {
     $("failure").textContent = timeline.failure || "";
     $("notes").replaceChildren(...(timeline.notes || []).map((n) => element("li", {}, n)));
     again($("repeat"), timeline.repeat || "");
+    this.faults({ events: [], lanes: [], ...timeline });
     this.jobs(timeline);
     this.options.chosen = null;
     const drawn = (timeline.lanes || []).length > 0;
@@ -78,7 +79,12 @@ const story = {
       tries.set(job, (tries.get(job) || 0) + 1);
     }
     $("jobs").hidden = jobs.length === 0;
-    const most = 12, n = (label, text) => element("td", { class: "n", "data-label": label }, text);
+    const most = 12;
+    if (jobs.length > most) { // what is worth a look first
+      const trouble = (j) => (j.how === "SUCCEEDED" ? 0 : 1e6) + (tries.get(j.label) || 0);
+      jobs.sort((a, b) => trouble(b) - trouble(a));
+    }
+    const n = (label, text) => element("td", { class: "n", "data-label": label }, text);
     $("jobs").tBodies[0].replaceChildren(...jobs.slice(0, most).map((j) => element("tr", {},
       element("td", {}, j.label),
       element("td", {}, j.how ? `${look(j.how).letter} ${j.how}` : `${j.phases[j.phases.length - 1].state}`),
@@ -86,6 +92,25 @@ const story = {
     if (jobs.length > most) {
       $("jobs").tBodies[0].append(element("tr", {}, element("td", { colspan: 5, class: "quiet" }, `and ${jobs.length - most} more, on the lane of the jobs`)));
     }
+  },
+
+  // faults says what was ordered to go wrong, how often, and what that does.
+  faults(timeline) {
+    const all = new Map();
+    for (const e of timeline.events || []) {
+      if (!["fault", "killed"].includes(e.kind) || / is over$/.test(e.what)) continue;
+      const what = e.what.replace(/^fault /, "").replace(/ begins$/, "");
+      const on = /\b(?:worker|group) ([\w.-]+)/.exec(e.why || "")?.[1] || timeline.lanes[e.lane].name;
+      const own = all.get(what) || { times: 0, on: new Map() };
+      own.times++;
+      own.on.set(on, (own.on.get(on) || 0) + 1);
+      all.set(what, own);
+    }
+    $("faults").hidden = all.size === 0;
+    $("faults").tBodies[0].replaceChildren(...[...all].map(([what, own]) => element("tr", {},
+      element("td", {}, what), element("td", { class: "n", "data-label": "times" }, String(own.times)),
+      element("td", {}, [...own.on].map(([on, n]) => (n === 1 ? on : `${on} ${n}×`)).join(", ")),
+      element("td", {}, (run.sites || {})[what.split(":")[0]] || ""))));
   },
 
   // redraw draws before the next picture, once however often it is asked to.
@@ -104,7 +129,8 @@ const story = {
     const high = Math.min(whole, most);
     $("height").style.height = `${whole}px`;
     this.painter.paint(layout, Math.min(scroller.scrollTop, whole - high), high, this.options);
-    $("range").textContent = `${instant(Math.max(layout.from, 0))} to ${instant(Math.min(layout.to, layout.lasts))}`;
+    $("range").textContent = `${instant(Math.max(layout.from, 0))} to ${instant(Math.min(layout.to, layout.lasts))}` +
+      (layout.hidden && this.options.calls ? ` · of ${layout.hidden} answered calls none is drawn: zoom in` : "");
   },
 
   hover(what) {

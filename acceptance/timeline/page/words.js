@@ -30,7 +30,7 @@ function instant(ms) {
   if (Math.abs(s) < 1) return `${Math.round(ms)}ms`;
   const h = Math.floor(s / 3600), m = Math.floor(s / 60) % 60;
   const rest = `${+(s - Math.floor(s / 60) * 60).toFixed(3)}s`;
-  return (h ? `${h}h` : "") + (h || m ? `${m}m` : "") + rest;
+  return (h ? `${h}h` : "") + (m || h && rest !== "0s" ? `${m}m` : "") + (rest === "0s" && (h || m) ? "" : rest);
 }
 
 // again shows a command, and copies it where a page from disk may.
@@ -77,7 +77,7 @@ const states = {
 const unknown = { colour: "--waits", letter: "?", text: "" };
 const look = (state) => states[state] || unknown;
 
-// The sign of each kind of event. Those without one are told by bars.
+// The sign of each kind of event. Those without one are told by bars, the quiet ones by arrows.
 const signs = {
   fault: { glyph: "◆", bad: true, text: "a fault that was ordered strikes" },
   killed: { glyph: "■", bad: true, text: "a participant is killed by order" },
@@ -85,8 +85,8 @@ const signs = {
   lost: { glyph: "✖", bad: true, text: "a worker is lost" },
   registered: { glyph: "▲", text: "a worker registers" },
   leads: { glyph: "★", text: "a controller begins to lead" },
-  "dispatch failed": { glyph: "✗", bad: true, text: "an order did not reach its worker" },
-  call: { glyph: "✗", bad: true, text: "a call failed or was late" },
+  "dispatch failed": { glyph: "✗", bad: true, quiet: true, text: "an order did not reach its worker" },
+  call: { glyph: "✗", bad: true, quiet: true, text: "a call failed or was late" },
   slice: { glyph: "", text: "" },
   released: { glyph: "", text: "" },
 };
