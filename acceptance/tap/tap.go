@@ -26,8 +26,9 @@ const Kept = 20_000
 
 // Tap sees the calls of one cluster. It is safe for concurrent use.
 type Tap struct {
+	most   int // calls, and trains
 	mu     sync.Mutex
-	calls  []*call // a ring, once there are Kept
+	calls  []*call // a ring, once there are so many
 	seen   int     // that were worth keeping
 	under  map[uint64]*call
 	last   uint64
@@ -45,7 +46,7 @@ type call struct {
 
 // New sees nothing yet.
 func New() *Tap {
-	return &Tap{under: map[uint64]*call{}, owners: map[string]string{}, latest: map[string]*timeline.Train{}}
+	return &Tap{most: Kept, under: map[uint64]*call{}, owners: map[string]string{}, latest: map[string]*timeline.Train{}}
 }
 
 const header = "spec-call"
@@ -143,10 +144,10 @@ func (t *Tap) end(id uint64, c *call, err error) {
 			return
 		}
 	}
-	if t.seen < Kept {
+	if t.seen < t.most {
 		t.calls = append(t.calls, c)
 	} else {
-		t.calls[t.seen%Kept] = c
+		t.calls[t.seen%t.most] = c
 	}
 	t.seen++
 }
@@ -165,10 +166,10 @@ func (t *Tap) beat(worker string, at time.Time) {
 		}
 	}
 	b := &timeline.Train{Worker: worker, First: at, Count: 1}
-	if t.trains < Kept {
+	if t.trains < t.most {
 		t.beats = append(t.beats, b)
 	} else {
-		t.beats[t.trains%Kept] = b
+		t.beats[t.trains%t.most] = b
 	}
 	t.latest[worker] = b
 	t.trains++

@@ -35,8 +35,13 @@ func instant(events []Event) []Event {
 	if len(done) == 0 {
 		return events
 	}
+	tries := slices.ContainsFunc(told, func(e Event) bool { return e.Kind == DispatchFailed })
 	var all []Event
 	for _, e := range told {
+		if tries && (e.Kind == AttemptMoved || e.Kind == TaskMoved) {
+			all = append(all, e) // it follows from the tries, which the faults belong to
+			continue
+		}
 		for len(done) > 0 && follows(e, done[0]) {
 			all, done = append(all, done[0]), done[1:]
 			if e.Kind == DispatchFailed { // each has a fault of its own

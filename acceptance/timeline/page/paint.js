@@ -193,7 +193,7 @@ class Painter {
         this.block(phase.state, x, lane.y, Math.max(to - x, 1), lane.height, true);
         const word = phase.state.toLowerCase();
         ink.font = "11px system-ui, 'Liberation Sans', sans-serif";
-        if (phase.state === "LOST" && to - Math.max(x, layout.gutter) > 46) {
+        if (phase.state === "LOST" && to - Math.max(x, layout.gutter) > 150) {
           ink.textAlign = "right";
           ink.fillStyle = this.colour("--quiet");
           ink.fillText(word, Math.min(to, layout.width) - 5, lane.y + lane.height - 8);

@@ -129,6 +129,7 @@ const story = {
     const high = Math.min(whole, most);
     $("height").style.height = `${whole}px`;
     this.painter.paint(layout, Math.min(scroller.scrollTop, whole - high), high, this.options);
+    if (!this.first) this.first = performance.now(); // since the page was asked for
     $("range").textContent = `${instant(Math.max(layout.from, 0))} to ${instant(Math.min(layout.to, layout.lasts))}` +
       (layout.hidden && this.options.calls ? ` · of ${layout.hidden} answered calls none is drawn: zoom in` : "");
   },
