@@ -117,7 +117,7 @@ mutants: ## how many random stories it takes to find each deliberate bug
 .PHONY: browser screenshots
 browser: ## the specs of the pages, in a Chromium that is installed
 	@$(call specs,browser,browser,$(focus))
-screenshots: SEED ?= 1
+screenshots: SEED := $(or $(SEED),1)
 screenshots: chaos ## the pictures in docs/img anew, from a run of the chaos scenarios
 	@$(call specs,screenshots,screenshots,$(focus))
 

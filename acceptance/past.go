@@ -123,19 +123,23 @@ var current *Cluster
 // toldOfJob is how many events of a job a failed match has at the most: the last ones.
 const toldOfJob = 40
 
-// told is what happened to a job, a line each, each after a line break. It is empty where there is nobody to ask.
-func (c *Cluster) told(job *pb.JobStatus) string {
-	if c == nil || c.Client == nil {
-		return ""
+// told is what happened to a job, a line each, each after a line break. Where there is no cluster to ask, that is what is known.
+func (c *Cluster) told(job, name string, known ...*pb.Event) string {
+	f := timeline.Facts{Events: known, Jobs: map[string]string{job: name}}
+	if len(known) > 0 {
+		f.Began = known[0].At.AsTime()
 	}
-	ctx, cancel := context.WithTimeout(context.Background(), askedOfFailed)
-	defer cancel()
-	events, _, err := history(ctx, c.Client, job.JobId)
-	if err != nil {
-		return fmt.Sprintf("\n    what happened is not known: %v", err)
+	if c != nil && c.Client != nil {
+		ctx, cancel := context.WithTimeout(context.Background(), askedOfFailed)
+		defer cancel()
+		events, _, err := history(ctx, c.Client, job)
+		if err != nil {
+			return fmt.Sprintf("\n    what happened is not known: %v", err)
+		}
+		f.Began, f.Events = c.booted, events
 	}
-	story := timeline.Draw(timeline.Facts{Began: c.booted, Ended: time.Now(), Events: events, Jobs: map[string]string{job.JobId: job.Name}})
+	story := timeline.Draw(f)
 	var b strings.Builder
 	timeline.Text(&b, story.Events[max(len(story.Events)-toldOfJob, 0):])
-	return "\n" + strings.TrimRight(b.String(), "\n")
+	return strings.TrimRight("\n"+b.String(), "\n")
 }
