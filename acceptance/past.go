@@ -96,7 +96,7 @@ func (c *Cluster) ordered() []timeline.Ordered {
 		if o.Fault.Kind == fault.KindCrash || o.Fault.Kind == fault.KindRestart {
 			continue // that somebody was killed is there
 		}
-		all = append(all, timeline.Injected(o))
+		all = append(all, timeline.Injected(o.Fault, o.Began, o.Ended, o.Struck()))
 	}
 	return all
 }

@@ -88,7 +88,9 @@ const reportsVariable = "IRIS_REPORTS"
 // writePage writes the page into reports: as the latest, and under the name of the run's JUnit report if it has one.
 // A run without a story, such as one of pages alone, has none.
 func writePage(run timeline.Run) error {
-	told := func(s timeline.Scenario) bool { return slices.ContainsFunc(s.Timelines, func(t timeline.Timeline) bool { return len(t.Lanes) > 0 }) }
+	told := func(s timeline.Scenario) bool {
+		return slices.ContainsFunc(s.Timelines, func(t timeline.Timeline) bool { return len(t.Lanes) > 0 })
+	}
 	if !slices.ContainsFunc(run.Scenarios, told) {
 		return nil
 	}

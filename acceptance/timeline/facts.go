@@ -70,11 +70,11 @@ func Fired(f chaos.Firing) Ordered {
 	return o
 }
 
-// Injected is a fault that was injected.
-func Injected(o *fault.Ongoing) Ordered {
-	what, _, _ := strings.Cut(o.Fault.String(), " at ") // when is known better
-	out := Ordered{At: o.Began, Until: o.Ended, Lasts: !o.Fault.Instant(), Kind: Fault, Who: o.Fault.A, What: "fault " + what}
-	if !o.Struck() {
+// Injected is a fault that was injected. Until is zero while it goes on.
+func Injected(f fault.Fault, began, until time.Time, struck bool) Ordered {
+	what, _, _ := strings.Cut(f.String(), " at ") // when is known better
+	out := Ordered{At: began, Until: until, Lasts: !f.Instant(), Kind: Fault, Who: f.A, What: "fault " + what}
+	if !struck {
 		out.Why = "it had no effect"
 	}
 	return out

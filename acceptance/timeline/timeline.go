@@ -9,6 +9,8 @@ import (
 type Run struct {
 	// Title says what ran: "the specs", "random stories".
 	Title string `json:"title"`
+	// Outcome is what came of it, in words. Empty: how many scenarios survived.
+	Outcome string `json:"outcome,omitempty"`
 	// Repeat is the command that repeats it.
 	Repeat string `json:"repeat,omitempty"`
 	Began  string `json:"began,omitempty"` // as people write an instant

@@ -4,7 +4,7 @@ const list = {
   // fill writes the table once; what is searched for hides rows of it.
   fill(run) {
     const failed = run.scenarios.filter((s) => s.failed > 0).length, all = run.scenarios.length;
-    $("outcome").textContent = all === 0 ? run.title
+    $("outcome").textContent = run.outcome || all === 0 ? run.outcome || run.title
       : failed === 0 ? `All ${all} ${all === 1 ? "scenario" : "scenarios"} survived` : `${failed} of ${all} scenarios failed`;
     $("run").textContent = [run.began, run.took ? `${span(run.took)} of real time` : ""].filter(Boolean).join(" · ");
     if (run.repeat) again($("rerun"), run.repeat);
@@ -29,7 +29,7 @@ const list = {
       element("td", { class: "n" }, s.number || "+"),
       element("td", {}, element("a", { href: `#${s.id}` }, s.name), element("small", {}, s.text)),
       element("td", {}, verdict(s)), element("td", {}, s.mode),
-      n("specs", s.specs), faults, n("attempts", s.attempts), n("lasted", span(s.lasted)), n("real", span(s.took)));
+      n("specs", s.specs), faults, n("attempts", s.attempts), n("lasted", span(s.lasted)), n("real", s.took ? span(s.took) : ""));
   },
 
   sift() {

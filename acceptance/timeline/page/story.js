@@ -107,10 +107,14 @@ const story = {
       all.set(what, own);
     }
     $("faults").hidden = all.size === 0;
-    $("faults").tBodies[0].replaceChildren(...[...all].map(([what, own]) => element("tr", {},
+    const most = 12, rest = all.size - most;
+    $("faults").tBodies[0].replaceChildren(...[...all].slice(0, most).map(([what, own]) => element("tr", {},
       element("td", {}, what), element("td", { class: "n", "data-label": "times" }, String(own.times)),
       element("td", {}, [...own.on].map(([on, n]) => (n === 1 ? on : `${on} ${n}×`)).join(", ")),
-      element("td", {}, (run.sites || {})[what.split(":")[0]] || ""))));
+      element("td", {}, (run.sites || {})[what.replace(/^site /, "").split(/[: ]/)[0]] || ""))));
+    if (rest > 0) {
+      $("faults").tBodies[0].append(element("tr", {}, element("td", { colspan: 4, class: "quiet" }, `and ${rest} more, among the events`)));
+    }
   },
 
   // redraw draws before the next picture, once however often it is asked to.
