@@ -28,10 +28,20 @@ func (c *Cluster) noteKill(id string) {
 		defer cancel()
 		events, _, err := history(ctx, c.Client, "")
 		if err == nil { // a report that knows less is no reason to fail
-			c.past.history = append(c.past.history, events...)
+			c.past.history, _ = latest(append(c.past.history, events...))
 		}
 	}
 	c.past.killed = append(c.past.killed, timeline.Ordered{At: time.Now(), Kind: timeline.Killed, Who: id, What: id + " is killed"})
+}
+
+// mostEvents is how many events a story has: a soak has more, and nobody reads them.
+const mostEvents = 20_000
+
+// latest are the last events of several histories, and how many were before them.
+func latest(events []*pb.Event) ([]*pb.Event, int) {
+	events = timeline.Merged(events)
+	before := max(len(events)-mostEvents, 0)
+	return events[before:], before
 }
 
 // answers reports whether the cluster can be asked without a wait, as far as is known without asking.
@@ -67,7 +77,10 @@ func (c *Cluster) timeline(ctx context.Context, all inventory) timeline.Timeline
 		note("The cluster did not start.")
 	} else {
 		events, dropped, err := history(ctx, c.Client, "")
-		f.Events = append(f.Events, events...)
+		var before int
+		if f.Events, before = latest(append(f.Events, events...)); before > 0 {
+			note("Of the events only the last %d are shown.", mostEvents)
+		}
 		if err != nil {
 			note("The controller did not say what happened: %v.", err)
 		}

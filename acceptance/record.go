@@ -2,7 +2,10 @@ package acceptance
 
 import (
 	"context"
+	"encoding/json"
+	"errors"
 	"fmt"
+	"os"
 	"regexp"
 	"strings"
 	"time"
@@ -23,12 +26,9 @@ type Record struct {
 	Elapsed  time.Duration  // by the spec's own clock, from the boot on
 	Fired    map[string]int // by site; and "kill" and "network", faults that have none
 	Attempts int            // over all jobs
-	// Timeline is its story; nil: it has no cluster.
-	Timeline *timeline.Timeline
+	// Story is the file that its timeline waits in, since reports have every record as text; empty: it has no cluster.
+	Story string
 }
-
-// String says that there is a record: ginkgo writes it at times, and nobody reads it.
-func (r Record) String() string { return "what " + r.Mode + " specs leave" }
 
 // record notes what the spec did, before its rules go.
 func (c *Cluster) record(ctx context.Context) {
@@ -52,9 +52,39 @@ func (c *Cluster) record(ctx context.Context) {
 	for _, t := range all.tasks {
 		r.Attempts += len(t.Attempts)
 	}
-	story := c.timeline(ctx, all)
-	r.Timeline = &story
+	if r.Story, err = keep(c.timeline(ctx, all)); err != nil {
+		ginkgo.Fail(err.Error())
+	}
 	ginkgo.AddReportEntry(recordName, r, ginkgo.ReportEntryVisibilityNever)
+}
+
+// keep writes a timeline into a file, for fetch to read when the suite is over.
+func keep(story timeline.Timeline) (string, error) {
+	text, err := json.Marshal(story)
+	if err != nil {
+		return "", fmt.Errorf("keep a timeline: %w", err)
+	}
+	file, err := os.CreateTemp("", "iris-timeline-*.json")
+	if err != nil {
+		return "", fmt.Errorf("keep a timeline: %w", err)
+	}
+	_, err = file.Write(text)
+	if err = errors.Join(err, file.Close()); err != nil {
+		return "", fmt.Errorf("keep a timeline: %w", err)
+	}
+	return file.Name(), nil
+}
+
+// fetch reads a timeline that was kept, and removes the file.
+func fetch(path string) (story timeline.Timeline, err error) {
+	text, err := os.ReadFile(path)
+	if err == nil {
+		err = errors.Join(json.Unmarshal(text, &story), os.Remove(path))
+	}
+	if err != nil {
+		return story, fmt.Errorf("fetch a timeline: %w", err)
+	}
+	return story, nil
 }
 
 // inventory is all jobs and their tasks.

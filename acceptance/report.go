@@ -56,8 +56,11 @@ func pageOf(results []result, report types.Report) timeline.Run {
 // storyOf is the timeline of a spec, with what its report knows.
 func storyOf(r result) timeline.Timeline {
 	t := timeline.Timeline{Lasts: timeline.Span(r.record.Elapsed), Notes: []string{"This spec has no cluster: there is nothing to draw."}}
-	if r.record.Timeline != nil {
-		t = *r.record.Timeline
+	if r.record.Story != "" {
+		var err error
+		if t, err = fetch(r.record.Story); err != nil {
+			t.Notes = append(t.Notes, err.Error())
+		}
 	}
 	t.Title, t.Repeat = r.spec.LeafNodeText, repeat(cmp.Or(r.record.Mode, Fast), r.spec.LeafNodeText)
 	if r.spec.State != types.SpecStatePassed {

@@ -12,7 +12,7 @@ import (
 
 // Draw is the timeline of a story.
 func Draw(f Facts) Timeline {
-	f.Events = merged(f.Events)
+	f.Events = Merged(f.Events)
 	d := drawing{Facts: f, tasks: map[string]int32{}, lanes: map[string]int{}}
 	for _, e := range f.Events {
 		d.tasks[e.JobId] = max(d.tasks[e.JobId], e.GetTaskIndex()+1)

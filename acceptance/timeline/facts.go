@@ -115,9 +115,9 @@ type Train struct {
 	Count  int
 }
 
-// merged are the events of all histories, each once, oldest first. A history that begins anew tells of what was before with less
+// Merged are the events of several histories, each once, oldest first. A history that begins anew tells of what was before with less
 // words than the one before it did.
-func merged(events []*pb.Event) []*pb.Event {
+func Merged(events []*pb.Event) []*pb.Event {
 	type key struct {
 		at                 int64
 		kind               pb.EventKind
