@@ -114,6 +114,13 @@ replay: ## one random story again: SEED=<n> GEN=exact|real, or STORY=<file>
 mutants: ## how many random stories it takes to find each deliberate bug (that FOCUS matches)
 	@$(call random,TestMutants,-tags=mutants) $(if $(FOCUS),-mutant='$(FOCUS)')
 
+.PHONY: browser screenshots
+browser: ## the specs of the pages, in a Chromium that is installed
+	@$(call specs,browser,browser,$(focus))
+screenshots: SEED := $(or $(SEED),1)
+screenshots: chaos ## the pictures in docs/img anew, from a run of the chaos scenarios
+	@$(call specs,screenshots,screenshots,$(focus))
+
 .PHONY: bench
 bench: ## every benchmark
 	@mkdir -p reports

@@ -24,6 +24,7 @@ type Cluster struct {
 	system   system
 	booted   time.Time
 	kills    int               // so far
+	past     past              // what the report tells besides
 	injected []*fault.Ongoing  // those that are over too
 	before   []gleak.Goroutine // on the wall clock: what ran before the boot
 }
@@ -35,11 +36,14 @@ const patience = 3 * time.Minute
 // is the story.
 func (c *Cluster) boot(ctx context.Context, arm Arm, wishes []Wish) {
 	ginkgo.GinkgoHelper()
-	c.Client, c.kills, c.injected = nil, 0, nil
+	c.Client, c.kills, c.injected, c.past = nil, 0, nil, past{}
 	p := newPlan()
 	for _, wish := range wishes {
 		wish(&p)
 	}
+	c.past.tap = p.tap
+	current = c
+	ginkgo.DeferCleanup(func() { current = nil })
 	c.system = c.Mode.system(p)
 	c.Chaos = c.system.Faults()
 	ginkgo.DeferCleanup(c.Chaos.Reset)
@@ -113,18 +117,21 @@ func (c *Cluster) Dir(controller string) string { return c.system.(*inProcess).D
 // Kill ends a controller ("c-0") or a worker ("w-1") as abruptly as the end of its process would.
 func (c *Cluster) Kill(id string) {
 	ginkgo.GinkgoHelper()
+	c.noteKill(id)
 	gomega.Expect(c.system.Kill(id)).To(gomega.Succeed())
-	c.kills++
 }
 
 // Revive starts what was killed, on what it left on its disk.
 func (c *Cluster) Revive(id string) {
 	ginkgo.GinkgoHelper()
-	gomega.Expect(c.system.Revive(id)).To(gomega.Succeed())
+	gomega.Expect(c.TryRevive(id)).To(gomega.Succeed())
 }
 
 // TryRevive is Revive of what may not start.
-func (c *Cluster) TryRevive(id string) error { return c.system.Revive(id) }
+func (c *Cluster) TryRevive(id string) error {
+	c.noteStart(id)
+	return c.system.Revive(id)
+}
 
 // KillKeeper ends the process that runs a worker's commands, once there is one, as kill -9 does. Only with real daemons.
 func (c *Cluster) KillKeeper(worker string) {
@@ -134,8 +141,8 @@ func (c *Cluster) KillKeeper(worker string) {
 		keeper, found = c.system.(*daemons).fleet.Keeper(worker)
 		return found
 	}).Should(gomega.BeTrue(), "%s must come to have a keeper", worker)
+	c.noteKill("keeper of " + worker)
 	gomega.Expect(keeper.Kill()).To(gomega.Succeed())
-	c.kills++
 }
 
 // Restart ends a daemon in good order and starts it again, as an upgrade does. Only with real daemons.

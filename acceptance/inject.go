@@ -64,8 +64,13 @@ var _ fault.Cluster = faulty{}
 func (f faulty) Faults() network.Faults { return f.cluster.network() }
 
 func (f faulty) Kill(id string) error {
-	f.cluster.kills++
+	f.cluster.noteKill(id)
 	return f.inProcess.Kill(id)
+}
+
+func (f faulty) Revive(id string) error {
+	f.cluster.noteStart(id)
+	return f.inProcess.Revive(id)
 }
 
 func (f faulty) Arm(text string) (fault.Rule, error) {

@@ -38,5 +38,5 @@ func TestAnInjectedFaultStrikesOrFailsItsSpec(t *testing.T) {
 	o.failed(t)
 	o.says(t, "2 Passed | 4 Failed", "never took effect: repeat w-0 -> w-1",
 		"vm.create[cluster=", "never reached", `there is no fault "flood"`,
-		"the end of this spec is cleaned up", "injected freeze w-1 at 0s: it has struck: ")
+		"the end of this spec is cleaned up", "0s fault freeze w-1 begins")
 }

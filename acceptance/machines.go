@@ -41,8 +41,8 @@ func (c *Cluster) KillMachine(worker string) {
 	ginkgo.GinkgoHelper()
 	machine, runs := c.system.(*daemons).fleet.Machine(worker)
 	gomega.Expect(runs).To(gomega.BeTrue(), "%s must run", worker)
+	c.noteKill(worker)
 	gomega.Expect(machine.Kill()).To(gomega.Succeed())
-	c.kills++
 }
 
 // Groups are the scale groups by name, as the controller sees them.

@@ -1,6 +1,7 @@
 package acceptance
 
 import (
+	"cmp"
 	"fmt"
 	"slices"
 	"strings"
@@ -10,6 +11,7 @@ import (
 	"github.com/onsi/gomega/gcustom"
 	"github.com/onsi/gomega/types"
 	"google.golang.org/protobuf/proto"
+	"google.golang.org/protobuf/types/known/timestamppb"
 
 	"iris/iris/client"
 	pb "iris/iris/proto"
@@ -70,7 +72,38 @@ func describeJob(actual any) string {
 	if job.PendingReason != nil {
 		text += "\n    waits: " + job.PendingReason.Text
 	}
-	return text
+	return text + current.told(job.JobId, job.Name)
+}
+
+// ofTask is what a failed match of a task has to say.
+type ofTask struct{ Want any }
+
+// Describe is the task, and what happened to its job.
+func (ofTask) Describe(task *pb.TaskStatus) string {
+	text := fmt.Sprintf("    %s is %s", task.TaskId, name(pb.JobState(task.State)))
+	if task.Error != "" {
+		text += ": " + task.Error
+	}
+	return text + current.told(task.JobId, "", attemptsOf(task)...)
+}
+
+// attemptsOf are the events that a task's status still tells of.
+func attemptsOf(task *pb.TaskStatus) []*pb.Event {
+	var events []*pb.Event
+	for _, a := range task.Attempts {
+		tell := func(at *timestamppb.Timestamp, state pb.TaskState, text string) {
+			events = append(events, &pb.Event{At: at, Kind: pb.EventKind_EVENT_KIND_ATTEMPT, JobId: task.JobId, TaskIndex: &task.TaskIndex,
+				AttemptId: &a.AttemptId, WorkerId: a.WorkerId, State: state, Text: text})
+		}
+		if a.AssignedAt != nil {
+			tell(a.AssignedAt, pb.TaskState_TASK_STATE_ASSIGNED, "")
+		}
+		if a.StartedAt != nil {
+			tell(a.StartedAt, pb.TaskState_TASK_STATE_RUNNING, "")
+		}
+		tell(cmp.Or(a.FinishedAt, a.StartedAt, a.AssignedAt), a.State, a.Error)
+	}
+	return events
 }
 
 // HaveAttempts matches a task's status by the states of its attempts, in order and complete.
@@ -79,7 +112,7 @@ func HaveAttempts(want ...pb.JobState) types.GomegaMatcher {
 		return slices.EqualFunc(task.Attempts, want, func(a *pb.TaskAttempt, s pb.JobState) bool {
 			return pb.JobState(a.State) == s
 		}), nil
-	}).WithTemplate("Expected task\n{{.FormattedActual}}\n{{.To}} have had the attempts\n{{format .Data 1}}", names(want))
+	}).WithTemplate("Expected task\n{{.Data.Describe .Actual}}\n{{.To}} have had the attempts\n{{format .Data.Want 1}}", ofTask{names(want)})
 }
 
 func names(states []pb.JobState) []string {
@@ -97,7 +130,7 @@ func HaveAttemptError(attempt int, want types.GomegaMatcher) types.GomegaMatcher
 			return false, fmt.Errorf("the task has had %d attempts", len(task.Attempts))
 		}
 		return want.Match(task.Attempts[attempt].Error)
-	}).WithTemplate("Expected task\n{{.FormattedActual}}\n{{.To}} have the error\n{{format .Data 1}}", want)
+	}).WithTemplate("Expected task\n{{.Data.Describe .Actual}}\n{{.To}} have the error\n{{format .Data.Want 1}}", ofTask{want})
 }
 
 // EqualProto matches a message that is the same in all fields.

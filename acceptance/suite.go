@@ -78,7 +78,7 @@ func checkTree(t *testing.T, preview types.Report) []types.SpecReport {
 
 // conclude draws the run's conclusions from the reports of its specs.
 func conclude(report types.Report) {
-	var results []result
+	var results, all []result
 	fired, skipped := map[string]int{}, 0
 	for _, spec := range report.SpecReports {
 		if !spec.LeafNodeType.Is(types.NodeTypeIt) {
@@ -94,10 +94,12 @@ func conclude(report types.Report) {
 		for site, n := range r.record.Fired {
 			fired[site] += n
 		}
+		all = append(all, r)
 		if slices.Contains(spec.Labels(), Chaos) {
 			results = append(results, r)
 		}
 	}
+	gomega.Expect(writePage(pageOf(all, report))).To(gomega.Succeed())
 	rows := summarize(results)
 	fmt.Print(table(rows))
 	if complete(rows) {

@@ -146,7 +146,7 @@ func TestFilterThatSelectsNothingFailsTheRun(t *testing.T) {
 	} {
 		o := run(t, "speeds", c.flag)
 		o.failed(t)
-		o.says(t, c.says+"; labels are chaos, crash, kill, fast, slow, virtual, realtime, process, rpc, worker, controller, lifecycle, vm")
+		o.says(t, c.says+"; labels are chaos, crash, kill, fast, slow, browser, screenshots, virtual, realtime, process, rpc, worker, controller, lifecycle, vm")
 		o.ran(t)
 	}
 }
@@ -239,7 +239,7 @@ func run(t *testing.T, fixture string, flags ...string) outcome {
 
 func execute(t *testing.T, cmd *exec.Cmd, fixture string) outcome {
 	t.Helper()
-	cmd.Env = append(os.Environ(), fixtureVariable+"="+fixture)
+	cmd.Env = append(os.Environ(), fixtureVariable+"="+fixture, reportsVariable+"="+t.TempDir())
 	output, err := cmd.CombinedOutput()
 	if cmd.ProcessState == nil {
 		t.Fatal(err)

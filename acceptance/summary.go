@@ -9,6 +9,8 @@ import (
 	"time"
 
 	"github.com/onsi/ginkgo/v2/types"
+
+	"iris/acceptance/timeline"
 )
 
 // scenarios are the twenty-one that Iris is measured by, in their order. Each is the name of a spec in every mode.
@@ -100,6 +102,15 @@ func (s row) faults() string {
 	return strings.Join(parts, ", ")
 }
 
+// faultCount is how often faults struck, whatever they were.
+func (s row) faultCount() int {
+	all := 0
+	for _, n := range s.fired {
+		all += n
+	}
+	return all
+}
+
 // complete reports whether all the scenarios are there.
 func complete(rows []row) bool {
 	for i := range scenarios {
@@ -120,12 +131,8 @@ func table(rows []row) string {
 		"#", "scenario", "mode", "specs", "faults", "attempts", "lasted", "real", "verdict")
 	var named, further tally
 	for _, s := range rows {
-		faults := 0
-		for _, n := range s.fired {
-			faults += n
-		}
 		fmt.Fprintf(&b, "%3s  %-31s %-8s %5d %7d %9d %8s %8s  %s\n",
-			s.id(), s.name, s.mode, s.specs, faults, s.attempts, short(s.elapsed), short(s.real), s.verdict())
+			s.id(), s.name, s.mode, s.specs, s.faultCount(), s.attempts, timeline.Short(s.elapsed), timeline.Short(s.real), s.verdict())
 		if s.number >= 0 {
 			named.add(s)
 		} else {
@@ -159,12 +166,12 @@ func (t tally) String() string { return fmt.Sprintf("%d of %d", t.survived, t.al
 func markdown(rows []row, report types.Report) string {
 	var b strings.Builder
 	fmt.Fprintf(&b, "# What Iris survived\n\nWritten by the suite from its own results: seed %d, %s, %s of real time.\n\n",
-		report.SuiteConfig.RandomSeed, report.StartTime.UTC().Format("2006-01-02 15:04 MST"), short(report.RunTime))
+		report.SuiteConfig.RandomSeed, report.StartTime.UTC().Format("2006-01-02 15:04 MST"), timeline.Short(report.RunTime))
 	b.WriteString("| # | scenario | mode | specs | faults fired | attempts | lasted | real | verdict |\n")
 	b.WriteString("|---|---|---|---|---|---|---|---|---|\n")
 	for _, s := range rows {
 		fmt.Fprintf(&b, "| %s | %s | %s | %d | %s | %d | %s | %s | %s |\n",
-			s.id(), s.name, s.mode, s.specs, s.faults(), s.attempts, short(s.elapsed), short(s.real), s.verdict())
+			s.id(), s.name, s.mode, s.specs, s.faults(), s.attempts, timeline.Short(s.elapsed), timeline.Short(s.real), s.verdict())
 	}
 	b.WriteString("\n\"Lasted\" is by the scenario's own clock, the longest of its specs; \"real\" is what all of them took.\n")
 	var handles, fails []string // a scenario that fails in one mode is not handled
@@ -185,15 +192,4 @@ func markdown(rows []row, report types.Report) string {
 	section("What Iris handles", handles)
 	section("What it does not", fails)
 	return b.String()
-}
-
-// short rounds a duration to what a reader of a table wants.
-func short(d time.Duration) string {
-	switch {
-	case d >= 10*time.Second:
-		return d.Round(time.Second).String()
-	case d >= time.Second:
-		return d.Round(100 * time.Millisecond).String()
-	}
-	return d.Round(time.Millisecond).String()
 }

@@ -11,6 +11,8 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 	"github.com/onsi/ginkgo/v2/types"
+
+	"iris/acceptance/timeline"
 )
 
 var update = flag.Bool("update", false, "write the golden files in testdata anew")
@@ -149,7 +151,7 @@ func TestDurationsAreShort(t *testing.T) {
 		time.Second: "1s", 1049 * time.Millisecond: "1s", 6070 * time.Millisecond: "6.1s",
 		10499 * time.Millisecond: "10s", 90*time.Second + 1: "1m30s", time.Hour: "1h0m0s",
 	} {
-		if got := short(d); got != want {
+		if got := timeline.Short(d); got != want {
 			t.Errorf("%v is shortened to %s, want %s", d, got, want)
 		}
 	}

@@ -13,6 +13,7 @@ import (
 	"github.com/onsi/ginkgo/v2"
 	"github.com/onsi/gomega"
 
+	"iris/acceptance/tap"
 	"iris/chaos"
 	"iris/iris/client"
 	"iris/iris/cluster"
@@ -54,6 +55,7 @@ type plan struct {
 	controllers int
 	durable     bool // the log is on disk
 	snapshots   int  // after how many entries
+	tap         *tap.Tap
 }
 
 // Wish changes the cluster that a spec gets. Pass it to Scenario.
@@ -77,7 +79,8 @@ func newPlan() plan {
 	gomega.Expect(err).NotTo(gomega.HaveOccurred())
 	description = cluster.MakeLocalConfig(description)
 	description.Name = ClusterName()
-	return plan{Cluster: description, log: slog.New(slog.NewTextHandler(ginkgo.GinkgoWriter, nil)), seed: runSeed()}
+	return plan{Cluster: description, log: slog.New(slog.NewTextHandler(ginkgo.GinkgoWriter, nil)), seed: runSeed(),
+		tap: tap.New()}
 }
 
 // root is the repository's directory.
@@ -114,6 +117,7 @@ func newRealtime(p plan) system {
 
 func newInProcess(p plan, options cluster.Options) *inProcess {
 	options.SnapshotEntries = p.snapshots
+	options.ServerOptions, options.DialOptions = p.tap.ServerOptions, p.tap.DialOptions
 	options.Log, options.Controllers, options.Durable, options.Restart = p.log, p.controllers, p.durable, time.Second
 	chaos.In(p.Name).Seed(p.seed)
 	return &inProcess{plan: p, options: options}

@@ -34,6 +34,8 @@ type Rule interface {
 // Ongoing is a fault that has begun.
 type Ongoing struct {
 	Fault  Fault
+	Began  time.Time
+	Ended  time.Time // zero: it has not
 	end    func() error
 	struck func() bool
 }
@@ -44,6 +46,9 @@ func (o *Ongoing) End() error {
 	o.end = nil
 	if end == nil {
 		return nil
+	}
+	if o.Ended.IsZero() {
+		o.Ended = time.Now()
 	}
 	if err := end(); err != nil {
 		return fmt.Errorf("end of %v: %w", o.Fault, err)
@@ -64,9 +69,12 @@ var Modes = map[string]fakevm.FailureMode{
 // business. One that this cluster cannot have is an error; what makes no sense at all, such as a participant that there is
 // not, panics.
 func (f Fault) Begin(on Cluster) (*Ongoing, error) {
-	o := &Ongoing{Fault: f, end: func() error { return nil }, struck: func() bool { return true }}
+	o := &Ongoing{Fault: f, Began: time.Now(), end: func() error { return nil }, struck: func() bool { return true }}
 	if err := f.begin(on, o); err != nil {
 		return nil, fmt.Errorf("begin of %v: %w", f, err)
+	}
+	if f.Instant() {
+		o.Ended = o.Began
 	}
 	return o, nil
 }

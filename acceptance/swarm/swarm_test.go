@@ -51,7 +51,10 @@ func TestSwarm(t *testing.T) {
 	if chronos.Racing {
 		some = map[string]int{"exact": 30, "real": 5} // it is many times slower, and there is one goroutine in most of this
 	}
-	all := tellers(t)
+	all, page := tellers(t), NewPage(fmt.Sprintf("make swarm SEED=%d", seed))
+	if *forever > 0 || *hours > 0 {
+		t.Cleanup(func() { write(t, page) }) // once both are done
+	}
 	for _, teller := range all {
 		t.Run(teller.Name, func(t *testing.T) {
 			ctx, most := t.Context(), some[teller.Name]
@@ -69,8 +72,12 @@ func TestSwarm(t *testing.T) {
 			r := sweep(ctx, teller, seed, most)
 			r.Write(os.Stdout, teller.Name)
 			fmt.Printf("%s: %v\n", teller.Name, time.Since(began).Round(time.Second))
+			page.Count(r, teller.Name)
 			for _, f := range r.Findings {
-				report(t, teller, f)
+				report(t, teller, f, page)
+			}
+			if *forever > 0 || *hours > 0 { // so that a page without findings shows what stories are like
+				page.Add(teller, teller.Draw(seed), nil, fmt.Sprintf("make replay GEN=%s SEED=%d", teller.Name, seed))
 			}
 			if strange := r.Unforeseen(); len(strange) > 0 {
 				t.Errorf("commands met what nobody foresaw: %q", strange)
@@ -102,17 +109,28 @@ func sweep(ctx context.Context, t Teller, seed uint64, most int) *Report {
 const shrinkFor = 2 * time.Minute
 
 // report makes a finding small, keeps it, and fails the test with it.
-func report(t *testing.T, teller Teller, f Finding) {
+func report(t *testing.T, teller Teller, f Finding, page *Page) {
 	fmt.Printf("%s: seed %d: %v\n%s: making it smaller, for %v at the most\n", teller.Name, f.Seed, f.Violation, teller.Name, shrinkFor)
 	f.Story, f.Violation = Shrink(teller, f.Story, f.Violation, shrinkFor)
-	path := filepath.Join("..", "..", "reports", fmt.Sprintf("swarm-%s-%d.json", teller.Name, f.Seed))
+	path := filepath.Join(reports, fmt.Sprintf("swarm-%s-%d.json", teller.Name, f.Seed))
 	if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
 		t.Fatal(err)
 	}
 	if err := os.WriteFile(path, f.Story.Marshal(), 0o644); err != nil {
 		t.Fatal(err)
 	}
+	page.Add(teller, f.Story, f.Violation, fmt.Sprintf("make replay GEN=%s STORY=%s", teller.Name, path[len("../../"):]))
 	t.Error(f.Describe(teller, path[len("../../"):]))
+}
+
+// reports is where findings and the page go.
+const reports = "../../reports"
+
+func write(t *testing.T, page *Page) {
+	if err := page.Write(reports); err != nil {
+		t.Error(err)
+	}
+	fmt.Println("reports/index.html draws it")
 }
 
 // TestReplay tells one story, with its history if it is of the pure core. It is for make replay.
@@ -120,6 +138,12 @@ func TestReplay(t *testing.T) {
 	if *first == 0 && *file == "" {
 		t.Skip("for make replay, which says which story")
 	}
+	again := fmt.Sprintf("SEED=%d", *first)
+	if *file != "" {
+		again = "STORY=" + *file
+	}
+	page := NewPage("make replay " + again)
+	defer write(t, page)
 	for _, teller := range tellers(t) {
 		s := teller.Draw(*first)
 		if *file != "" {
@@ -130,9 +154,11 @@ func TestReplay(t *testing.T) {
 			out := exact.Run(s, exact.Options{Trace: os.Stdout})
 			fmt.Printf("exact: %d steps in %v, SHA-256 of the history %x\n", out.Steps, out.Told, out.Digest)
 		}
-		if violation := teller.fails(s); violation != nil {
+		violation := teller.fails(s)
+		if violation != nil {
 			t.Errorf("%s: %v", teller.Name, violation)
 		}
+		page.Add(teller, s, violation, fmt.Sprintf("make replay GEN=%s %s", teller.Name, again))
 	}
 }
 

@@ -10,6 +10,7 @@ import (
 	"iris/acceptance/swarm/exact"
 	"iris/acceptance/swarm/real"
 	"iris/acceptance/swarm/story"
+	"iris/acceptance/timeline"
 )
 
 // Telling is what came of one story, whoever told it.
@@ -30,6 +31,8 @@ type Teller struct {
 	Name   string
 	Limits story.Limits
 	Tell   func(story.Story) Telling
+	// Timeline is that of a story, which is told for it, and how it fails.
+	Timeline func(story.Story) (timeline.Timeline, error)
 	// Tries is how often a story is told that is to fail: 1 if the same story is always the same history.
 	Tries int
 }
@@ -49,6 +52,12 @@ func Exact() Teller {
 				Violation: out.Violation, Told: out.Told, Struck: out.Struck, Sites: out.Sites, Ends: ends, Met: out.Met, Rows: out.Rows,
 				Digest: out.Digest,
 			}
+		},
+		Timeline: func(s story.Story) (timeline.Timeline, error) {
+			var facts timeline.Facts
+			out := exact.Run(s, exact.Options{Facts: &facts})
+			facts.Notes = append(facts.Notes, "The pure core has no calls to draw: what is lost on the way is seen by what does not happen.")
+			return timeline.Draw(facts), out.Violation
 		},
 	}
 }
@@ -87,6 +96,13 @@ func Real(t *testing.T) Teller {
 			defer turn.Unlock()
 			out := real.Run(t, s, real.Options{})
 			return Telling{Violation: out.Err(), Told: out.Told, Struck: out.Struck, Sites: out.Fired, Ends: out.Ended}
+		},
+		Timeline: func(s story.Story) (timeline.Timeline, error) {
+			turn.Lock()
+			defer turn.Unlock()
+			var facts timeline.Facts
+			out := real.Run(t, s, real.Options{Facts: &facts})
+			return timeline.Draw(facts), out.Err()
 		},
 	}
 }

@@ -8,40 +8,55 @@ import (
 	"slices"
 	"strings"
 
+	"iris/acceptance/timeline"
 	"iris/chaos"
 )
 
 // Write writes a report for people: what was told, and what the stories reached and what they did not.
 func (r *Report) Write(w io.Writer, name string) {
-	say := func(format string, args ...any) { fmt.Fprintf(w, format+"\n", args...) }
+	for i, c := range r.Counts(name) {
+		if i == 0 {
+			fmt.Fprintf(w, "%s: %s\n", c.Name, c.Text)
+		} else {
+			fmt.Fprintf(w, "  %-8s %s\n", c.Name, c.Text)
+		}
+	}
+}
+
+// Counts are the same as a table.
+func (r *Report) Counts(name string) (all []timeline.Count) {
+	say := func(name, format string, args ...any) {
+		all = append(all, timeline.Count{Name: name, Text: fmt.Sprintf(format, args...)})
+	}
 	hours := r.Told.Hours()
-	say("%s: %d stories, %.0f cluster-hours in %.1f s of processor time: %.1f a second; %d broke a promise, %d had no effect",
-		name, r.Stories, hours, r.CPU.Seconds(), hours/max(r.CPU.Seconds(), 0.001), len(r.Findings), r.Idle)
-	say("  jobs     %s", counts(r.Ends))
-	say("  faults   %s", counts(r.Struck))
-	say("  sites    %s", counts(r.Sites))
+	say(name, "%d stories, %.0f cluster-hours in %.1f s of processor time: %.1f a second; %d broke a promise, %d had no effect",
+		r.Stories, hours, r.CPU.Seconds(), hours/max(r.CPU.Seconds(), 0.001), len(r.Findings), r.Idle)
+	say("jobs", "%s", counts(r.Ends))
+	say("faults", "%s", counts(r.Struck))
+	say("sites", "%s", counts(r.Sites))
 	if missing := r.silentSites(); len(missing) > 0 {
-		say("           never: %s", strings.Join(missing, ", "))
+		say("", "never: %s", strings.Join(missing, ", "))
 	}
 	if len(r.Met) == 0 {
-		return // only the pure core can be looked into
+		return all // only the pure core can be looked into
 	}
-	say("  history  SHA-256 %x, of all histories together", r.Digest)
+	say("history", "SHA-256 %x, of all histories together", r.Digest)
 	unmet, foreseen := r.Unmet(), 0
 	for _, c := range reachable {
 		foreseen += len(c.states)
 	}
-	say("  commands met %d of %d states", foreseen-len(unmet), foreseen)
+	say("commands", "met %d of %d states", foreseen-len(unmet), foreseen)
 	if len(unmet) > 0 {
-		say("           never: %s", strings.Join(unmet, "; "))
+		say("", "never: %s", strings.Join(unmet, "; "))
 	}
 	if strange := r.Unforeseen(); len(strange) > 0 {
-		say("           unforeseen: %s", strings.Join(strange, "; "))
+		say("", "unforeseen: %s", strings.Join(strange, "; "))
 	}
-	say("  rows     %d of the failure modes 1 to 62, and %d are beyond it", 62-len(beyond)-len(r.Unreached()), len(beyond))
+	say("rows", "%d of the failure modes 1 to 62, and %d are beyond it", 62-len(beyond)-len(r.Unreached()), len(beyond))
 	if rows := r.Unreached(); len(rows) > 0 {
-		say("           never: %v", rows)
+		say("", "never: %v", rows)
 	}
+	return all
 }
 
 // counts is a map as text, the most first; what never was is left out.

@@ -53,6 +53,10 @@ type Options struct {
 	Restart time.Duration
 	// Traces makes spans of what becomes of jobs whose launch was part of a trace, and of the launches. Nil: there are none.
 	Traces trace.TracerProvider
+	// ServerOptions and DialOptions are what the server and the connections of a participant have besides, by its id; "client"
+	// is clients made by Connect. Nil: nothing.
+	ServerOptions func(participant string) []grpc.ServerOption
+	DialOptions   func(participant string) []grpc.DialOption
 	// Services are registered with the controllers' servers besides their own.
 	Services []func(grpc.ServiceRegistrar)
 	// Secrets is a directory that auth.Init filled, for the hosts that controllers listen at: everybody then has a

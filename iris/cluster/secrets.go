@@ -1,6 +1,7 @@
 package cluster
 
 import (
+	"cmp"
 	"fmt"
 
 	"google.golang.org/grpc"
@@ -10,26 +11,34 @@ import (
 
 // serving are the options of a participant's server.
 func (o Options) serving(role auth.Role, name string) ([]grpc.ServerOption, error) {
+	var further []grpc.ServerOption
+	if o.ServerOptions != nil {
+		further = o.ServerOptions(name)
+	}
 	if o.Secrets == "" {
-		return nil, nil
+		return further, nil
 	}
 	options, err := auth.Server(o.identity(role, name))
 	if err != nil {
 		return nil, fmt.Errorf("%s %s: %w", role, name, err)
 	}
-	return options, nil
+	return append(options, further...), nil
 }
 
 // dialling are the options of a participant's connections to servers of a role.
 func (o Options) dialling(role auth.Role, name string, to auth.Role) ([]grpc.DialOption, error) {
+	var further []grpc.DialOption
+	if o.DialOptions != nil {
+		further = o.DialOptions(cmp.Or(name, "client"))
+	}
 	if o.Secrets == "" {
-		return nil, nil
+		return further, nil
 	}
 	options, err := auth.Dial(o.identity(role, name), to)
 	if err != nil {
 		return nil, fmt.Errorf("%s %s: %w", role, name, err)
 	}
-	return options, nil
+	return append(options, further...), nil
 }
 
 // identity is a participant's certificate. Controllers share one, as do those who operate the cluster; workers may.

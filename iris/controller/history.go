@@ -131,7 +131,7 @@ func (s *jobService) ListEvents(ctx context.Context, in *pb.ListEventsRequest) (
 		out.Dropped += dropped
 		out.NextCursor = l.history.cursor(next)
 		for _, e := range events {
-			out.Events = append(out.Events, eventProto(e))
+			out.Events = append(out.Events, EventProto(e))
 		}
 		if len(events) > 0 || wait == 0 {
 			return out, nil
@@ -149,7 +149,8 @@ func (s *jobService) ListEvents(ctx context.Context, in *pb.ListEventsRequest) (
 	}
 }
 
-func eventProto(e state.Event) *pb.Event {
+// EventProto is an event as the wire has it.
+func EventProto(e state.Event) *pb.Event {
 	out := &pb.Event{
 		At: instant(e.At), Kind: e.Kind, JobId: e.Job, WorkerId: e.Worker, SliceId: e.Slice, Group: e.Group, State: pb.TaskState(e.State),
 		Slice: pb.SliceEventKind(e.What), Text: e.Text,

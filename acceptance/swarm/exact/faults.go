@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"iris/acceptance/fault"
+	"iris/acceptance/timeline"
 	"iris/fakevm"
 )
 
@@ -13,6 +14,7 @@ func (s *sim) schedule(f fault.Fault) {
 	s.plan(int64(f.Begins), func() {
 		h := &harm{Fault: f}
 		s.log.note("fault begins: ", f, s.now)
+		h.began = s.time()
 		s.ongoing = append(s.ongoing, h)
 		s.restir()
 		s.do(h)
@@ -74,6 +76,7 @@ func (s *sim) undo(h *harm) {
 		h.end()
 	}
 	s.ongoing = slices.DeleteFunc(s.ongoing, func(other *harm) bool { return other == h })
+	s.facts.harmed(h, s.time())
 	if h.struck {
 		s.out.Struck[h.Kind]++
 	}
@@ -103,6 +106,7 @@ func (s *sim) disturbs(w *worker) bool {
 
 // down ends a controller or a worker, up starts it again.
 func (s *sim) down(id string) {
+	s.facts.done(timeline.Killed, id, s.time())
 	if w := s.worker(id); w != nil {
 		w.crashed = true
 		w.stop()
@@ -112,6 +116,7 @@ func (s *sim) down(id string) {
 }
 
 func (s *sim) up(id string) {
+	s.facts.done(timeline.Started, id, s.time())
 	if w := s.worker(id); w != nil {
 		if w.crashed = false; !w.up && !w.gone {
 			w.start()
@@ -137,6 +142,7 @@ func (s *sim) strikes(site, x string) bool {
 			h.struck = true
 			s.out.Sites[site]++
 			s.log.write(site, x, 0, s.now)
+			s.facts.struck(h, x, s.time())
 			return true
 		}
 	}

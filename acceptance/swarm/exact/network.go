@@ -26,6 +26,7 @@ func (s *sim) node(name string) *node {
 // harm is a fault that goes on.
 type harm struct {
 	fault.Fault
+	began  time.Time
 	struck bool
 	fired  int // of a site
 	end    func()

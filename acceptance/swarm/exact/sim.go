@@ -10,6 +10,7 @@ import (
 
 	"iris/acceptance/fault"
 	"iris/acceptance/swarm/story"
+	"iris/acceptance/timeline"
 	"iris/iris/leader"
 	"iris/iris/state"
 )
@@ -21,6 +22,8 @@ type Options struct {
 	// Mirror has a second copy of the state follow the log in stories that could do without: what the commands met is counted
 	// there.
 	Mirror bool
+	// Facts get what a timeline of the story is drawn from. Nil: nobody wants them.
+	Facts *timeline.Facts
 }
 
 // Outcome is what came of a story.
@@ -59,6 +62,7 @@ type sim struct {
 	log   history
 	out   Outcome
 	over  bool // nothing more is told
+	facts facts
 
 	quick     bool    // messages take as long as each other, and their answers no time
 	disturbed []*harm // faults of the network that go on
@@ -97,12 +101,13 @@ type sim struct {
 // Run tells a story. The same story has the same outcome, whatever the machine.
 func Run(s story.Story, o Options) *Outcome {
 	sim := &sim{
-		story: s, coins: rand.New(rand.NewPCG(s.Seed, 0xe4ac7)), log: newHistory(o.Trace),
+		facts: facts{o.Facts}, story: s, coins: rand.New(rand.NewPCG(s.Seed, 0xe4ac7)), log: newHistory(o.Trace),
 		resets: map[[2]*node]int{}, named: map[string]*node{}, at: map[string]*worker{}, halted: map[string]int64{},
 		out: Outcome{Struck: map[fault.Kind]int{}, Sites: map[string]int{}, Ends: map[state.State]int{}, Rows: map[int]int{}},
 	}
 	sim.tell(o)
 	sim.out.Told = time.Duration(sim.now)
+	sim.facts.end(sim.time())
 	sim.out.Digest = sim.log.sum()
 	return &sim.out
 }
@@ -143,8 +148,10 @@ func (s *sim) begin(o Options) {
 	s.config = s.leaderConfig()
 	if s.fragile || o.Mirror {
 		s.mirror = state.New(state.Policy{})
+		s.facts.watch(s.mirror)
 		s.out.Met = Met{}
 	}
+	s.facts.begin(s.controllers)
 	s.beginClouds()
 	s.elect(s.controllers[0])
 	for i, w := range s.story.Cluster.Workers {

@@ -68,6 +68,7 @@ func (s *sim) elect(on *node) {
 	cluster := s.mirror
 	if cluster == nil {
 		cluster = state.New(state.Policy{})
+		s.facts.watch(cluster) // what is committed is in no other
 	} else if cluster = s.restored(cluster); cluster == nil {
 		return
 	}
@@ -77,6 +78,7 @@ func (s *sim) elect(on *node) {
 	t.listen = func(l *leader.Leader) []state.Command { return t.asking.request.ask(l) }
 	s.term = t
 	s.log.write("leads", on.name, int64(s.terms), s.now)
+	s.facts.leads(on.name, s.time())
 	s.judge.begin(s, cluster)
 	for _, w := range s.workers {
 		w.stir()

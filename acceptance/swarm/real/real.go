@@ -12,12 +12,15 @@ import (
 	"iris/acceptance/chronos"
 	"iris/acceptance/fault"
 	"iris/acceptance/swarm/story"
+	"iris/acceptance/timeline"
 )
 
 // Options are how a story is told.
 type Options struct {
 	// Log is what the participants log to. Nil: they log nothing.
 	Log *slog.Logger
+	// Facts get what a timeline of the story is drawn from. Nil: nobody wants them.
+	Facts *timeline.Facts
 	// Patience is how much real time the story may take. Default 30 s.
 	Patience time.Duration
 }

@@ -16,6 +16,8 @@ import (
 
 	"iris/acceptance/fault"
 	"iris/acceptance/swarm/story"
+	"iris/acceptance/tap"
+	"iris/acceptance/timeline"
 	"iris/chaos"
 	"iris/iris/client"
 	"iris/iris/cluster"
@@ -37,8 +39,11 @@ type teller struct {
 	stirred  chan struct{}  // a fault has begun or ended: the state is to be checked
 	launches sync.WaitGroup // that are to come, or under way
 
-	mu  sync.Mutex
-	out Outcome
+	tap *tap.Tap // nil: nobody wants a timeline
+
+	mu       sync.Mutex
+	out      Outcome
+	suffered []timeline.Ordered // for the timeline
 }
 
 // names tells clusters of one process apart: none sees the chaos rules of another.
@@ -64,6 +69,9 @@ func newTeller(s story.Story, o Options) *teller {
 		stirred: make(chan struct{}, 1), epoch: time.Now(), payloads: &payloads{},
 		out: Outcome{Struck: map[fault.Kind]int{}, Fired: map[string]int{}, Ended: map[string]int{}},
 	}
+	if o.Facts != nil {
+		t.tap = tap.New()
+	}
 	t.chaos = chaos.In(t.name)
 	t.network.Faults().Seed(s.Seed)
 	t.chaos.Seed(s.Seed)
@@ -79,6 +87,7 @@ func tell(s story.Story, o Options) Outcome {
 		return t.out
 	}
 	t.play()
+	t.facts()
 	if err := t.stop(); err != nil {
 		t.wrong(ByStop, "%v", err)
 	}
@@ -103,11 +112,15 @@ func (t *teller) boot() (err error) {
 	if err != nil {
 		return errors.Join(err, os.RemoveAll(t.dir))
 	}
-	m, err := cluster.Start(shape(t.name, t.Cluster), cluster.Options{
+	options := cluster.Options{
 		Network: t.network, Functions: t.payloads.functions(), Dir: t.dir, Durable: durable(t.Story),
 		Controllers: t.Cluster.Controllers, Restart: restart, Log: t.options.Log,
 		ElectionTimeout: electionTimeout, SnapshotEntries: snapshotEntries,
-	})
+	}
+	if t.tap != nil {
+		options.ServerOptions, options.DialOptions = t.tap.ServerOptions, t.tap.DialOptions
+	}
+	m, err := cluster.Start(shape(t.name, t.Cluster), options)
 	if err != nil {
 		return errors.Join(err, os.RemoveAll(t.dir))
 	}
@@ -206,11 +219,12 @@ func (t *teller) suffer(f fault.Fault) {
 		t.wrong(ByFault, "%v", err)
 	}
 	t.stir()
+	t.mu.Lock()
+	defer t.mu.Unlock()
 	if ongoing.Struck() {
-		t.mu.Lock()
 		t.out.Struck[f.Kind]++
-		t.mu.Unlock()
 	}
+	t.suffered = append(t.suffered, timeline.Injected(f, ongoing.Began, ongoing.Ended, ongoing.Struck()))
 }
 
 func (t *teller) until(instant time.Duration) { time.Sleep(time.Until(t.epoch.Add(instant))) }
