@@ -1608,7 +1608,14 @@ type WorkerStatus struct {
 	// How often it has been marked lost.
 	TimesLost int32 `protobuf:"varint,10,opt,name=times_lost,json=timesLost,proto3" json:"times_lost,omitempty"`
 	// It is about to end: it keeps what it runs, and gets nothing new.
-	Draining      bool `protobuf:"varint,11,opt,name=draining,proto3" json:"draining,omitempty"`
+	Draining bool `protobuf:"varint,11,opt,name=draining,proto3" json:"draining,omitempty"`
+	// When it will be lost, unless it is heard of before. Unset for one that is lost.
+	LeaseEndsAt *timestamppb.Timestamp `protobuf:"bytes,12,opt,name=lease_ends_at,json=leaseEndsAt,proto3" json:"lease_ends_at,omitempty"`
+	// It has missed heartbeats: it keeps what it runs, and gets nothing new until it is heard of.
+	Silent bool `protobuf:"varint,13,opt,name=silent,proto3" json:"silent,omitempty"`
+	// When and why it was lost. Unset for one that is live.
+	LostAt        *timestamppb.Timestamp `protobuf:"bytes,14,opt,name=lost_at,json=lostAt,proto3" json:"lost_at,omitempty"`
+	LostCause     string                 `protobuf:"bytes,15,opt,name=lost_cause,json=lostCause,proto3" json:"lost_cause,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -1720,6 +1727,34 @@ func (x *WorkerStatus) GetDraining() bool {
 	return false
 }
 
+func (x *WorkerStatus) GetLeaseEndsAt() *timestamppb.Timestamp {
+	if x != nil {
+		return x.LeaseEndsAt
+	}
+	return nil
+}
+
+func (x *WorkerStatus) GetSilent() bool {
+	if x != nil {
+		return x.Silent
+	}
+	return false
+}
+
+func (x *WorkerStatus) GetLostAt() *timestamppb.Timestamp {
+	if x != nil {
+		return x.LostAt
+	}
+	return nil
+}
+
+func (x *WorkerStatus) GetLostCause() string {
+	if x != nil {
+		return x.LostCause
+	}
+	return ""
+}
+
 type LaunchJobRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// Made by the client: 1 to 128 of [a-zA-Z0-9._-].
@@ -1818,8 +1853,10 @@ func (x *LaunchJobResponse) GetJobId() string {
 }
 
 type GetJobStatusRequest struct {
-	state         protoimpl.MessageState `protogen:"open.v1"`
-	JobId         string                 `protobuf:"bytes,1,opt,name=job_id,json=jobId,proto3" json:"job_id,omitempty"`
+	state protoimpl.MessageState `protogen:"open.v1"`
+	JobId string                 `protobuf:"bytes,1,opt,name=job_id,json=jobId,proto3" json:"job_id,omitempty"`
+	// Say also what was launched.
+	WithSpec      bool `protobuf:"varint,2,opt,name=with_spec,json=withSpec,proto3" json:"with_spec,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -1861,9 +1898,18 @@ func (x *GetJobStatusRequest) GetJobId() string {
 	return ""
 }
 
+func (x *GetJobStatusRequest) GetWithSpec() bool {
+	if x != nil {
+		return x.WithSpec
+	}
+	return false
+}
+
 type GetJobStatusResponse struct {
-	state         protoimpl.MessageState `protogen:"open.v1"`
-	Job           *JobStatus             `protobuf:"bytes,1,opt,name=job,proto3" json:"job,omitempty"`
+	state protoimpl.MessageState `protogen:"open.v1"`
+	Job   *JobStatus             `protobuf:"bytes,1,opt,name=job,proto3" json:"job,omitempty"`
+	// If asked for: the spec of the launch, without the values of its environment.
+	Spec          *JobSpec `protobuf:"bytes,2,opt,name=spec,proto3" json:"spec,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -1905,6 +1951,13 @@ func (x *GetJobStatusResponse) GetJob() *JobStatus {
 	return nil
 }
 
+func (x *GetJobStatusResponse) GetSpec() *JobSpec {
+	if x != nil {
+		return x.Spec
+	}
+	return nil
+}
+
 type ListJobsRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// Only names with this prefix.
@@ -1912,8 +1965,10 @@ type ListJobsRequest struct {
 	// Only these states. Empty: all.
 	States []JobState `protobuf:"varint,2,rep,packed,name=states,proto3,enum=iris.v1.JobState" json:"states,omitempty"`
 	// At most 1 000, which is also the default.
-	PageSize      int32  `protobuf:"varint,3,opt,name=page_size,json=pageSize,proto3" json:"page_size,omitempty"`
-	PageToken     string `protobuf:"bytes,4,opt,name=page_token,json=pageToken,proto3" json:"page_token,omitempty"`
+	PageSize  int32  `protobuf:"varint,3,opt,name=page_size,json=pageSize,proto3" json:"page_size,omitempty"`
+	PageToken string `protobuf:"bytes,4,opt,name=page_token,json=pageToken,proto3" json:"page_token,omitempty"`
+	// The last submitted first. A page_token is good for the order in which it was given out.
+	NewestFirst   bool `protobuf:"varint,5,opt,name=newest_first,json=newestFirst,proto3" json:"newest_first,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -1976,12 +2031,21 @@ func (x *ListJobsRequest) GetPageToken() string {
 	return ""
 }
 
+func (x *ListJobsRequest) GetNewestFirst() bool {
+	if x != nil {
+		return x.NewestFirst
+	}
+	return false
+}
+
 type ListJobsResponse struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// In the order of submission.
+	// In the order of submission, or against it.
 	Jobs []*JobStatus `protobuf:"bytes,1,rep,name=jobs,proto3" json:"jobs,omitempty"`
 	// Empty on the last page.
 	NextPageToken string `protobuf:"bytes,2,opt,name=next_page_token,json=nextPageToken,proto3" json:"next_page_token,omitempty"`
+	// How many jobs the cluster has, whatever was asked for; by state, without those that no job is in.
+	Counts        []*JobStateCount `protobuf:"bytes,3,rep,name=counts,proto3" json:"counts,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -2030,6 +2094,65 @@ func (x *ListJobsResponse) GetNextPageToken() string {
 	return ""
 }
 
+func (x *ListJobsResponse) GetCounts() []*JobStateCount {
+	if x != nil {
+		return x.Counts
+	}
+	return nil
+}
+
+type JobStateCount struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	State         JobState               `protobuf:"varint,1,opt,name=state,proto3,enum=iris.v1.JobState" json:"state,omitempty"`
+	Count         int32                  `protobuf:"varint,2,opt,name=count,proto3" json:"count,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *JobStateCount) Reset() {
+	*x = JobStateCount{}
+	mi := &file_iris_proto_msgTypes[19]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *JobStateCount) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*JobStateCount) ProtoMessage() {}
+
+func (x *JobStateCount) ProtoReflect() protoreflect.Message {
+	mi := &file_iris_proto_msgTypes[19]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use JobStateCount.ProtoReflect.Descriptor instead.
+func (*JobStateCount) Descriptor() ([]byte, []int) {
+	return file_iris_proto_rawDescGZIP(), []int{19}
+}
+
+func (x *JobStateCount) GetState() JobState {
+	if x != nil {
+		return x.State
+	}
+	return JobState_JOB_STATE_UNSPECIFIED
+}
+
+func (x *JobStateCount) GetCount() int32 {
+	if x != nil {
+		return x.Count
+	}
+	return 0
+}
+
 type TerminateJobRequest struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	JobId         string                 `protobuf:"bytes,1,opt,name=job_id,json=jobId,proto3" json:"job_id,omitempty"`
@@ -2039,7 +2162,7 @@ type TerminateJobRequest struct {
 
 func (x *TerminateJobRequest) Reset() {
 	*x = TerminateJobRequest{}
-	mi := &file_iris_proto_msgTypes[19]
+	mi := &file_iris_proto_msgTypes[20]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2051,7 +2174,7 @@ func (x *TerminateJobRequest) String() string {
 func (*TerminateJobRequest) ProtoMessage() {}
 
 func (x *TerminateJobRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_iris_proto_msgTypes[19]
+	mi := &file_iris_proto_msgTypes[20]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2064,7 +2187,7 @@ func (x *TerminateJobRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use TerminateJobRequest.ProtoReflect.Descriptor instead.
 func (*TerminateJobRequest) Descriptor() ([]byte, []int) {
-	return file_iris_proto_rawDescGZIP(), []int{19}
+	return file_iris_proto_rawDescGZIP(), []int{20}
 }
 
 func (x *TerminateJobRequest) GetJobId() string {
@@ -2082,7 +2205,7 @@ type TerminateJobResponse struct {
 
 func (x *TerminateJobResponse) Reset() {
 	*x = TerminateJobResponse{}
-	mi := &file_iris_proto_msgTypes[20]
+	mi := &file_iris_proto_msgTypes[21]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2094,7 +2217,7 @@ func (x *TerminateJobResponse) String() string {
 func (*TerminateJobResponse) ProtoMessage() {}
 
 func (x *TerminateJobResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_iris_proto_msgTypes[20]
+	mi := &file_iris_proto_msgTypes[21]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2107,7 +2230,7 @@ func (x *TerminateJobResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use TerminateJobResponse.ProtoReflect.Descriptor instead.
 func (*TerminateJobResponse) Descriptor() ([]byte, []int) {
-	return file_iris_proto_rawDescGZIP(), []int{20}
+	return file_iris_proto_rawDescGZIP(), []int{21}
 }
 
 type GetTaskStatusRequest struct {
@@ -2120,7 +2243,7 @@ type GetTaskStatusRequest struct {
 
 func (x *GetTaskStatusRequest) Reset() {
 	*x = GetTaskStatusRequest{}
-	mi := &file_iris_proto_msgTypes[21]
+	mi := &file_iris_proto_msgTypes[22]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2132,7 +2255,7 @@ func (x *GetTaskStatusRequest) String() string {
 func (*GetTaskStatusRequest) ProtoMessage() {}
 
 func (x *GetTaskStatusRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_iris_proto_msgTypes[21]
+	mi := &file_iris_proto_msgTypes[22]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2145,7 +2268,7 @@ func (x *GetTaskStatusRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GetTaskStatusRequest.ProtoReflect.Descriptor instead.
 func (*GetTaskStatusRequest) Descriptor() ([]byte, []int) {
-	return file_iris_proto_rawDescGZIP(), []int{21}
+	return file_iris_proto_rawDescGZIP(), []int{22}
 }
 
 func (x *GetTaskStatusRequest) GetJobId() string {
@@ -2171,7 +2294,7 @@ type GetTaskStatusResponse struct {
 
 func (x *GetTaskStatusResponse) Reset() {
 	*x = GetTaskStatusResponse{}
-	mi := &file_iris_proto_msgTypes[22]
+	mi := &file_iris_proto_msgTypes[23]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2183,7 +2306,7 @@ func (x *GetTaskStatusResponse) String() string {
 func (*GetTaskStatusResponse) ProtoMessage() {}
 
 func (x *GetTaskStatusResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_iris_proto_msgTypes[22]
+	mi := &file_iris_proto_msgTypes[23]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2196,7 +2319,7 @@ func (x *GetTaskStatusResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GetTaskStatusResponse.ProtoReflect.Descriptor instead.
 func (*GetTaskStatusResponse) Descriptor() ([]byte, []int) {
-	return file_iris_proto_rawDescGZIP(), []int{22}
+	return file_iris_proto_rawDescGZIP(), []int{23}
 }
 
 func (x *GetTaskStatusResponse) GetTask() *TaskStatus {
@@ -2210,15 +2333,17 @@ type ListTasksRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	JobId string                 `protobuf:"bytes,1,opt,name=job_id,json=jobId,proto3" json:"job_id,omitempty"`
 	// At most 1 000, which is also the default.
-	PageSize      int32  `protobuf:"varint,2,opt,name=page_size,json=pageSize,proto3" json:"page_size,omitempty"`
-	PageToken     string `protobuf:"bytes,3,opt,name=page_token,json=pageToken,proto3" json:"page_token,omitempty"`
+	PageSize  int32  `protobuf:"varint,2,opt,name=page_size,json=pageSize,proto3" json:"page_size,omitempty"`
+	PageToken string `protobuf:"bytes,3,opt,name=page_token,json=pageToken,proto3" json:"page_token,omitempty"`
+	// Only these states. Empty: all.
+	States        []TaskState `protobuf:"varint,4,rep,packed,name=states,proto3,enum=iris.v1.TaskState" json:"states,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
 
 func (x *ListTasksRequest) Reset() {
 	*x = ListTasksRequest{}
-	mi := &file_iris_proto_msgTypes[23]
+	mi := &file_iris_proto_msgTypes[24]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2230,7 +2355,7 @@ func (x *ListTasksRequest) String() string {
 func (*ListTasksRequest) ProtoMessage() {}
 
 func (x *ListTasksRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_iris_proto_msgTypes[23]
+	mi := &file_iris_proto_msgTypes[24]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2243,7 +2368,7 @@ func (x *ListTasksRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListTasksRequest.ProtoReflect.Descriptor instead.
 func (*ListTasksRequest) Descriptor() ([]byte, []int) {
-	return file_iris_proto_rawDescGZIP(), []int{23}
+	return file_iris_proto_rawDescGZIP(), []int{24}
 }
 
 func (x *ListTasksRequest) GetJobId() string {
@@ -2267,6 +2392,13 @@ func (x *ListTasksRequest) GetPageToken() string {
 	return ""
 }
 
+func (x *ListTasksRequest) GetStates() []TaskState {
+	if x != nil {
+		return x.States
+	}
+	return nil
+}
+
 type ListTasksResponse struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// By index.
@@ -2278,7 +2410,7 @@ type ListTasksResponse struct {
 
 func (x *ListTasksResponse) Reset() {
 	*x = ListTasksResponse{}
-	mi := &file_iris_proto_msgTypes[24]
+	mi := &file_iris_proto_msgTypes[25]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2290,7 +2422,7 @@ func (x *ListTasksResponse) String() string {
 func (*ListTasksResponse) ProtoMessage() {}
 
 func (x *ListTasksResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_iris_proto_msgTypes[24]
+	mi := &file_iris_proto_msgTypes[25]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2303,7 +2435,7 @@ func (x *ListTasksResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListTasksResponse.ProtoReflect.Descriptor instead.
 func (*ListTasksResponse) Descriptor() ([]byte, []int) {
-	return file_iris_proto_rawDescGZIP(), []int{24}
+	return file_iris_proto_rawDescGZIP(), []int{25}
 }
 
 func (x *ListTasksResponse) GetTasks() []*TaskStatus {
@@ -2328,7 +2460,7 @@ type ListWorkersRequest struct {
 
 func (x *ListWorkersRequest) Reset() {
 	*x = ListWorkersRequest{}
-	mi := &file_iris_proto_msgTypes[25]
+	mi := &file_iris_proto_msgTypes[26]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2340,7 +2472,7 @@ func (x *ListWorkersRequest) String() string {
 func (*ListWorkersRequest) ProtoMessage() {}
 
 func (x *ListWorkersRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_iris_proto_msgTypes[25]
+	mi := &file_iris_proto_msgTypes[26]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2353,7 +2485,7 @@ func (x *ListWorkersRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListWorkersRequest.ProtoReflect.Descriptor instead.
 func (*ListWorkersRequest) Descriptor() ([]byte, []int) {
-	return file_iris_proto_rawDescGZIP(), []int{25}
+	return file_iris_proto_rawDescGZIP(), []int{26}
 }
 
 type ListWorkersResponse struct {
@@ -2366,7 +2498,7 @@ type ListWorkersResponse struct {
 
 func (x *ListWorkersResponse) Reset() {
 	*x = ListWorkersResponse{}
-	mi := &file_iris_proto_msgTypes[26]
+	mi := &file_iris_proto_msgTypes[27]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2378,7 +2510,7 @@ func (x *ListWorkersResponse) String() string {
 func (*ListWorkersResponse) ProtoMessage() {}
 
 func (x *ListWorkersResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_iris_proto_msgTypes[26]
+	mi := &file_iris_proto_msgTypes[27]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2391,7 +2523,7 @@ func (x *ListWorkersResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListWorkersResponse.ProtoReflect.Descriptor instead.
 func (*ListWorkersResponse) Descriptor() ([]byte, []int) {
-	return file_iris_proto_rawDescGZIP(), []int{26}
+	return file_iris_proto_rawDescGZIP(), []int{27}
 }
 
 func (x *ListWorkersResponse) GetWorkers() []*WorkerStatus {
@@ -2420,7 +2552,7 @@ type FetchTaskLogsRequest struct {
 
 func (x *FetchTaskLogsRequest) Reset() {
 	*x = FetchTaskLogsRequest{}
-	mi := &file_iris_proto_msgTypes[27]
+	mi := &file_iris_proto_msgTypes[28]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2432,7 +2564,7 @@ func (x *FetchTaskLogsRequest) String() string {
 func (*FetchTaskLogsRequest) ProtoMessage() {}
 
 func (x *FetchTaskLogsRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_iris_proto_msgTypes[27]
+	mi := &file_iris_proto_msgTypes[28]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2445,7 +2577,7 @@ func (x *FetchTaskLogsRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use FetchTaskLogsRequest.ProtoReflect.Descriptor instead.
 func (*FetchTaskLogsRequest) Descriptor() ([]byte, []int) {
-	return file_iris_proto_rawDescGZIP(), []int{27}
+	return file_iris_proto_rawDescGZIP(), []int{28}
 }
 
 func (x *FetchTaskLogsRequest) GetJobId() string {
@@ -2505,7 +2637,7 @@ type FetchTaskLogsResponse struct {
 
 func (x *FetchTaskLogsResponse) Reset() {
 	*x = FetchTaskLogsResponse{}
-	mi := &file_iris_proto_msgTypes[28]
+	mi := &file_iris_proto_msgTypes[29]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2517,7 +2649,7 @@ func (x *FetchTaskLogsResponse) String() string {
 func (*FetchTaskLogsResponse) ProtoMessage() {}
 
 func (x *FetchTaskLogsResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_iris_proto_msgTypes[28]
+	mi := &file_iris_proto_msgTypes[29]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2530,7 +2662,7 @@ func (x *FetchTaskLogsResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use FetchTaskLogsResponse.ProtoReflect.Descriptor instead.
 func (*FetchTaskLogsResponse) Descriptor() ([]byte, []int) {
-	return file_iris_proto_rawDescGZIP(), []int{28}
+	return file_iris_proto_rawDescGZIP(), []int{29}
 }
 
 func (x *FetchTaskLogsResponse) GetLines() []*LogLine {
@@ -2574,7 +2706,7 @@ type LogLine struct {
 
 func (x *LogLine) Reset() {
 	*x = LogLine{}
-	mi := &file_iris_proto_msgTypes[29]
+	mi := &file_iris_proto_msgTypes[30]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2586,7 +2718,7 @@ func (x *LogLine) String() string {
 func (*LogLine) ProtoMessage() {}
 
 func (x *LogLine) ProtoReflect() protoreflect.Message {
-	mi := &file_iris_proto_msgTypes[29]
+	mi := &file_iris_proto_msgTypes[30]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2599,7 +2731,7 @@ func (x *LogLine) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use LogLine.ProtoReflect.Descriptor instead.
 func (*LogLine) Descriptor() ([]byte, []int) {
-	return file_iris_proto_rawDescGZIP(), []int{29}
+	return file_iris_proto_rawDescGZIP(), []int{30}
 }
 
 func (x *LogLine) GetAt() *timestamppb.Timestamp {
@@ -2634,7 +2766,7 @@ type UploadBundleRequest struct {
 
 func (x *UploadBundleRequest) Reset() {
 	*x = UploadBundleRequest{}
-	mi := &file_iris_proto_msgTypes[30]
+	mi := &file_iris_proto_msgTypes[31]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2646,7 +2778,7 @@ func (x *UploadBundleRequest) String() string {
 func (*UploadBundleRequest) ProtoMessage() {}
 
 func (x *UploadBundleRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_iris_proto_msgTypes[30]
+	mi := &file_iris_proto_msgTypes[31]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2659,7 +2791,7 @@ func (x *UploadBundleRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use UploadBundleRequest.ProtoReflect.Descriptor instead.
 func (*UploadBundleRequest) Descriptor() ([]byte, []int) {
-	return file_iris_proto_rawDescGZIP(), []int{30}
+	return file_iris_proto_rawDescGZIP(), []int{31}
 }
 
 func (x *UploadBundleRequest) GetSha256() string {
@@ -2684,7 +2816,7 @@ type UploadBundleResponse struct {
 
 func (x *UploadBundleResponse) Reset() {
 	*x = UploadBundleResponse{}
-	mi := &file_iris_proto_msgTypes[31]
+	mi := &file_iris_proto_msgTypes[32]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2696,7 +2828,7 @@ func (x *UploadBundleResponse) String() string {
 func (*UploadBundleResponse) ProtoMessage() {}
 
 func (x *UploadBundleResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_iris_proto_msgTypes[31]
+	mi := &file_iris_proto_msgTypes[32]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2709,7 +2841,7 @@ func (x *UploadBundleResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use UploadBundleResponse.ProtoReflect.Descriptor instead.
 func (*UploadBundleResponse) Descriptor() ([]byte, []int) {
-	return file_iris_proto_rawDescGZIP(), []int{31}
+	return file_iris_proto_rawDescGZIP(), []int{32}
 }
 
 type RegisterRequest struct {
@@ -2730,7 +2862,7 @@ type RegisterRequest struct {
 
 func (x *RegisterRequest) Reset() {
 	*x = RegisterRequest{}
-	mi := &file_iris_proto_msgTypes[32]
+	mi := &file_iris_proto_msgTypes[33]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2742,7 +2874,7 @@ func (x *RegisterRequest) String() string {
 func (*RegisterRequest) ProtoMessage() {}
 
 func (x *RegisterRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_iris_proto_msgTypes[32]
+	mi := &file_iris_proto_msgTypes[33]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2755,7 +2887,7 @@ func (x *RegisterRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use RegisterRequest.ProtoReflect.Descriptor instead.
 func (*RegisterRequest) Descriptor() ([]byte, []int) {
-	return file_iris_proto_rawDescGZIP(), []int{32}
+	return file_iris_proto_rawDescGZIP(), []int{33}
 }
 
 func (x *RegisterRequest) GetWorkerId() string {
@@ -2821,7 +2953,7 @@ type RegisterResponse struct {
 
 func (x *RegisterResponse) Reset() {
 	*x = RegisterResponse{}
-	mi := &file_iris_proto_msgTypes[33]
+	mi := &file_iris_proto_msgTypes[34]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2833,7 +2965,7 @@ func (x *RegisterResponse) String() string {
 func (*RegisterResponse) ProtoMessage() {}
 
 func (x *RegisterResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_iris_proto_msgTypes[33]
+	mi := &file_iris_proto_msgTypes[34]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2846,7 +2978,7 @@ func (x *RegisterResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use RegisterResponse.ProtoReflect.Descriptor instead.
 func (*RegisterResponse) Descriptor() ([]byte, []int) {
-	return file_iris_proto_rawDescGZIP(), []int{33}
+	return file_iris_proto_rawDescGZIP(), []int{34}
 }
 
 func (x *RegisterResponse) GetAck() []string {
@@ -2886,7 +3018,7 @@ type AttemptReport struct {
 
 func (x *AttemptReport) Reset() {
 	*x = AttemptReport{}
-	mi := &file_iris_proto_msgTypes[34]
+	mi := &file_iris_proto_msgTypes[35]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2898,7 +3030,7 @@ func (x *AttemptReport) String() string {
 func (*AttemptReport) ProtoMessage() {}
 
 func (x *AttemptReport) ProtoReflect() protoreflect.Message {
-	mi := &file_iris_proto_msgTypes[34]
+	mi := &file_iris_proto_msgTypes[35]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2911,7 +3043,7 @@ func (x *AttemptReport) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use AttemptReport.ProtoReflect.Descriptor instead.
 func (*AttemptReport) Descriptor() ([]byte, []int) {
-	return file_iris_proto_rawDescGZIP(), []int{34}
+	return file_iris_proto_rawDescGZIP(), []int{35}
 }
 
 func (x *AttemptReport) GetAttemptUid() string {
@@ -2962,7 +3094,7 @@ type HeartbeatRequest struct {
 
 func (x *HeartbeatRequest) Reset() {
 	*x = HeartbeatRequest{}
-	mi := &file_iris_proto_msgTypes[35]
+	mi := &file_iris_proto_msgTypes[36]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2974,7 +3106,7 @@ func (x *HeartbeatRequest) String() string {
 func (*HeartbeatRequest) ProtoMessage() {}
 
 func (x *HeartbeatRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_iris_proto_msgTypes[35]
+	mi := &file_iris_proto_msgTypes[36]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2987,7 +3119,7 @@ func (x *HeartbeatRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use HeartbeatRequest.ProtoReflect.Descriptor instead.
 func (*HeartbeatRequest) Descriptor() ([]byte, []int) {
-	return file_iris_proto_rawDescGZIP(), []int{35}
+	return file_iris_proto_rawDescGZIP(), []int{36}
 }
 
 func (x *HeartbeatRequest) GetWorkerId() string {
@@ -3030,7 +3162,7 @@ type HeartbeatResponse struct {
 
 func (x *HeartbeatResponse) Reset() {
 	*x = HeartbeatResponse{}
-	mi := &file_iris_proto_msgTypes[36]
+	mi := &file_iris_proto_msgTypes[37]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3042,7 +3174,7 @@ func (x *HeartbeatResponse) String() string {
 func (*HeartbeatResponse) ProtoMessage() {}
 
 func (x *HeartbeatResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_iris_proto_msgTypes[36]
+	mi := &file_iris_proto_msgTypes[37]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3055,7 +3187,7 @@ func (x *HeartbeatResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use HeartbeatResponse.ProtoReflect.Descriptor instead.
 func (*HeartbeatResponse) Descriptor() ([]byte, []int) {
-	return file_iris_proto_rawDescGZIP(), []int{36}
+	return file_iris_proto_rawDescGZIP(), []int{37}
 }
 
 func (x *HeartbeatResponse) GetAck() []string {
@@ -3090,7 +3222,7 @@ type ReportTaskStateRequest struct {
 
 func (x *ReportTaskStateRequest) Reset() {
 	*x = ReportTaskStateRequest{}
-	mi := &file_iris_proto_msgTypes[37]
+	mi := &file_iris_proto_msgTypes[38]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3102,7 +3234,7 @@ func (x *ReportTaskStateRequest) String() string {
 func (*ReportTaskStateRequest) ProtoMessage() {}
 
 func (x *ReportTaskStateRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_iris_proto_msgTypes[37]
+	mi := &file_iris_proto_msgTypes[38]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3115,7 +3247,7 @@ func (x *ReportTaskStateRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ReportTaskStateRequest.ProtoReflect.Descriptor instead.
 func (*ReportTaskStateRequest) Descriptor() ([]byte, []int) {
-	return file_iris_proto_rawDescGZIP(), []int{37}
+	return file_iris_proto_rawDescGZIP(), []int{38}
 }
 
 func (x *ReportTaskStateRequest) GetWorkerId() string {
@@ -3150,7 +3282,7 @@ type ReportTaskStateResponse struct {
 
 func (x *ReportTaskStateResponse) Reset() {
 	*x = ReportTaskStateResponse{}
-	mi := &file_iris_proto_msgTypes[38]
+	mi := &file_iris_proto_msgTypes[39]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3162,7 +3294,7 @@ func (x *ReportTaskStateResponse) String() string {
 func (*ReportTaskStateResponse) ProtoMessage() {}
 
 func (x *ReportTaskStateResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_iris_proto_msgTypes[38]
+	mi := &file_iris_proto_msgTypes[39]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3175,7 +3307,7 @@ func (x *ReportTaskStateResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ReportTaskStateResponse.ProtoReflect.Descriptor instead.
 func (*ReportTaskStateResponse) Descriptor() ([]byte, []int) {
-	return file_iris_proto_rawDescGZIP(), []int{38}
+	return file_iris_proto_rawDescGZIP(), []int{39}
 }
 
 func (x *ReportTaskStateResponse) GetAck() []string {
@@ -3201,7 +3333,7 @@ type DownloadBundleRequest struct {
 
 func (x *DownloadBundleRequest) Reset() {
 	*x = DownloadBundleRequest{}
-	mi := &file_iris_proto_msgTypes[39]
+	mi := &file_iris_proto_msgTypes[40]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3213,7 +3345,7 @@ func (x *DownloadBundleRequest) String() string {
 func (*DownloadBundleRequest) ProtoMessage() {}
 
 func (x *DownloadBundleRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_iris_proto_msgTypes[39]
+	mi := &file_iris_proto_msgTypes[40]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3226,7 +3358,7 @@ func (x *DownloadBundleRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use DownloadBundleRequest.ProtoReflect.Descriptor instead.
 func (*DownloadBundleRequest) Descriptor() ([]byte, []int) {
-	return file_iris_proto_rawDescGZIP(), []int{39}
+	return file_iris_proto_rawDescGZIP(), []int{40}
 }
 
 func (x *DownloadBundleRequest) GetSha256() string {
@@ -3245,7 +3377,7 @@ type DownloadBundleResponse struct {
 
 func (x *DownloadBundleResponse) Reset() {
 	*x = DownloadBundleResponse{}
-	mi := &file_iris_proto_msgTypes[40]
+	mi := &file_iris_proto_msgTypes[41]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3257,7 +3389,7 @@ func (x *DownloadBundleResponse) String() string {
 func (*DownloadBundleResponse) ProtoMessage() {}
 
 func (x *DownloadBundleResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_iris_proto_msgTypes[40]
+	mi := &file_iris_proto_msgTypes[41]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3270,7 +3402,7 @@ func (x *DownloadBundleResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use DownloadBundleResponse.ProtoReflect.Descriptor instead.
 func (*DownloadBundleResponse) Descriptor() ([]byte, []int) {
-	return file_iris_proto_rawDescGZIP(), []int{40}
+	return file_iris_proto_rawDescGZIP(), []int{41}
 }
 
 func (x *DownloadBundleResponse) GetData() []byte {
@@ -3293,7 +3425,7 @@ type RunTaskRequest struct {
 
 func (x *RunTaskRequest) Reset() {
 	*x = RunTaskRequest{}
-	mi := &file_iris_proto_msgTypes[41]
+	mi := &file_iris_proto_msgTypes[42]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3305,7 +3437,7 @@ func (x *RunTaskRequest) String() string {
 func (*RunTaskRequest) ProtoMessage() {}
 
 func (x *RunTaskRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_iris_proto_msgTypes[41]
+	mi := &file_iris_proto_msgTypes[42]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3318,7 +3450,7 @@ func (x *RunTaskRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use RunTaskRequest.ProtoReflect.Descriptor instead.
 func (*RunTaskRequest) Descriptor() ([]byte, []int) {
-	return file_iris_proto_rawDescGZIP(), []int{41}
+	return file_iris_proto_rawDescGZIP(), []int{42}
 }
 
 func (x *RunTaskRequest) GetWorkerId() string {
@@ -3366,7 +3498,7 @@ type TaskRun struct {
 
 func (x *TaskRun) Reset() {
 	*x = TaskRun{}
-	mi := &file_iris_proto_msgTypes[42]
+	mi := &file_iris_proto_msgTypes[43]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3378,7 +3510,7 @@ func (x *TaskRun) String() string {
 func (*TaskRun) ProtoMessage() {}
 
 func (x *TaskRun) ProtoReflect() protoreflect.Message {
-	mi := &file_iris_proto_msgTypes[42]
+	mi := &file_iris_proto_msgTypes[43]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3391,7 +3523,7 @@ func (x *TaskRun) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use TaskRun.ProtoReflect.Descriptor instead.
 func (*TaskRun) Descriptor() ([]byte, []int) {
-	return file_iris_proto_rawDescGZIP(), []int{42}
+	return file_iris_proto_rawDescGZIP(), []int{43}
 }
 
 func (x *TaskRun) GetAttemptUid() string {
@@ -3452,7 +3584,7 @@ type RunTaskResponse struct {
 
 func (x *RunTaskResponse) Reset() {
 	*x = RunTaskResponse{}
-	mi := &file_iris_proto_msgTypes[43]
+	mi := &file_iris_proto_msgTypes[44]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3464,7 +3596,7 @@ func (x *RunTaskResponse) String() string {
 func (*RunTaskResponse) ProtoMessage() {}
 
 func (x *RunTaskResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_iris_proto_msgTypes[43]
+	mi := &file_iris_proto_msgTypes[44]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3477,7 +3609,7 @@ func (x *RunTaskResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use RunTaskResponse.ProtoReflect.Descriptor instead.
 func (*RunTaskResponse) Descriptor() ([]byte, []int) {
-	return file_iris_proto_rawDescGZIP(), []int{43}
+	return file_iris_proto_rawDescGZIP(), []int{44}
 }
 
 func (x *RunTaskResponse) GetRefused() []*Refusal {
@@ -3499,7 +3631,7 @@ type Refusal struct {
 
 func (x *Refusal) Reset() {
 	*x = Refusal{}
-	mi := &file_iris_proto_msgTypes[44]
+	mi := &file_iris_proto_msgTypes[45]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3511,7 +3643,7 @@ func (x *Refusal) String() string {
 func (*Refusal) ProtoMessage() {}
 
 func (x *Refusal) ProtoReflect() protoreflect.Message {
-	mi := &file_iris_proto_msgTypes[44]
+	mi := &file_iris_proto_msgTypes[45]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3524,7 +3656,7 @@ func (x *Refusal) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Refusal.ProtoReflect.Descriptor instead.
 func (*Refusal) Descriptor() ([]byte, []int) {
-	return file_iris_proto_rawDescGZIP(), []int{44}
+	return file_iris_proto_rawDescGZIP(), []int{45}
 }
 
 func (x *Refusal) GetAttemptUid() string {
@@ -3559,7 +3691,7 @@ type StopTaskRequest struct {
 
 func (x *StopTaskRequest) Reset() {
 	*x = StopTaskRequest{}
-	mi := &file_iris_proto_msgTypes[45]
+	mi := &file_iris_proto_msgTypes[46]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3571,7 +3703,7 @@ func (x *StopTaskRequest) String() string {
 func (*StopTaskRequest) ProtoMessage() {}
 
 func (x *StopTaskRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_iris_proto_msgTypes[45]
+	mi := &file_iris_proto_msgTypes[46]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3584,7 +3716,7 @@ func (x *StopTaskRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use StopTaskRequest.ProtoReflect.Descriptor instead.
 func (*StopTaskRequest) Descriptor() ([]byte, []int) {
-	return file_iris_proto_rawDescGZIP(), []int{45}
+	return file_iris_proto_rawDescGZIP(), []int{46}
 }
 
 func (x *StopTaskRequest) GetWorkerId() string {
@@ -3618,7 +3750,7 @@ type StopTaskResponse struct {
 
 func (x *StopTaskResponse) Reset() {
 	*x = StopTaskResponse{}
-	mi := &file_iris_proto_msgTypes[46]
+	mi := &file_iris_proto_msgTypes[47]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3630,7 +3762,7 @@ func (x *StopTaskResponse) String() string {
 func (*StopTaskResponse) ProtoMessage() {}
 
 func (x *StopTaskResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_iris_proto_msgTypes[46]
+	mi := &file_iris_proto_msgTypes[47]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3643,7 +3775,7 @@ func (x *StopTaskResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use StopTaskResponse.ProtoReflect.Descriptor instead.
 func (*StopTaskResponse) Descriptor() ([]byte, []int) {
-	return file_iris_proto_rawDescGZIP(), []int{46}
+	return file_iris_proto_rawDescGZIP(), []int{47}
 }
 
 func (x *StopTaskResponse) GetDraining() bool {
@@ -3668,7 +3800,7 @@ type WorkerLogsRequest struct {
 
 func (x *WorkerLogsRequest) Reset() {
 	*x = WorkerLogsRequest{}
-	mi := &file_iris_proto_msgTypes[47]
+	mi := &file_iris_proto_msgTypes[48]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3680,7 +3812,7 @@ func (x *WorkerLogsRequest) String() string {
 func (*WorkerLogsRequest) ProtoMessage() {}
 
 func (x *WorkerLogsRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_iris_proto_msgTypes[47]
+	mi := &file_iris_proto_msgTypes[48]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3693,7 +3825,7 @@ func (x *WorkerLogsRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use WorkerLogsRequest.ProtoReflect.Descriptor instead.
 func (*WorkerLogsRequest) Descriptor() ([]byte, []int) {
-	return file_iris_proto_rawDescGZIP(), []int{47}
+	return file_iris_proto_rawDescGZIP(), []int{48}
 }
 
 func (x *WorkerLogsRequest) GetWorkerId() string {
@@ -3864,7 +3996,7 @@ const file_iris_proto_rawDesc = "" +
 	"\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n" +
 	"\x05value\x18\x02 \x01(\tR\x05value:\x028\x01B\f\n" +
 	"\n" +
-	"_exit_code\"\xa1\x04\n" +
+	"_exit_code\"\xcd\x05\n" +
 	"\fWorkerStatus\x12\x1b\n" +
 	"\tworker_id\x18\x01 \x01(\tR\bworkerId\x12 \n" +
 	"\vincarnation\x18\x02 \x01(\tR\vincarnation\x12\x18\n" +
@@ -3880,7 +4012,12 @@ const file_iris_proto_rawDesc = "" +
 	"\n" +
 	"times_lost\x18\n" +
 	" \x01(\x05R\ttimesLost\x12\x1a\n" +
-	"\bdraining\x18\v \x01(\bR\bdraining\x1a=\n" +
+	"\bdraining\x18\v \x01(\bR\bdraining\x12>\n" +
+	"\rlease_ends_at\x18\f \x01(\v2\x1a.google.protobuf.TimestampR\vleaseEndsAt\x12\x16\n" +
+	"\x06silent\x18\r \x01(\bR\x06silent\x123\n" +
+	"\alost_at\x18\x0e \x01(\v2\x1a.google.protobuf.TimestampR\x06lostAt\x12\x1d\n" +
+	"\n" +
+	"lost_cause\x18\x0f \x01(\tR\tlostCause\x1a=\n" +
 	"\x0fAttributesEntry\x12\x10\n" +
 	"\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n" +
 	"\x05value\x18\x02 \x01(\tR\x05value:\x028\x01\"O\n" +
@@ -3888,21 +4025,28 @@ const file_iris_proto_rawDesc = "" +
 	"\x06job_id\x18\x01 \x01(\tR\x05jobId\x12$\n" +
 	"\x04spec\x18\x02 \x01(\v2\x10.iris.v1.JobSpecR\x04spec\"*\n" +
 	"\x11LaunchJobResponse\x12\x15\n" +
-	"\x06job_id\x18\x01 \x01(\tR\x05jobId\",\n" +
+	"\x06job_id\x18\x01 \x01(\tR\x05jobId\"I\n" +
 	"\x13GetJobStatusRequest\x12\x15\n" +
-	"\x06job_id\x18\x01 \x01(\tR\x05jobId\"<\n" +
+	"\x06job_id\x18\x01 \x01(\tR\x05jobId\x12\x1b\n" +
+	"\twith_spec\x18\x02 \x01(\bR\bwithSpec\"b\n" +
 	"\x14GetJobStatusResponse\x12$\n" +
-	"\x03job\x18\x01 \x01(\v2\x12.iris.v1.JobStatusR\x03job\"\x99\x01\n" +
+	"\x03job\x18\x01 \x01(\v2\x12.iris.v1.JobStatusR\x03job\x12$\n" +
+	"\x04spec\x18\x02 \x01(\v2\x10.iris.v1.JobSpecR\x04spec\"\xbc\x01\n" +
 	"\x0fListJobsRequest\x12\x1f\n" +
 	"\vname_prefix\x18\x01 \x01(\tR\n" +
 	"namePrefix\x12)\n" +
 	"\x06states\x18\x02 \x03(\x0e2\x11.iris.v1.JobStateR\x06states\x12\x1b\n" +
 	"\tpage_size\x18\x03 \x01(\x05R\bpageSize\x12\x1d\n" +
 	"\n" +
-	"page_token\x18\x04 \x01(\tR\tpageToken\"b\n" +
+	"page_token\x18\x04 \x01(\tR\tpageToken\x12!\n" +
+	"\fnewest_first\x18\x05 \x01(\bR\vnewestFirst\"\x92\x01\n" +
 	"\x10ListJobsResponse\x12&\n" +
 	"\x04jobs\x18\x01 \x03(\v2\x12.iris.v1.JobStatusR\x04jobs\x12&\n" +
-	"\x0fnext_page_token\x18\x02 \x01(\tR\rnextPageToken\",\n" +
+	"\x0fnext_page_token\x18\x02 \x01(\tR\rnextPageToken\x12.\n" +
+	"\x06counts\x18\x03 \x03(\v2\x16.iris.v1.JobStateCountR\x06counts\"N\n" +
+	"\rJobStateCount\x12'\n" +
+	"\x05state\x18\x01 \x01(\x0e2\x11.iris.v1.JobStateR\x05state\x12\x14\n" +
+	"\x05count\x18\x02 \x01(\x05R\x05count\",\n" +
 	"\x13TerminateJobRequest\x12\x15\n" +
 	"\x06job_id\x18\x01 \x01(\tR\x05jobId\"\x16\n" +
 	"\x14TerminateJobResponse\"L\n" +
@@ -3911,12 +4055,13 @@ const file_iris_proto_rawDesc = "" +
 	"\n" +
 	"task_index\x18\x02 \x01(\x05R\ttaskIndex\"@\n" +
 	"\x15GetTaskStatusResponse\x12'\n" +
-	"\x04task\x18\x01 \x01(\v2\x13.iris.v1.TaskStatusR\x04task\"e\n" +
+	"\x04task\x18\x01 \x01(\v2\x13.iris.v1.TaskStatusR\x04task\"\x91\x01\n" +
 	"\x10ListTasksRequest\x12\x15\n" +
 	"\x06job_id\x18\x01 \x01(\tR\x05jobId\x12\x1b\n" +
 	"\tpage_size\x18\x02 \x01(\x05R\bpageSize\x12\x1d\n" +
 	"\n" +
-	"page_token\x18\x03 \x01(\tR\tpageToken\"f\n" +
+	"page_token\x18\x03 \x01(\tR\tpageToken\x12*\n" +
+	"\x06states\x18\x04 \x03(\x0e2\x12.iris.v1.TaskStateR\x06states\"f\n" +
 	"\x11ListTasksResponse\x12)\n" +
 	"\x05tasks\x18\x01 \x03(\v2\x13.iris.v1.TaskStatusR\x05tasks\x12&\n" +
 	"\x0fnext_page_token\x18\x02 \x01(\tR\rnextPageToken\"\x14\n" +
@@ -4141,7 +4286,7 @@ func file_iris_proto_rawDescGZIP() []byte {
 }
 
 var file_iris_proto_enumTypes = make([]protoimpl.EnumInfo, 8)
-var file_iris_proto_msgTypes = make([]protoimpl.MessageInfo, 54)
+var file_iris_proto_msgTypes = make([]protoimpl.MessageInfo, 55)
 var file_iris_proto_goTypes = []any{
 	(JobState)(0),                   // 0: iris.v1.JobState
 	(TaskState)(0),                  // 1: iris.v1.TaskState
@@ -4170,60 +4315,61 @@ var file_iris_proto_goTypes = []any{
 	(*GetJobStatusResponse)(nil),    // 24: iris.v1.GetJobStatusResponse
 	(*ListJobsRequest)(nil),         // 25: iris.v1.ListJobsRequest
 	(*ListJobsResponse)(nil),        // 26: iris.v1.ListJobsResponse
-	(*TerminateJobRequest)(nil),     // 27: iris.v1.TerminateJobRequest
-	(*TerminateJobResponse)(nil),    // 28: iris.v1.TerminateJobResponse
-	(*GetTaskStatusRequest)(nil),    // 29: iris.v1.GetTaskStatusRequest
-	(*GetTaskStatusResponse)(nil),   // 30: iris.v1.GetTaskStatusResponse
-	(*ListTasksRequest)(nil),        // 31: iris.v1.ListTasksRequest
-	(*ListTasksResponse)(nil),       // 32: iris.v1.ListTasksResponse
-	(*ListWorkersRequest)(nil),      // 33: iris.v1.ListWorkersRequest
-	(*ListWorkersResponse)(nil),     // 34: iris.v1.ListWorkersResponse
-	(*FetchTaskLogsRequest)(nil),    // 35: iris.v1.FetchTaskLogsRequest
-	(*FetchTaskLogsResponse)(nil),   // 36: iris.v1.FetchTaskLogsResponse
-	(*LogLine)(nil),                 // 37: iris.v1.LogLine
-	(*UploadBundleRequest)(nil),     // 38: iris.v1.UploadBundleRequest
-	(*UploadBundleResponse)(nil),    // 39: iris.v1.UploadBundleResponse
-	(*RegisterRequest)(nil),         // 40: iris.v1.RegisterRequest
-	(*RegisterResponse)(nil),        // 41: iris.v1.RegisterResponse
-	(*AttemptReport)(nil),           // 42: iris.v1.AttemptReport
-	(*HeartbeatRequest)(nil),        // 43: iris.v1.HeartbeatRequest
-	(*HeartbeatResponse)(nil),       // 44: iris.v1.HeartbeatResponse
-	(*ReportTaskStateRequest)(nil),  // 45: iris.v1.ReportTaskStateRequest
-	(*ReportTaskStateResponse)(nil), // 46: iris.v1.ReportTaskStateResponse
-	(*DownloadBundleRequest)(nil),   // 47: iris.v1.DownloadBundleRequest
-	(*DownloadBundleResponse)(nil),  // 48: iris.v1.DownloadBundleResponse
-	(*RunTaskRequest)(nil),          // 49: iris.v1.RunTaskRequest
-	(*TaskRun)(nil),                 // 50: iris.v1.TaskRun
-	(*RunTaskResponse)(nil),         // 51: iris.v1.RunTaskResponse
-	(*Refusal)(nil),                 // 52: iris.v1.Refusal
-	(*StopTaskRequest)(nil),         // 53: iris.v1.StopTaskRequest
-	(*StopTaskResponse)(nil),        // 54: iris.v1.StopTaskResponse
-	(*WorkerLogsRequest)(nil),       // 55: iris.v1.WorkerLogsRequest
-	nil,                             // 56: iris.v1.JobSpec.EnvironmentEntry
-	nil,                             // 57: iris.v1.TaskAttempt.EndpointsEntry
-	nil,                             // 58: iris.v1.WorkerStatus.AttributesEntry
-	nil,                             // 59: iris.v1.RegisterRequest.AttributesEntry
-	nil,                             // 60: iris.v1.AttemptReport.PortsEntry
-	nil,                             // 61: iris.v1.RunTaskRequest.SpecsEntry
-	(*durationpb.Duration)(nil),     // 62: google.protobuf.Duration
-	(*timestamppb.Timestamp)(nil),   // 63: google.protobuf.Timestamp
+	(*JobStateCount)(nil),           // 27: iris.v1.JobStateCount
+	(*TerminateJobRequest)(nil),     // 28: iris.v1.TerminateJobRequest
+	(*TerminateJobResponse)(nil),    // 29: iris.v1.TerminateJobResponse
+	(*GetTaskStatusRequest)(nil),    // 30: iris.v1.GetTaskStatusRequest
+	(*GetTaskStatusResponse)(nil),   // 31: iris.v1.GetTaskStatusResponse
+	(*ListTasksRequest)(nil),        // 32: iris.v1.ListTasksRequest
+	(*ListTasksResponse)(nil),       // 33: iris.v1.ListTasksResponse
+	(*ListWorkersRequest)(nil),      // 34: iris.v1.ListWorkersRequest
+	(*ListWorkersResponse)(nil),     // 35: iris.v1.ListWorkersResponse
+	(*FetchTaskLogsRequest)(nil),    // 36: iris.v1.FetchTaskLogsRequest
+	(*FetchTaskLogsResponse)(nil),   // 37: iris.v1.FetchTaskLogsResponse
+	(*LogLine)(nil),                 // 38: iris.v1.LogLine
+	(*UploadBundleRequest)(nil),     // 39: iris.v1.UploadBundleRequest
+	(*UploadBundleResponse)(nil),    // 40: iris.v1.UploadBundleResponse
+	(*RegisterRequest)(nil),         // 41: iris.v1.RegisterRequest
+	(*RegisterResponse)(nil),        // 42: iris.v1.RegisterResponse
+	(*AttemptReport)(nil),           // 43: iris.v1.AttemptReport
+	(*HeartbeatRequest)(nil),        // 44: iris.v1.HeartbeatRequest
+	(*HeartbeatResponse)(nil),       // 45: iris.v1.HeartbeatResponse
+	(*ReportTaskStateRequest)(nil),  // 46: iris.v1.ReportTaskStateRequest
+	(*ReportTaskStateResponse)(nil), // 47: iris.v1.ReportTaskStateResponse
+	(*DownloadBundleRequest)(nil),   // 48: iris.v1.DownloadBundleRequest
+	(*DownloadBundleResponse)(nil),  // 49: iris.v1.DownloadBundleResponse
+	(*RunTaskRequest)(nil),          // 50: iris.v1.RunTaskRequest
+	(*TaskRun)(nil),                 // 51: iris.v1.TaskRun
+	(*RunTaskResponse)(nil),         // 52: iris.v1.RunTaskResponse
+	(*Refusal)(nil),                 // 53: iris.v1.Refusal
+	(*StopTaskRequest)(nil),         // 54: iris.v1.StopTaskRequest
+	(*StopTaskResponse)(nil),        // 55: iris.v1.StopTaskResponse
+	(*WorkerLogsRequest)(nil),       // 56: iris.v1.WorkerLogsRequest
+	nil,                             // 57: iris.v1.JobSpec.EnvironmentEntry
+	nil,                             // 58: iris.v1.TaskAttempt.EndpointsEntry
+	nil,                             // 59: iris.v1.WorkerStatus.AttributesEntry
+	nil,                             // 60: iris.v1.RegisterRequest.AttributesEntry
+	nil,                             // 61: iris.v1.AttemptReport.PortsEntry
+	nil,                             // 62: iris.v1.RunTaskRequest.SpecsEntry
+	(*durationpb.Duration)(nil),     // 63: google.protobuf.Duration
+	(*timestamppb.Timestamp)(nil),   // 64: google.protobuf.Timestamp
 }
 var file_iris_proto_depIdxs = []int32{
 	9,  // 0: iris.v1.JobSpec.entrypoint:type_name -> iris.v1.Entrypoint
 	12, // 1: iris.v1.JobSpec.resources:type_name -> iris.v1.Resources
-	56, // 2: iris.v1.JobSpec.environment:type_name -> iris.v1.JobSpec.EnvironmentEntry
+	57, // 2: iris.v1.JobSpec.environment:type_name -> iris.v1.JobSpec.EnvironmentEntry
 	13, // 3: iris.v1.JobSpec.coscheduling:type_name -> iris.v1.Coscheduling
 	14, // 4: iris.v1.JobSpec.constraints:type_name -> iris.v1.Constraint
-	62, // 5: iris.v1.JobSpec.timeout:type_name -> google.protobuf.Duration
-	62, // 6: iris.v1.JobSpec.scheduling_timeout:type_name -> google.protobuf.Duration
+	63, // 5: iris.v1.JobSpec.timeout:type_name -> google.protobuf.Duration
+	63, // 6: iris.v1.JobSpec.scheduling_timeout:type_name -> google.protobuf.Duration
 	5,  // 7: iris.v1.JobSpec.priority:type_name -> iris.v1.PriorityBand
 	10, // 8: iris.v1.Entrypoint.command:type_name -> iris.v1.Command
 	11, // 9: iris.v1.Entrypoint.function:type_name -> iris.v1.Function
 	6,  // 10: iris.v1.Constraint.op:type_name -> iris.v1.ConstraintOp
 	0,  // 11: iris.v1.JobStatus.state:type_name -> iris.v1.JobState
-	63, // 12: iris.v1.JobStatus.submitted_at:type_name -> google.protobuf.Timestamp
-	63, // 13: iris.v1.JobStatus.started_at:type_name -> google.protobuf.Timestamp
-	63, // 14: iris.v1.JobStatus.finished_at:type_name -> google.protobuf.Timestamp
+	64, // 12: iris.v1.JobStatus.submitted_at:type_name -> google.protobuf.Timestamp
+	64, // 13: iris.v1.JobStatus.started_at:type_name -> google.protobuf.Timestamp
+	64, // 14: iris.v1.JobStatus.finished_at:type_name -> google.protobuf.Timestamp
 	16, // 15: iris.v1.JobStatus.task_states:type_name -> iris.v1.TaskStateCount
 	17, // 16: iris.v1.JobStatus.pending_reason:type_name -> iris.v1.PendingReason
 	1,  // 17: iris.v1.TaskStateCount.state:type_name -> iris.v1.TaskState
@@ -4232,75 +4378,81 @@ var file_iris_proto_depIdxs = []int32{
 	19, // 20: iris.v1.TaskStatus.attempts:type_name -> iris.v1.TaskAttempt
 	17, // 21: iris.v1.TaskStatus.pending_reason:type_name -> iris.v1.PendingReason
 	1,  // 22: iris.v1.TaskAttempt.state:type_name -> iris.v1.TaskState
-	63, // 23: iris.v1.TaskAttempt.assigned_at:type_name -> google.protobuf.Timestamp
-	63, // 24: iris.v1.TaskAttempt.started_at:type_name -> google.protobuf.Timestamp
-	63, // 25: iris.v1.TaskAttempt.finished_at:type_name -> google.protobuf.Timestamp
-	57, // 26: iris.v1.TaskAttempt.endpoints:type_name -> iris.v1.TaskAttempt.EndpointsEntry
+	64, // 23: iris.v1.TaskAttempt.assigned_at:type_name -> google.protobuf.Timestamp
+	64, // 24: iris.v1.TaskAttempt.started_at:type_name -> google.protobuf.Timestamp
+	64, // 25: iris.v1.TaskAttempt.finished_at:type_name -> google.protobuf.Timestamp
+	58, // 26: iris.v1.TaskAttempt.endpoints:type_name -> iris.v1.TaskAttempt.EndpointsEntry
 	2,  // 27: iris.v1.WorkerStatus.state:type_name -> iris.v1.WorkerState
 	12, // 28: iris.v1.WorkerStatus.capacity:type_name -> iris.v1.Resources
 	12, // 29: iris.v1.WorkerStatus.committed:type_name -> iris.v1.Resources
-	58, // 30: iris.v1.WorkerStatus.attributes:type_name -> iris.v1.WorkerStatus.AttributesEntry
-	63, // 31: iris.v1.WorkerStatus.last_heartbeat_at:type_name -> google.protobuf.Timestamp
-	8,  // 32: iris.v1.LaunchJobRequest.spec:type_name -> iris.v1.JobSpec
-	15, // 33: iris.v1.GetJobStatusResponse.job:type_name -> iris.v1.JobStatus
-	0,  // 34: iris.v1.ListJobsRequest.states:type_name -> iris.v1.JobState
-	15, // 35: iris.v1.ListJobsResponse.jobs:type_name -> iris.v1.JobStatus
-	18, // 36: iris.v1.GetTaskStatusResponse.task:type_name -> iris.v1.TaskStatus
-	18, // 37: iris.v1.ListTasksResponse.tasks:type_name -> iris.v1.TaskStatus
-	20, // 38: iris.v1.ListWorkersResponse.workers:type_name -> iris.v1.WorkerStatus
-	62, // 39: iris.v1.FetchTaskLogsRequest.wait:type_name -> google.protobuf.Duration
-	37, // 40: iris.v1.FetchTaskLogsResponse.lines:type_name -> iris.v1.LogLine
-	63, // 41: iris.v1.LogLine.at:type_name -> google.protobuf.Timestamp
-	12, // 42: iris.v1.RegisterRequest.capacity:type_name -> iris.v1.Resources
-	59, // 43: iris.v1.RegisterRequest.attributes:type_name -> iris.v1.RegisterRequest.AttributesEntry
-	42, // 44: iris.v1.RegisterRequest.attempts:type_name -> iris.v1.AttemptReport
-	62, // 45: iris.v1.RegisterResponse.lease:type_name -> google.protobuf.Duration
-	1,  // 46: iris.v1.AttemptReport.state:type_name -> iris.v1.TaskState
-	60, // 47: iris.v1.AttemptReport.ports:type_name -> iris.v1.AttemptReport.PortsEntry
-	42, // 48: iris.v1.HeartbeatRequest.attempts:type_name -> iris.v1.AttemptReport
-	42, // 49: iris.v1.ReportTaskStateRequest.attempts:type_name -> iris.v1.AttemptReport
-	50, // 50: iris.v1.RunTaskRequest.tasks:type_name -> iris.v1.TaskRun
-	61, // 51: iris.v1.RunTaskRequest.specs:type_name -> iris.v1.RunTaskRequest.SpecsEntry
-	52, // 52: iris.v1.RunTaskResponse.refused:type_name -> iris.v1.Refusal
-	62, // 53: iris.v1.WorkerLogsRequest.wait:type_name -> google.protobuf.Duration
-	8,  // 54: iris.v1.RunTaskRequest.SpecsEntry.value:type_name -> iris.v1.JobSpec
-	21, // 55: iris.v1.ControllerService.LaunchJob:input_type -> iris.v1.LaunchJobRequest
-	23, // 56: iris.v1.ControllerService.GetJobStatus:input_type -> iris.v1.GetJobStatusRequest
-	25, // 57: iris.v1.ControllerService.ListJobs:input_type -> iris.v1.ListJobsRequest
-	27, // 58: iris.v1.ControllerService.TerminateJob:input_type -> iris.v1.TerminateJobRequest
-	29, // 59: iris.v1.ControllerService.GetTaskStatus:input_type -> iris.v1.GetTaskStatusRequest
-	31, // 60: iris.v1.ControllerService.ListTasks:input_type -> iris.v1.ListTasksRequest
-	33, // 61: iris.v1.ControllerService.ListWorkers:input_type -> iris.v1.ListWorkersRequest
-	35, // 62: iris.v1.ControllerService.FetchTaskLogs:input_type -> iris.v1.FetchTaskLogsRequest
-	38, // 63: iris.v1.ControllerService.UploadBundle:input_type -> iris.v1.UploadBundleRequest
-	40, // 64: iris.v1.RegistryService.Register:input_type -> iris.v1.RegisterRequest
-	43, // 65: iris.v1.RegistryService.Heartbeat:input_type -> iris.v1.HeartbeatRequest
-	45, // 66: iris.v1.RegistryService.ReportTaskState:input_type -> iris.v1.ReportTaskStateRequest
-	47, // 67: iris.v1.RegistryService.DownloadBundle:input_type -> iris.v1.DownloadBundleRequest
-	49, // 68: iris.v1.WorkerService.RunTask:input_type -> iris.v1.RunTaskRequest
-	53, // 69: iris.v1.WorkerService.StopTask:input_type -> iris.v1.StopTaskRequest
-	55, // 70: iris.v1.WorkerService.FetchTaskLogs:input_type -> iris.v1.WorkerLogsRequest
-	22, // 71: iris.v1.ControllerService.LaunchJob:output_type -> iris.v1.LaunchJobResponse
-	24, // 72: iris.v1.ControllerService.GetJobStatus:output_type -> iris.v1.GetJobStatusResponse
-	26, // 73: iris.v1.ControllerService.ListJobs:output_type -> iris.v1.ListJobsResponse
-	28, // 74: iris.v1.ControllerService.TerminateJob:output_type -> iris.v1.TerminateJobResponse
-	30, // 75: iris.v1.ControllerService.GetTaskStatus:output_type -> iris.v1.GetTaskStatusResponse
-	32, // 76: iris.v1.ControllerService.ListTasks:output_type -> iris.v1.ListTasksResponse
-	34, // 77: iris.v1.ControllerService.ListWorkers:output_type -> iris.v1.ListWorkersResponse
-	36, // 78: iris.v1.ControllerService.FetchTaskLogs:output_type -> iris.v1.FetchTaskLogsResponse
-	39, // 79: iris.v1.ControllerService.UploadBundle:output_type -> iris.v1.UploadBundleResponse
-	41, // 80: iris.v1.RegistryService.Register:output_type -> iris.v1.RegisterResponse
-	44, // 81: iris.v1.RegistryService.Heartbeat:output_type -> iris.v1.HeartbeatResponse
-	46, // 82: iris.v1.RegistryService.ReportTaskState:output_type -> iris.v1.ReportTaskStateResponse
-	48, // 83: iris.v1.RegistryService.DownloadBundle:output_type -> iris.v1.DownloadBundleResponse
-	51, // 84: iris.v1.WorkerService.RunTask:output_type -> iris.v1.RunTaskResponse
-	54, // 85: iris.v1.WorkerService.StopTask:output_type -> iris.v1.StopTaskResponse
-	36, // 86: iris.v1.WorkerService.FetchTaskLogs:output_type -> iris.v1.FetchTaskLogsResponse
-	71, // [71:87] is the sub-list for method output_type
-	55, // [55:71] is the sub-list for method input_type
-	55, // [55:55] is the sub-list for extension type_name
-	55, // [55:55] is the sub-list for extension extendee
-	0,  // [0:55] is the sub-list for field type_name
+	59, // 30: iris.v1.WorkerStatus.attributes:type_name -> iris.v1.WorkerStatus.AttributesEntry
+	64, // 31: iris.v1.WorkerStatus.last_heartbeat_at:type_name -> google.protobuf.Timestamp
+	64, // 32: iris.v1.WorkerStatus.lease_ends_at:type_name -> google.protobuf.Timestamp
+	64, // 33: iris.v1.WorkerStatus.lost_at:type_name -> google.protobuf.Timestamp
+	8,  // 34: iris.v1.LaunchJobRequest.spec:type_name -> iris.v1.JobSpec
+	15, // 35: iris.v1.GetJobStatusResponse.job:type_name -> iris.v1.JobStatus
+	8,  // 36: iris.v1.GetJobStatusResponse.spec:type_name -> iris.v1.JobSpec
+	0,  // 37: iris.v1.ListJobsRequest.states:type_name -> iris.v1.JobState
+	15, // 38: iris.v1.ListJobsResponse.jobs:type_name -> iris.v1.JobStatus
+	27, // 39: iris.v1.ListJobsResponse.counts:type_name -> iris.v1.JobStateCount
+	0,  // 40: iris.v1.JobStateCount.state:type_name -> iris.v1.JobState
+	18, // 41: iris.v1.GetTaskStatusResponse.task:type_name -> iris.v1.TaskStatus
+	1,  // 42: iris.v1.ListTasksRequest.states:type_name -> iris.v1.TaskState
+	18, // 43: iris.v1.ListTasksResponse.tasks:type_name -> iris.v1.TaskStatus
+	20, // 44: iris.v1.ListWorkersResponse.workers:type_name -> iris.v1.WorkerStatus
+	63, // 45: iris.v1.FetchTaskLogsRequest.wait:type_name -> google.protobuf.Duration
+	38, // 46: iris.v1.FetchTaskLogsResponse.lines:type_name -> iris.v1.LogLine
+	64, // 47: iris.v1.LogLine.at:type_name -> google.protobuf.Timestamp
+	12, // 48: iris.v1.RegisterRequest.capacity:type_name -> iris.v1.Resources
+	60, // 49: iris.v1.RegisterRequest.attributes:type_name -> iris.v1.RegisterRequest.AttributesEntry
+	43, // 50: iris.v1.RegisterRequest.attempts:type_name -> iris.v1.AttemptReport
+	63, // 51: iris.v1.RegisterResponse.lease:type_name -> google.protobuf.Duration
+	1,  // 52: iris.v1.AttemptReport.state:type_name -> iris.v1.TaskState
+	61, // 53: iris.v1.AttemptReport.ports:type_name -> iris.v1.AttemptReport.PortsEntry
+	43, // 54: iris.v1.HeartbeatRequest.attempts:type_name -> iris.v1.AttemptReport
+	43, // 55: iris.v1.ReportTaskStateRequest.attempts:type_name -> iris.v1.AttemptReport
+	51, // 56: iris.v1.RunTaskRequest.tasks:type_name -> iris.v1.TaskRun
+	62, // 57: iris.v1.RunTaskRequest.specs:type_name -> iris.v1.RunTaskRequest.SpecsEntry
+	53, // 58: iris.v1.RunTaskResponse.refused:type_name -> iris.v1.Refusal
+	63, // 59: iris.v1.WorkerLogsRequest.wait:type_name -> google.protobuf.Duration
+	8,  // 60: iris.v1.RunTaskRequest.SpecsEntry.value:type_name -> iris.v1.JobSpec
+	21, // 61: iris.v1.ControllerService.LaunchJob:input_type -> iris.v1.LaunchJobRequest
+	23, // 62: iris.v1.ControllerService.GetJobStatus:input_type -> iris.v1.GetJobStatusRequest
+	25, // 63: iris.v1.ControllerService.ListJobs:input_type -> iris.v1.ListJobsRequest
+	28, // 64: iris.v1.ControllerService.TerminateJob:input_type -> iris.v1.TerminateJobRequest
+	30, // 65: iris.v1.ControllerService.GetTaskStatus:input_type -> iris.v1.GetTaskStatusRequest
+	32, // 66: iris.v1.ControllerService.ListTasks:input_type -> iris.v1.ListTasksRequest
+	34, // 67: iris.v1.ControllerService.ListWorkers:input_type -> iris.v1.ListWorkersRequest
+	36, // 68: iris.v1.ControllerService.FetchTaskLogs:input_type -> iris.v1.FetchTaskLogsRequest
+	39, // 69: iris.v1.ControllerService.UploadBundle:input_type -> iris.v1.UploadBundleRequest
+	41, // 70: iris.v1.RegistryService.Register:input_type -> iris.v1.RegisterRequest
+	44, // 71: iris.v1.RegistryService.Heartbeat:input_type -> iris.v1.HeartbeatRequest
+	46, // 72: iris.v1.RegistryService.ReportTaskState:input_type -> iris.v1.ReportTaskStateRequest
+	48, // 73: iris.v1.RegistryService.DownloadBundle:input_type -> iris.v1.DownloadBundleRequest
+	50, // 74: iris.v1.WorkerService.RunTask:input_type -> iris.v1.RunTaskRequest
+	54, // 75: iris.v1.WorkerService.StopTask:input_type -> iris.v1.StopTaskRequest
+	56, // 76: iris.v1.WorkerService.FetchTaskLogs:input_type -> iris.v1.WorkerLogsRequest
+	22, // 77: iris.v1.ControllerService.LaunchJob:output_type -> iris.v1.LaunchJobResponse
+	24, // 78: iris.v1.ControllerService.GetJobStatus:output_type -> iris.v1.GetJobStatusResponse
+	26, // 79: iris.v1.ControllerService.ListJobs:output_type -> iris.v1.ListJobsResponse
+	29, // 80: iris.v1.ControllerService.TerminateJob:output_type -> iris.v1.TerminateJobResponse
+	31, // 81: iris.v1.ControllerService.GetTaskStatus:output_type -> iris.v1.GetTaskStatusResponse
+	33, // 82: iris.v1.ControllerService.ListTasks:output_type -> iris.v1.ListTasksResponse
+	35, // 83: iris.v1.ControllerService.ListWorkers:output_type -> iris.v1.ListWorkersResponse
+	37, // 84: iris.v1.ControllerService.FetchTaskLogs:output_type -> iris.v1.FetchTaskLogsResponse
+	40, // 85: iris.v1.ControllerService.UploadBundle:output_type -> iris.v1.UploadBundleResponse
+	42, // 86: iris.v1.RegistryService.Register:output_type -> iris.v1.RegisterResponse
+	45, // 87: iris.v1.RegistryService.Heartbeat:output_type -> iris.v1.HeartbeatResponse
+	47, // 88: iris.v1.RegistryService.ReportTaskState:output_type -> iris.v1.ReportTaskStateResponse
+	49, // 89: iris.v1.RegistryService.DownloadBundle:output_type -> iris.v1.DownloadBundleResponse
+	52, // 90: iris.v1.WorkerService.RunTask:output_type -> iris.v1.RunTaskResponse
+	55, // 91: iris.v1.WorkerService.StopTask:output_type -> iris.v1.StopTaskResponse
+	37, // 92: iris.v1.WorkerService.FetchTaskLogs:output_type -> iris.v1.FetchTaskLogsResponse
+	77, // [77:93] is the sub-list for method output_type
+	61, // [61:77] is the sub-list for method input_type
+	61, // [61:61] is the sub-list for extension type_name
+	61, // [61:61] is the sub-list for extension extendee
+	0,  // [0:61] is the sub-list for field type_name
 }
 
 func init() { file_iris_proto_init() }
@@ -4314,15 +4466,15 @@ func file_iris_proto_init() {
 		(*Entrypoint_Function)(nil),
 	}
 	file_iris_proto_msgTypes[11].OneofWrappers = []any{}
-	file_iris_proto_msgTypes[27].OneofWrappers = []any{}
-	file_iris_proto_msgTypes[34].OneofWrappers = []any{}
+	file_iris_proto_msgTypes[28].OneofWrappers = []any{}
+	file_iris_proto_msgTypes[35].OneofWrappers = []any{}
 	type x struct{}
 	out := protoimpl.TypeBuilder{
 		File: protoimpl.DescBuilder{
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_iris_proto_rawDesc), len(file_iris_proto_rawDesc)),
 			NumEnums:      8,
-			NumMessages:   54,
+			NumMessages:   55,
 			NumExtensions: 0,
 			NumServices:   3,
 		},
