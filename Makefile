@@ -114,6 +114,12 @@ replay: ## one random story again: SEED=<n> GEN=exact|real, or STORY=<file>
 mutants: ## how many random stories it takes to find each deliberate bug
 	@$(call random,TestMutants,-tags=mutants)
 
+.PHONY: browser screenshots
+browser: ## the specs of the pages, in a Chromium that is installed
+	@$(call specs,browser,browser,$(focus))
+screenshots: ## the pictures in docs/img anew
+	@$(call specs,screenshots,screenshots,$(focus))
+
 .PHONY: bench
 bench: ## every benchmark
 	@mkdir -p reports

@@ -81,6 +81,7 @@ var sideways = []struct{ from, to, why string }{
 var testTools = []string{
 	"testing", "github.com/onsi/ginkgo/v2", "github.com/onsi/gomega", "pgregory.net/rapid",
 	"github.com/google/go-cmp", "github.com/cockroachdb/datadriven", "github.com/anishathalye/porcupine",
+	"github.com/chromedp/chromedp", "github.com/chromedp/cdproto",
 }
 
 // impure is what a decider may not import. The same commands must give the same state, byte for byte (design §1), and a

@@ -7,6 +7,7 @@ import (
 
 	_ "iris/acceptance/controller"
 	_ "iris/acceptance/lifecycle"
+	_ "iris/acceptance/pages"
 	_ "iris/acceptance/process"
 	_ "iris/acceptance/rpc"
 	_ "iris/acceptance/vm"

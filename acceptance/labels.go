@@ -8,6 +8,9 @@ const (
 	Fast  = "fast"  // milliseconds: runs in virtual time
 	Slow  = "slow"  // as long as its story takes: runs on the wall clock
 
+	Browser     = "browser"     // looks at a page in a real browser
+	Screenshots = "screenshots" // remakes the pictures in docs/img
+
 	RPC        = "rpc"
 	Worker     = "worker"
 	Controller = "controller"
@@ -17,7 +20,7 @@ const (
 
 // knownLabels are all labels, the modes' too.
 func knownLabels() []string {
-	known := []string{Chaos, Crash, Kill, Fast, Slow}
+	known := []string{Chaos, Crash, Kill, Fast, Slow, Browser, Screenshots}
 	for _, m := range modes {
 		known = append(known, m.Label)
 	}
