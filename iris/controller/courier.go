@@ -256,6 +256,10 @@ func (c *courier) failed(p *parcel, err error) {
 	p.tries++
 	c.owner.config.metrics.tried(0, 1)
 	code := status.Code(err)
+	c.owner.history.add(state.Event{
+		At: time.Now(), Kind: pb.EventKind_EVENT_KIND_DISPATCH_FAILED, Job: p.task.JobId, Task: p.task.TaskIndex, Attempt: p.task.AttemptId,
+		Worker: c.worker, State: state.Assigned, Text: fmt.Sprintf("try %d: %v: %s", p.tries, code, status.Convert(err).Message()),
+	})
 	retry := code == codes.Unavailable || code == codes.DeadlineExceeded
 	if retry && p.tries < dispatchTries {
 		if p.backoff == nil {

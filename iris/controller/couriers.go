@@ -24,6 +24,7 @@ var stopSite = chaos.NewSite("controller.stop",
 // close.
 type couriers struct {
 	config  Config
+	history *history
 	tell    func(context.Context, leader.Ask)
 	ctx     context.Context
 	stop    context.CancelFunc
@@ -31,9 +32,9 @@ type couriers struct {
 	all     map[string]*courier
 }
 
-func newCouriers(config Config, tell func(context.Context, leader.Ask)) *couriers {
+func newCouriers(config Config, h *history, tell func(context.Context, leader.Ask)) *couriers {
 	ctx, stop := context.WithCancel(context.Background())
-	return &couriers{config: config, tell: tell, ctx: ctx, stop: stop, all: map[string]*courier{}}
+	return &couriers{config: config, history: h, tell: tell, ctx: ctx, stop: stop, all: map[string]*courier{}}
 }
 
 // greet opens the first couriers of a term. Each asks its worker for a sign of life, since nobody knows yet which of the

@@ -8,6 +8,7 @@ import (
 	"iris/iris/journal"
 	"iris/iris/leader"
 	"iris/iris/mutant"
+	pb "iris/iris/proto"
 	"iris/iris/state"
 )
 
@@ -25,6 +26,8 @@ type loop struct {
 	stop   context.CancelFunc
 
 	leader    *leader.Leader
+	history   *history
+	happened  []state.Event // in this step
 	couriers  *couriers
 	platforms platforms
 	proposed  uint64 // entries
@@ -40,6 +43,7 @@ type turn struct {
 	at      time.Time // when that was proposed, if it is measured
 	fleet   bool      // the set of workers changed
 	effects []state.Effect
+	events  []state.Event
 	answers []func()
 }
 
@@ -52,7 +56,11 @@ func newLoop(config Config, s *seat, term journal.Term) *loop {
 			EvaluationInterval: config.Scaling.EvaluationInterval, Planning: config.metrics.plan,
 		}, term.State()),
 	}
-	l.couriers, l.platforms = newCouriers(config, l.tell), newPlatforms(config, l.tell)
+	cluster, now := l.leader.Cluster(), time.Now()
+	l.history = newHistory(fmt.Sprintf("%s.%d", config.ID, now.UnixNano()), cluster.Past(historySize/2))
+	l.history.add(state.Event{At: now, Kind: pb.EventKind_EVENT_KIND_LEADS, Task: -1, Attempt: -1, Text: config.ID})
+	cluster.Watch(func(e state.Event) { l.happened = append(l.happened, e) })
+	l.couriers, l.platforms = newCouriers(config, l.history, l.tell), newPlatforms(config, l.tell)
 	return l
 }
 
@@ -119,7 +127,8 @@ func (l *loop) step(now time.Time, batch []request) {
 	s := l.leader.Step(now, asks)
 	l.config.metrics.ended(l.leader.Change())
 	l.config.metrics.assigned(now, s.Effects)
-	t := turn{decided: len(s.Commands) > 0, fleet: s.Fleet, effects: s.Effects}
+	t := turn{decided: len(s.Commands) > 0, fleet: s.Fleet, effects: s.Effects, events: l.happened}
+	l.happened = nil
 	for i, r := range batch {
 		if r.answer != nil {
 			t.answers = append(t.answers, r.answer(l, s.Errors[i]))
@@ -146,6 +155,7 @@ func (l *loop) reveal() {
 		if t.decided {
 			l.config.metrics.committed(t.at)
 		}
+		l.history.add(t.events...)
 		if t.fleet {
 			l.couriers.follow(l.leader.Cluster()) // before the effects: a courier must exist, or be gone
 		}

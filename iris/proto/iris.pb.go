@@ -503,6 +503,85 @@ func (ConstraintOp) EnumDescriptor() ([]byte, []int) {
 	return file_iris_proto_rawDescGZIP(), []int{6}
 }
 
+// EventKind is what an event is about.
+type EventKind int32
+
+const (
+	EventKind_EVENT_KIND_UNSPECIFIED EventKind = 0
+	// A job was launched (PENDING), or ended.
+	EventKind_EVENT_KIND_JOB EventKind = 1
+	// A task waits again (PENDING), or ended for good.
+	EventKind_EVENT_KIND_TASK EventKind = 2
+	// An attempt was ASSIGNED, moved on, or ended.
+	EventKind_EVENT_KIND_ATTEMPT EventKind = 3
+	// A try to deliver an attempt to its worker failed. There may be another.
+	EventKind_EVENT_KIND_DISPATCH_FAILED EventKind = 4
+	// A worker confirmed that an attempt, which had ended before, has stopped: its capacity is free.
+	EventKind_EVENT_KIND_RELEASED EventKind = 5
+	// A worker registered, for the first time or again.
+	EventKind_EVENT_KIND_REGISTERED EventKind = 6
+	// A worker is lost.
+	EventKind_EVENT_KIND_LOST  EventKind = 7
+	EventKind_EVENT_KIND_SLICE EventKind = 8
+	// A controller began to lead.
+	EventKind_EVENT_KIND_LEADS EventKind = 9
+)
+
+// Enum value maps for EventKind.
+var (
+	EventKind_name = map[int32]string{
+		0: "EVENT_KIND_UNSPECIFIED",
+		1: "EVENT_KIND_JOB",
+		2: "EVENT_KIND_TASK",
+		3: "EVENT_KIND_ATTEMPT",
+		4: "EVENT_KIND_DISPATCH_FAILED",
+		5: "EVENT_KIND_RELEASED",
+		6: "EVENT_KIND_REGISTERED",
+		7: "EVENT_KIND_LOST",
+		8: "EVENT_KIND_SLICE",
+		9: "EVENT_KIND_LEADS",
+	}
+	EventKind_value = map[string]int32{
+		"EVENT_KIND_UNSPECIFIED":     0,
+		"EVENT_KIND_JOB":             1,
+		"EVENT_KIND_TASK":            2,
+		"EVENT_KIND_ATTEMPT":         3,
+		"EVENT_KIND_DISPATCH_FAILED": 4,
+		"EVENT_KIND_RELEASED":        5,
+		"EVENT_KIND_REGISTERED":      6,
+		"EVENT_KIND_LOST":            7,
+		"EVENT_KIND_SLICE":           8,
+		"EVENT_KIND_LEADS":           9,
+	}
+)
+
+func (x EventKind) Enum() *EventKind {
+	p := new(EventKind)
+	*p = x
+	return p
+}
+
+func (x EventKind) String() string {
+	return protoimpl.X.EnumStringOf(x.Descriptor(), protoreflect.EnumNumber(x))
+}
+
+func (EventKind) Descriptor() protoreflect.EnumDescriptor {
+	return file_iris_proto_enumTypes[7].Descriptor()
+}
+
+func (EventKind) Type() protoreflect.EnumType {
+	return &file_iris_proto_enumTypes[7]
+}
+
+func (x EventKind) Number() protoreflect.EnumNumber {
+	return protoreflect.EnumNumber(x)
+}
+
+// Deprecated: Use EventKind.Descriptor instead.
+func (EventKind) EnumDescriptor() ([]byte, []int) {
+	return file_iris_proto_rawDescGZIP(), []int{7}
+}
+
 type PendingReason_Kind int32
 
 const (
@@ -561,11 +640,11 @@ func (x PendingReason_Kind) String() string {
 }
 
 func (PendingReason_Kind) Descriptor() protoreflect.EnumDescriptor {
-	return file_iris_proto_enumTypes[7].Descriptor()
+	return file_iris_proto_enumTypes[8].Descriptor()
 }
 
 func (PendingReason_Kind) Type() protoreflect.EnumType {
-	return &file_iris_proto_enumTypes[7]
+	return &file_iris_proto_enumTypes[8]
 }
 
 func (x PendingReason_Kind) Number() protoreflect.EnumNumber {
@@ -2755,6 +2834,286 @@ func (x *LogLine) GetText() string {
 	return ""
 }
 
+type ListEventsRequest struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Where the last page ended. Empty, or of a leader before this one: from the oldest event on.
+	Cursor string `protobuf:"bytes,1,opt,name=cursor,proto3" json:"cursor,omitempty"`
+	// Only events of this job; of this worker. Empty: all.
+	JobId    string `protobuf:"bytes,2,opt,name=job_id,json=jobId,proto3" json:"job_id,omitempty"`
+	WorkerId string `protobuf:"bytes,3,opt,name=worker_id,json=workerId,proto3" json:"worker_id,omitempty"`
+	// At most 1 000, which is also the default.
+	PageSize int32 `protobuf:"varint,4,opt,name=page_size,json=pageSize,proto3" json:"page_size,omitempty"`
+	// How long to wait for an event: the answer comes as soon as there is one. At most 20 s count. Unset: no wait.
+	Wait          *durationpb.Duration `protobuf:"bytes,5,opt,name=wait,proto3" json:"wait,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ListEventsRequest) Reset() {
+	*x = ListEventsRequest{}
+	mi := &file_iris_proto_msgTypes[31]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ListEventsRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ListEventsRequest) ProtoMessage() {}
+
+func (x *ListEventsRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_iris_proto_msgTypes[31]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ListEventsRequest.ProtoReflect.Descriptor instead.
+func (*ListEventsRequest) Descriptor() ([]byte, []int) {
+	return file_iris_proto_rawDescGZIP(), []int{31}
+}
+
+func (x *ListEventsRequest) GetCursor() string {
+	if x != nil {
+		return x.Cursor
+	}
+	return ""
+}
+
+func (x *ListEventsRequest) GetJobId() string {
+	if x != nil {
+		return x.JobId
+	}
+	return ""
+}
+
+func (x *ListEventsRequest) GetWorkerId() string {
+	if x != nil {
+		return x.WorkerId
+	}
+	return ""
+}
+
+func (x *ListEventsRequest) GetPageSize() int32 {
+	if x != nil {
+		return x.PageSize
+	}
+	return 0
+}
+
+func (x *ListEventsRequest) GetWait() *durationpb.Duration {
+	if x != nil {
+		return x.Wait
+	}
+	return nil
+}
+
+type ListEventsResponse struct {
+	state  protoimpl.MessageState `protogen:"open.v1"`
+	Events []*Event               `protobuf:"bytes,1,rep,name=events,proto3" json:"events,omitempty"`
+	// The cursor of the next page, also when this one is empty.
+	NextCursor string `protobuf:"bytes,2,opt,name=next_cursor,json=nextCursor,proto3" json:"next_cursor,omitempty"`
+	// How many events between the cursor and the first one here are no longer known, whatever they were about.
+	Dropped int64 `protobuf:"varint,3,opt,name=dropped,proto3" json:"dropped,omitempty"`
+	// The cursor was of a leader before this one: the page begins with the oldest event that is known.
+	Restarted     bool `protobuf:"varint,4,opt,name=restarted,proto3" json:"restarted,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ListEventsResponse) Reset() {
+	*x = ListEventsResponse{}
+	mi := &file_iris_proto_msgTypes[32]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ListEventsResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ListEventsResponse) ProtoMessage() {}
+
+func (x *ListEventsResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_iris_proto_msgTypes[32]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ListEventsResponse.ProtoReflect.Descriptor instead.
+func (*ListEventsResponse) Descriptor() ([]byte, []int) {
+	return file_iris_proto_rawDescGZIP(), []int{32}
+}
+
+func (x *ListEventsResponse) GetEvents() []*Event {
+	if x != nil {
+		return x.Events
+	}
+	return nil
+}
+
+func (x *ListEventsResponse) GetNextCursor() string {
+	if x != nil {
+		return x.NextCursor
+	}
+	return ""
+}
+
+func (x *ListEventsResponse) GetDropped() int64 {
+	if x != nil {
+		return x.Dropped
+	}
+	return 0
+}
+
+func (x *ListEventsResponse) GetRestarted() bool {
+	if x != nil {
+		return x.Restarted
+	}
+	return false
+}
+
+// Event is one thing that happened: to what, when, and why.
+type Event struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	At    *timestamppb.Timestamp `protobuf:"bytes,1,opt,name=at,proto3" json:"at,omitempty"`
+	Kind  EventKind              `protobuf:"varint,2,opt,name=kind,proto3,enum=iris.v1.EventKind" json:"kind,omitempty"`
+	// What it was about, as far as it was about any.
+	JobId     string `protobuf:"bytes,3,opt,name=job_id,json=jobId,proto3" json:"job_id,omitempty"`
+	TaskIndex *int32 `protobuf:"varint,4,opt,name=task_index,json=taskIndex,proto3,oneof" json:"task_index,omitempty"`
+	AttemptId *int32 `protobuf:"varint,5,opt,name=attempt_id,json=attemptId,proto3,oneof" json:"attempt_id,omitempty"`
+	WorkerId  string `protobuf:"bytes,6,opt,name=worker_id,json=workerId,proto3" json:"worker_id,omitempty"`
+	SliceId   string `protobuf:"bytes,7,opt,name=slice_id,json=sliceId,proto3" json:"slice_id,omitempty"`
+	Group     string `protobuf:"bytes,8,opt,name=group,proto3" json:"group,omitempty"`
+	// Where a JOB, TASK or ATTEMPT is now.
+	State TaskState `protobuf:"varint,9,opt,name=state,proto3,enum=iris.v1.TaskState" json:"state,omitempty"`
+	// What happened to a SLICE.
+	Slice SliceEventKind `protobuf:"varint,10,opt,name=slice,proto3,enum=iris.v1.SliceEventKind" json:"slice,omitempty"`
+	// Why, in words. May be empty.
+	Text          string `protobuf:"bytes,11,opt,name=text,proto3" json:"text,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Event) Reset() {
+	*x = Event{}
+	mi := &file_iris_proto_msgTypes[33]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Event) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Event) ProtoMessage() {}
+
+func (x *Event) ProtoReflect() protoreflect.Message {
+	mi := &file_iris_proto_msgTypes[33]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Event.ProtoReflect.Descriptor instead.
+func (*Event) Descriptor() ([]byte, []int) {
+	return file_iris_proto_rawDescGZIP(), []int{33}
+}
+
+func (x *Event) GetAt() *timestamppb.Timestamp {
+	if x != nil {
+		return x.At
+	}
+	return nil
+}
+
+func (x *Event) GetKind() EventKind {
+	if x != nil {
+		return x.Kind
+	}
+	return EventKind_EVENT_KIND_UNSPECIFIED
+}
+
+func (x *Event) GetJobId() string {
+	if x != nil {
+		return x.JobId
+	}
+	return ""
+}
+
+func (x *Event) GetTaskIndex() int32 {
+	if x != nil && x.TaskIndex != nil {
+		return *x.TaskIndex
+	}
+	return 0
+}
+
+func (x *Event) GetAttemptId() int32 {
+	if x != nil && x.AttemptId != nil {
+		return *x.AttemptId
+	}
+	return 0
+}
+
+func (x *Event) GetWorkerId() string {
+	if x != nil {
+		return x.WorkerId
+	}
+	return ""
+}
+
+func (x *Event) GetSliceId() string {
+	if x != nil {
+		return x.SliceId
+	}
+	return ""
+}
+
+func (x *Event) GetGroup() string {
+	if x != nil {
+		return x.Group
+	}
+	return ""
+}
+
+func (x *Event) GetState() TaskState {
+	if x != nil {
+		return x.State
+	}
+	return TaskState_TASK_STATE_UNSPECIFIED
+}
+
+func (x *Event) GetSlice() SliceEventKind {
+	if x != nil {
+		return x.Slice
+	}
+	return SliceEventKind_SLICE_EVENT_KIND_UNSPECIFIED
+}
+
+func (x *Event) GetText() string {
+	if x != nil {
+		return x.Text
+	}
+	return ""
+}
+
 type UploadBundleRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// In the first message only.
@@ -2766,7 +3125,7 @@ type UploadBundleRequest struct {
 
 func (x *UploadBundleRequest) Reset() {
 	*x = UploadBundleRequest{}
-	mi := &file_iris_proto_msgTypes[31]
+	mi := &file_iris_proto_msgTypes[34]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2778,7 +3137,7 @@ func (x *UploadBundleRequest) String() string {
 func (*UploadBundleRequest) ProtoMessage() {}
 
 func (x *UploadBundleRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_iris_proto_msgTypes[31]
+	mi := &file_iris_proto_msgTypes[34]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2791,7 +3150,7 @@ func (x *UploadBundleRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use UploadBundleRequest.ProtoReflect.Descriptor instead.
 func (*UploadBundleRequest) Descriptor() ([]byte, []int) {
-	return file_iris_proto_rawDescGZIP(), []int{31}
+	return file_iris_proto_rawDescGZIP(), []int{34}
 }
 
 func (x *UploadBundleRequest) GetSha256() string {
@@ -2816,7 +3175,7 @@ type UploadBundleResponse struct {
 
 func (x *UploadBundleResponse) Reset() {
 	*x = UploadBundleResponse{}
-	mi := &file_iris_proto_msgTypes[32]
+	mi := &file_iris_proto_msgTypes[35]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2828,7 +3187,7 @@ func (x *UploadBundleResponse) String() string {
 func (*UploadBundleResponse) ProtoMessage() {}
 
 func (x *UploadBundleResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_iris_proto_msgTypes[32]
+	mi := &file_iris_proto_msgTypes[35]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2841,7 +3200,7 @@ func (x *UploadBundleResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use UploadBundleResponse.ProtoReflect.Descriptor instead.
 func (*UploadBundleResponse) Descriptor() ([]byte, []int) {
-	return file_iris_proto_rawDescGZIP(), []int{32}
+	return file_iris_proto_rawDescGZIP(), []int{35}
 }
 
 type RegisterRequest struct {
@@ -2862,7 +3221,7 @@ type RegisterRequest struct {
 
 func (x *RegisterRequest) Reset() {
 	*x = RegisterRequest{}
-	mi := &file_iris_proto_msgTypes[33]
+	mi := &file_iris_proto_msgTypes[36]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2874,7 +3233,7 @@ func (x *RegisterRequest) String() string {
 func (*RegisterRequest) ProtoMessage() {}
 
 func (x *RegisterRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_iris_proto_msgTypes[33]
+	mi := &file_iris_proto_msgTypes[36]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2887,7 +3246,7 @@ func (x *RegisterRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use RegisterRequest.ProtoReflect.Descriptor instead.
 func (*RegisterRequest) Descriptor() ([]byte, []int) {
-	return file_iris_proto_rawDescGZIP(), []int{33}
+	return file_iris_proto_rawDescGZIP(), []int{36}
 }
 
 func (x *RegisterRequest) GetWorkerId() string {
@@ -2953,7 +3312,7 @@ type RegisterResponse struct {
 
 func (x *RegisterResponse) Reset() {
 	*x = RegisterResponse{}
-	mi := &file_iris_proto_msgTypes[34]
+	mi := &file_iris_proto_msgTypes[37]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2965,7 +3324,7 @@ func (x *RegisterResponse) String() string {
 func (*RegisterResponse) ProtoMessage() {}
 
 func (x *RegisterResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_iris_proto_msgTypes[34]
+	mi := &file_iris_proto_msgTypes[37]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2978,7 +3337,7 @@ func (x *RegisterResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use RegisterResponse.ProtoReflect.Descriptor instead.
 func (*RegisterResponse) Descriptor() ([]byte, []int) {
-	return file_iris_proto_rawDescGZIP(), []int{34}
+	return file_iris_proto_rawDescGZIP(), []int{37}
 }
 
 func (x *RegisterResponse) GetAck() []string {
@@ -3018,7 +3377,7 @@ type AttemptReport struct {
 
 func (x *AttemptReport) Reset() {
 	*x = AttemptReport{}
-	mi := &file_iris_proto_msgTypes[35]
+	mi := &file_iris_proto_msgTypes[38]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3030,7 +3389,7 @@ func (x *AttemptReport) String() string {
 func (*AttemptReport) ProtoMessage() {}
 
 func (x *AttemptReport) ProtoReflect() protoreflect.Message {
-	mi := &file_iris_proto_msgTypes[35]
+	mi := &file_iris_proto_msgTypes[38]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3043,7 +3402,7 @@ func (x *AttemptReport) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use AttemptReport.ProtoReflect.Descriptor instead.
 func (*AttemptReport) Descriptor() ([]byte, []int) {
-	return file_iris_proto_rawDescGZIP(), []int{35}
+	return file_iris_proto_rawDescGZIP(), []int{38}
 }
 
 func (x *AttemptReport) GetAttemptUid() string {
@@ -3094,7 +3453,7 @@ type HeartbeatRequest struct {
 
 func (x *HeartbeatRequest) Reset() {
 	*x = HeartbeatRequest{}
-	mi := &file_iris_proto_msgTypes[36]
+	mi := &file_iris_proto_msgTypes[39]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3106,7 +3465,7 @@ func (x *HeartbeatRequest) String() string {
 func (*HeartbeatRequest) ProtoMessage() {}
 
 func (x *HeartbeatRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_iris_proto_msgTypes[36]
+	mi := &file_iris_proto_msgTypes[39]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3119,7 +3478,7 @@ func (x *HeartbeatRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use HeartbeatRequest.ProtoReflect.Descriptor instead.
 func (*HeartbeatRequest) Descriptor() ([]byte, []int) {
-	return file_iris_proto_rawDescGZIP(), []int{36}
+	return file_iris_proto_rawDescGZIP(), []int{39}
 }
 
 func (x *HeartbeatRequest) GetWorkerId() string {
@@ -3162,7 +3521,7 @@ type HeartbeatResponse struct {
 
 func (x *HeartbeatResponse) Reset() {
 	*x = HeartbeatResponse{}
-	mi := &file_iris_proto_msgTypes[37]
+	mi := &file_iris_proto_msgTypes[40]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3174,7 +3533,7 @@ func (x *HeartbeatResponse) String() string {
 func (*HeartbeatResponse) ProtoMessage() {}
 
 func (x *HeartbeatResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_iris_proto_msgTypes[37]
+	mi := &file_iris_proto_msgTypes[40]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3187,7 +3546,7 @@ func (x *HeartbeatResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use HeartbeatResponse.ProtoReflect.Descriptor instead.
 func (*HeartbeatResponse) Descriptor() ([]byte, []int) {
-	return file_iris_proto_rawDescGZIP(), []int{37}
+	return file_iris_proto_rawDescGZIP(), []int{40}
 }
 
 func (x *HeartbeatResponse) GetAck() []string {
@@ -3222,7 +3581,7 @@ type ReportTaskStateRequest struct {
 
 func (x *ReportTaskStateRequest) Reset() {
 	*x = ReportTaskStateRequest{}
-	mi := &file_iris_proto_msgTypes[38]
+	mi := &file_iris_proto_msgTypes[41]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3234,7 +3593,7 @@ func (x *ReportTaskStateRequest) String() string {
 func (*ReportTaskStateRequest) ProtoMessage() {}
 
 func (x *ReportTaskStateRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_iris_proto_msgTypes[38]
+	mi := &file_iris_proto_msgTypes[41]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3247,7 +3606,7 @@ func (x *ReportTaskStateRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ReportTaskStateRequest.ProtoReflect.Descriptor instead.
 func (*ReportTaskStateRequest) Descriptor() ([]byte, []int) {
-	return file_iris_proto_rawDescGZIP(), []int{38}
+	return file_iris_proto_rawDescGZIP(), []int{41}
 }
 
 func (x *ReportTaskStateRequest) GetWorkerId() string {
@@ -3282,7 +3641,7 @@ type ReportTaskStateResponse struct {
 
 func (x *ReportTaskStateResponse) Reset() {
 	*x = ReportTaskStateResponse{}
-	mi := &file_iris_proto_msgTypes[39]
+	mi := &file_iris_proto_msgTypes[42]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3294,7 +3653,7 @@ func (x *ReportTaskStateResponse) String() string {
 func (*ReportTaskStateResponse) ProtoMessage() {}
 
 func (x *ReportTaskStateResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_iris_proto_msgTypes[39]
+	mi := &file_iris_proto_msgTypes[42]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3307,7 +3666,7 @@ func (x *ReportTaskStateResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ReportTaskStateResponse.ProtoReflect.Descriptor instead.
 func (*ReportTaskStateResponse) Descriptor() ([]byte, []int) {
-	return file_iris_proto_rawDescGZIP(), []int{39}
+	return file_iris_proto_rawDescGZIP(), []int{42}
 }
 
 func (x *ReportTaskStateResponse) GetAck() []string {
@@ -3333,7 +3692,7 @@ type DownloadBundleRequest struct {
 
 func (x *DownloadBundleRequest) Reset() {
 	*x = DownloadBundleRequest{}
-	mi := &file_iris_proto_msgTypes[40]
+	mi := &file_iris_proto_msgTypes[43]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3345,7 +3704,7 @@ func (x *DownloadBundleRequest) String() string {
 func (*DownloadBundleRequest) ProtoMessage() {}
 
 func (x *DownloadBundleRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_iris_proto_msgTypes[40]
+	mi := &file_iris_proto_msgTypes[43]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3358,7 +3717,7 @@ func (x *DownloadBundleRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use DownloadBundleRequest.ProtoReflect.Descriptor instead.
 func (*DownloadBundleRequest) Descriptor() ([]byte, []int) {
-	return file_iris_proto_rawDescGZIP(), []int{40}
+	return file_iris_proto_rawDescGZIP(), []int{43}
 }
 
 func (x *DownloadBundleRequest) GetSha256() string {
@@ -3377,7 +3736,7 @@ type DownloadBundleResponse struct {
 
 func (x *DownloadBundleResponse) Reset() {
 	*x = DownloadBundleResponse{}
-	mi := &file_iris_proto_msgTypes[41]
+	mi := &file_iris_proto_msgTypes[44]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3389,7 +3748,7 @@ func (x *DownloadBundleResponse) String() string {
 func (*DownloadBundleResponse) ProtoMessage() {}
 
 func (x *DownloadBundleResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_iris_proto_msgTypes[41]
+	mi := &file_iris_proto_msgTypes[44]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3402,7 +3761,7 @@ func (x *DownloadBundleResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use DownloadBundleResponse.ProtoReflect.Descriptor instead.
 func (*DownloadBundleResponse) Descriptor() ([]byte, []int) {
-	return file_iris_proto_rawDescGZIP(), []int{41}
+	return file_iris_proto_rawDescGZIP(), []int{44}
 }
 
 func (x *DownloadBundleResponse) GetData() []byte {
@@ -3425,7 +3784,7 @@ type RunTaskRequest struct {
 
 func (x *RunTaskRequest) Reset() {
 	*x = RunTaskRequest{}
-	mi := &file_iris_proto_msgTypes[42]
+	mi := &file_iris_proto_msgTypes[45]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3437,7 +3796,7 @@ func (x *RunTaskRequest) String() string {
 func (*RunTaskRequest) ProtoMessage() {}
 
 func (x *RunTaskRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_iris_proto_msgTypes[42]
+	mi := &file_iris_proto_msgTypes[45]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3450,7 +3809,7 @@ func (x *RunTaskRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use RunTaskRequest.ProtoReflect.Descriptor instead.
 func (*RunTaskRequest) Descriptor() ([]byte, []int) {
-	return file_iris_proto_rawDescGZIP(), []int{42}
+	return file_iris_proto_rawDescGZIP(), []int{45}
 }
 
 func (x *RunTaskRequest) GetWorkerId() string {
@@ -3498,7 +3857,7 @@ type TaskRun struct {
 
 func (x *TaskRun) Reset() {
 	*x = TaskRun{}
-	mi := &file_iris_proto_msgTypes[43]
+	mi := &file_iris_proto_msgTypes[46]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3510,7 +3869,7 @@ func (x *TaskRun) String() string {
 func (*TaskRun) ProtoMessage() {}
 
 func (x *TaskRun) ProtoReflect() protoreflect.Message {
-	mi := &file_iris_proto_msgTypes[43]
+	mi := &file_iris_proto_msgTypes[46]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3523,7 +3882,7 @@ func (x *TaskRun) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use TaskRun.ProtoReflect.Descriptor instead.
 func (*TaskRun) Descriptor() ([]byte, []int) {
-	return file_iris_proto_rawDescGZIP(), []int{43}
+	return file_iris_proto_rawDescGZIP(), []int{46}
 }
 
 func (x *TaskRun) GetAttemptUid() string {
@@ -3584,7 +3943,7 @@ type RunTaskResponse struct {
 
 func (x *RunTaskResponse) Reset() {
 	*x = RunTaskResponse{}
-	mi := &file_iris_proto_msgTypes[44]
+	mi := &file_iris_proto_msgTypes[47]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3596,7 +3955,7 @@ func (x *RunTaskResponse) String() string {
 func (*RunTaskResponse) ProtoMessage() {}
 
 func (x *RunTaskResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_iris_proto_msgTypes[44]
+	mi := &file_iris_proto_msgTypes[47]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3609,7 +3968,7 @@ func (x *RunTaskResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use RunTaskResponse.ProtoReflect.Descriptor instead.
 func (*RunTaskResponse) Descriptor() ([]byte, []int) {
-	return file_iris_proto_rawDescGZIP(), []int{44}
+	return file_iris_proto_rawDescGZIP(), []int{47}
 }
 
 func (x *RunTaskResponse) GetRefused() []*Refusal {
@@ -3631,7 +3990,7 @@ type Refusal struct {
 
 func (x *Refusal) Reset() {
 	*x = Refusal{}
-	mi := &file_iris_proto_msgTypes[45]
+	mi := &file_iris_proto_msgTypes[48]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3643,7 +4002,7 @@ func (x *Refusal) String() string {
 func (*Refusal) ProtoMessage() {}
 
 func (x *Refusal) ProtoReflect() protoreflect.Message {
-	mi := &file_iris_proto_msgTypes[45]
+	mi := &file_iris_proto_msgTypes[48]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3656,7 +4015,7 @@ func (x *Refusal) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Refusal.ProtoReflect.Descriptor instead.
 func (*Refusal) Descriptor() ([]byte, []int) {
-	return file_iris_proto_rawDescGZIP(), []int{45}
+	return file_iris_proto_rawDescGZIP(), []int{48}
 }
 
 func (x *Refusal) GetAttemptUid() string {
@@ -3691,7 +4050,7 @@ type StopTaskRequest struct {
 
 func (x *StopTaskRequest) Reset() {
 	*x = StopTaskRequest{}
-	mi := &file_iris_proto_msgTypes[46]
+	mi := &file_iris_proto_msgTypes[49]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3703,7 +4062,7 @@ func (x *StopTaskRequest) String() string {
 func (*StopTaskRequest) ProtoMessage() {}
 
 func (x *StopTaskRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_iris_proto_msgTypes[46]
+	mi := &file_iris_proto_msgTypes[49]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3716,7 +4075,7 @@ func (x *StopTaskRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use StopTaskRequest.ProtoReflect.Descriptor instead.
 func (*StopTaskRequest) Descriptor() ([]byte, []int) {
-	return file_iris_proto_rawDescGZIP(), []int{46}
+	return file_iris_proto_rawDescGZIP(), []int{49}
 }
 
 func (x *StopTaskRequest) GetWorkerId() string {
@@ -3750,7 +4109,7 @@ type StopTaskResponse struct {
 
 func (x *StopTaskResponse) Reset() {
 	*x = StopTaskResponse{}
-	mi := &file_iris_proto_msgTypes[47]
+	mi := &file_iris_proto_msgTypes[50]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3762,7 +4121,7 @@ func (x *StopTaskResponse) String() string {
 func (*StopTaskResponse) ProtoMessage() {}
 
 func (x *StopTaskResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_iris_proto_msgTypes[47]
+	mi := &file_iris_proto_msgTypes[50]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3775,7 +4134,7 @@ func (x *StopTaskResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use StopTaskResponse.ProtoReflect.Descriptor instead.
 func (*StopTaskResponse) Descriptor() ([]byte, []int) {
-	return file_iris_proto_rawDescGZIP(), []int{47}
+	return file_iris_proto_rawDescGZIP(), []int{50}
 }
 
 func (x *StopTaskResponse) GetDraining() bool {
@@ -3800,7 +4159,7 @@ type WorkerLogsRequest struct {
 
 func (x *WorkerLogsRequest) Reset() {
 	*x = WorkerLogsRequest{}
-	mi := &file_iris_proto_msgTypes[48]
+	mi := &file_iris_proto_msgTypes[51]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3812,7 +4171,7 @@ func (x *WorkerLogsRequest) String() string {
 func (*WorkerLogsRequest) ProtoMessage() {}
 
 func (x *WorkerLogsRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_iris_proto_msgTypes[48]
+	mi := &file_iris_proto_msgTypes[51]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3825,7 +4184,7 @@ func (x *WorkerLogsRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use WorkerLogsRequest.ProtoReflect.Descriptor instead.
 func (*WorkerLogsRequest) Descriptor() ([]byte, []int) {
-	return file_iris_proto_rawDescGZIP(), []int{48}
+	return file_iris_proto_rawDescGZIP(), []int{51}
 }
 
 func (x *WorkerLogsRequest) GetWorkerId() string {
@@ -4087,7 +4446,36 @@ const file_iris_proto_rawDesc = "" +
 	"\aLogLine\x12*\n" +
 	"\x02at\x18\x01 \x01(\v2\x1a.google.protobuf.TimestampR\x02at\x12\x16\n" +
 	"\x06stream\x18\x02 \x01(\tR\x06stream\x12\x12\n" +
-	"\x04text\x18\x03 \x01(\tR\x04text\"A\n" +
+	"\x04text\x18\x03 \x01(\tR\x04text\"\xab\x01\n" +
+	"\x11ListEventsRequest\x12\x16\n" +
+	"\x06cursor\x18\x01 \x01(\tR\x06cursor\x12\x15\n" +
+	"\x06job_id\x18\x02 \x01(\tR\x05jobId\x12\x1b\n" +
+	"\tworker_id\x18\x03 \x01(\tR\bworkerId\x12\x1b\n" +
+	"\tpage_size\x18\x04 \x01(\x05R\bpageSize\x12-\n" +
+	"\x04wait\x18\x05 \x01(\v2\x19.google.protobuf.DurationR\x04wait\"\x95\x01\n" +
+	"\x12ListEventsResponse\x12&\n" +
+	"\x06events\x18\x01 \x03(\v2\x0e.iris.v1.EventR\x06events\x12\x1f\n" +
+	"\vnext_cursor\x18\x02 \x01(\tR\n" +
+	"nextCursor\x12\x18\n" +
+	"\adropped\x18\x03 \x01(\x03R\adropped\x12\x1c\n" +
+	"\trestarted\x18\x04 \x01(\bR\trestarted\"\x93\x03\n" +
+	"\x05Event\x12*\n" +
+	"\x02at\x18\x01 \x01(\v2\x1a.google.protobuf.TimestampR\x02at\x12&\n" +
+	"\x04kind\x18\x02 \x01(\x0e2\x12.iris.v1.EventKindR\x04kind\x12\x15\n" +
+	"\x06job_id\x18\x03 \x01(\tR\x05jobId\x12\"\n" +
+	"\n" +
+	"task_index\x18\x04 \x01(\x05H\x00R\ttaskIndex\x88\x01\x01\x12\"\n" +
+	"\n" +
+	"attempt_id\x18\x05 \x01(\x05H\x01R\tattemptId\x88\x01\x01\x12\x1b\n" +
+	"\tworker_id\x18\x06 \x01(\tR\bworkerId\x12\x19\n" +
+	"\bslice_id\x18\a \x01(\tR\asliceId\x12\x14\n" +
+	"\x05group\x18\b \x01(\tR\x05group\x12(\n" +
+	"\x05state\x18\t \x01(\x0e2\x12.iris.v1.TaskStateR\x05state\x12-\n" +
+	"\x05slice\x18\n" +
+	" \x01(\x0e2\x17.iris.v1.SliceEventKindR\x05slice\x12\x12\n" +
+	"\x04text\x18\v \x01(\tR\x04textB\r\n" +
+	"\v_task_indexB\r\n" +
+	"\v_attempt_id\"A\n" +
 	"\x13UploadBundleRequest\x12\x16\n" +
 	"\x06sha256\x18\x01 \x01(\tR\x06sha256\x12\x12\n" +
 	"\x04data\x18\x02 \x01(\fR\x04data\"\x16\n" +
@@ -4252,7 +4640,18 @@ const file_iris_proto_rawDesc = "" +
 	"\x10CONSTRAINT_OP_GT\x10\x05\x12\x14\n" +
 	"\x10CONSTRAINT_OP_GE\x10\x06\x12\x14\n" +
 	"\x10CONSTRAINT_OP_LT\x10\a\x12\x14\n" +
-	"\x10CONSTRAINT_OP_LE\x10\b2\xaf\x05\n" +
+	"\x10CONSTRAINT_OP_LE\x10\b*\xfd\x01\n" +
+	"\tEventKind\x12\x1a\n" +
+	"\x16EVENT_KIND_UNSPECIFIED\x10\x00\x12\x12\n" +
+	"\x0eEVENT_KIND_JOB\x10\x01\x12\x13\n" +
+	"\x0fEVENT_KIND_TASK\x10\x02\x12\x16\n" +
+	"\x12EVENT_KIND_ATTEMPT\x10\x03\x12\x1e\n" +
+	"\x1aEVENT_KIND_DISPATCH_FAILED\x10\x04\x12\x17\n" +
+	"\x13EVENT_KIND_RELEASED\x10\x05\x12\x19\n" +
+	"\x15EVENT_KIND_REGISTERED\x10\x06\x12\x13\n" +
+	"\x0fEVENT_KIND_LOST\x10\a\x12\x14\n" +
+	"\x10EVENT_KIND_SLICE\x10\b\x12\x14\n" +
+	"\x10EVENT_KIND_LEADS\x10\t2\xf6\x05\n" +
 	"\x11ControllerService\x12B\n" +
 	"\tLaunchJob\x12\x19.iris.v1.LaunchJobRequest\x1a\x1a.iris.v1.LaunchJobResponse\x12K\n" +
 	"\fGetJobStatus\x12\x1c.iris.v1.GetJobStatusRequest\x1a\x1d.iris.v1.GetJobStatusResponse\x12?\n" +
@@ -4261,7 +4660,9 @@ const file_iris_proto_rawDesc = "" +
 	"\rGetTaskStatus\x12\x1d.iris.v1.GetTaskStatusRequest\x1a\x1e.iris.v1.GetTaskStatusResponse\x12B\n" +
 	"\tListTasks\x12\x19.iris.v1.ListTasksRequest\x1a\x1a.iris.v1.ListTasksResponse\x12H\n" +
 	"\vListWorkers\x12\x1b.iris.v1.ListWorkersRequest\x1a\x1c.iris.v1.ListWorkersResponse\x12N\n" +
-	"\rFetchTaskLogs\x12\x1d.iris.v1.FetchTaskLogsRequest\x1a\x1e.iris.v1.FetchTaskLogsResponse\x12M\n" +
+	"\rFetchTaskLogs\x12\x1d.iris.v1.FetchTaskLogsRequest\x1a\x1e.iris.v1.FetchTaskLogsResponse\x12E\n" +
+	"\n" +
+	"ListEvents\x12\x1a.iris.v1.ListEventsRequest\x1a\x1b.iris.v1.ListEventsResponse\x12M\n" +
 	"\fUploadBundle\x12\x1c.iris.v1.UploadBundleRequest\x1a\x1d.iris.v1.UploadBundleResponse(\x012\xc1\x02\n" +
 	"\x0fRegistryService\x12?\n" +
 	"\bRegister\x12\x18.iris.v1.RegisterRequest\x1a\x19.iris.v1.RegisterResponse\x12B\n" +
@@ -4285,8 +4686,8 @@ func file_iris_proto_rawDescGZIP() []byte {
 	return file_iris_proto_rawDescData
 }
 
-var file_iris_proto_enumTypes = make([]protoimpl.EnumInfo, 8)
-var file_iris_proto_msgTypes = make([]protoimpl.MessageInfo, 55)
+var file_iris_proto_enumTypes = make([]protoimpl.EnumInfo, 9)
+var file_iris_proto_msgTypes = make([]protoimpl.MessageInfo, 58)
 var file_iris_proto_goTypes = []any{
 	(JobState)(0),                   // 0: iris.v1.JobState
 	(TaskState)(0),                  // 1: iris.v1.TaskState
@@ -4295,164 +4696,176 @@ var file_iris_proto_goTypes = []any{
 	(SliceEventKind)(0),             // 4: iris.v1.SliceEventKind
 	(PriorityBand)(0),               // 5: iris.v1.PriorityBand
 	(ConstraintOp)(0),               // 6: iris.v1.ConstraintOp
-	(PendingReason_Kind)(0),         // 7: iris.v1.PendingReason.Kind
-	(*JobSpec)(nil),                 // 8: iris.v1.JobSpec
-	(*Entrypoint)(nil),              // 9: iris.v1.Entrypoint
-	(*Command)(nil),                 // 10: iris.v1.Command
-	(*Function)(nil),                // 11: iris.v1.Function
-	(*Resources)(nil),               // 12: iris.v1.Resources
-	(*Coscheduling)(nil),            // 13: iris.v1.Coscheduling
-	(*Constraint)(nil),              // 14: iris.v1.Constraint
-	(*JobStatus)(nil),               // 15: iris.v1.JobStatus
-	(*TaskStateCount)(nil),          // 16: iris.v1.TaskStateCount
-	(*PendingReason)(nil),           // 17: iris.v1.PendingReason
-	(*TaskStatus)(nil),              // 18: iris.v1.TaskStatus
-	(*TaskAttempt)(nil),             // 19: iris.v1.TaskAttempt
-	(*WorkerStatus)(nil),            // 20: iris.v1.WorkerStatus
-	(*LaunchJobRequest)(nil),        // 21: iris.v1.LaunchJobRequest
-	(*LaunchJobResponse)(nil),       // 22: iris.v1.LaunchJobResponse
-	(*GetJobStatusRequest)(nil),     // 23: iris.v1.GetJobStatusRequest
-	(*GetJobStatusResponse)(nil),    // 24: iris.v1.GetJobStatusResponse
-	(*ListJobsRequest)(nil),         // 25: iris.v1.ListJobsRequest
-	(*ListJobsResponse)(nil),        // 26: iris.v1.ListJobsResponse
-	(*JobStateCount)(nil),           // 27: iris.v1.JobStateCount
-	(*TerminateJobRequest)(nil),     // 28: iris.v1.TerminateJobRequest
-	(*TerminateJobResponse)(nil),    // 29: iris.v1.TerminateJobResponse
-	(*GetTaskStatusRequest)(nil),    // 30: iris.v1.GetTaskStatusRequest
-	(*GetTaskStatusResponse)(nil),   // 31: iris.v1.GetTaskStatusResponse
-	(*ListTasksRequest)(nil),        // 32: iris.v1.ListTasksRequest
-	(*ListTasksResponse)(nil),       // 33: iris.v1.ListTasksResponse
-	(*ListWorkersRequest)(nil),      // 34: iris.v1.ListWorkersRequest
-	(*ListWorkersResponse)(nil),     // 35: iris.v1.ListWorkersResponse
-	(*FetchTaskLogsRequest)(nil),    // 36: iris.v1.FetchTaskLogsRequest
-	(*FetchTaskLogsResponse)(nil),   // 37: iris.v1.FetchTaskLogsResponse
-	(*LogLine)(nil),                 // 38: iris.v1.LogLine
-	(*UploadBundleRequest)(nil),     // 39: iris.v1.UploadBundleRequest
-	(*UploadBundleResponse)(nil),    // 40: iris.v1.UploadBundleResponse
-	(*RegisterRequest)(nil),         // 41: iris.v1.RegisterRequest
-	(*RegisterResponse)(nil),        // 42: iris.v1.RegisterResponse
-	(*AttemptReport)(nil),           // 43: iris.v1.AttemptReport
-	(*HeartbeatRequest)(nil),        // 44: iris.v1.HeartbeatRequest
-	(*HeartbeatResponse)(nil),       // 45: iris.v1.HeartbeatResponse
-	(*ReportTaskStateRequest)(nil),  // 46: iris.v1.ReportTaskStateRequest
-	(*ReportTaskStateResponse)(nil), // 47: iris.v1.ReportTaskStateResponse
-	(*DownloadBundleRequest)(nil),   // 48: iris.v1.DownloadBundleRequest
-	(*DownloadBundleResponse)(nil),  // 49: iris.v1.DownloadBundleResponse
-	(*RunTaskRequest)(nil),          // 50: iris.v1.RunTaskRequest
-	(*TaskRun)(nil),                 // 51: iris.v1.TaskRun
-	(*RunTaskResponse)(nil),         // 52: iris.v1.RunTaskResponse
-	(*Refusal)(nil),                 // 53: iris.v1.Refusal
-	(*StopTaskRequest)(nil),         // 54: iris.v1.StopTaskRequest
-	(*StopTaskResponse)(nil),        // 55: iris.v1.StopTaskResponse
-	(*WorkerLogsRequest)(nil),       // 56: iris.v1.WorkerLogsRequest
-	nil,                             // 57: iris.v1.JobSpec.EnvironmentEntry
-	nil,                             // 58: iris.v1.TaskAttempt.EndpointsEntry
-	nil,                             // 59: iris.v1.WorkerStatus.AttributesEntry
-	nil,                             // 60: iris.v1.RegisterRequest.AttributesEntry
-	nil,                             // 61: iris.v1.AttemptReport.PortsEntry
-	nil,                             // 62: iris.v1.RunTaskRequest.SpecsEntry
-	(*durationpb.Duration)(nil),     // 63: google.protobuf.Duration
-	(*timestamppb.Timestamp)(nil),   // 64: google.protobuf.Timestamp
+	(EventKind)(0),                  // 7: iris.v1.EventKind
+	(PendingReason_Kind)(0),         // 8: iris.v1.PendingReason.Kind
+	(*JobSpec)(nil),                 // 9: iris.v1.JobSpec
+	(*Entrypoint)(nil),              // 10: iris.v1.Entrypoint
+	(*Command)(nil),                 // 11: iris.v1.Command
+	(*Function)(nil),                // 12: iris.v1.Function
+	(*Resources)(nil),               // 13: iris.v1.Resources
+	(*Coscheduling)(nil),            // 14: iris.v1.Coscheduling
+	(*Constraint)(nil),              // 15: iris.v1.Constraint
+	(*JobStatus)(nil),               // 16: iris.v1.JobStatus
+	(*TaskStateCount)(nil),          // 17: iris.v1.TaskStateCount
+	(*PendingReason)(nil),           // 18: iris.v1.PendingReason
+	(*TaskStatus)(nil),              // 19: iris.v1.TaskStatus
+	(*TaskAttempt)(nil),             // 20: iris.v1.TaskAttempt
+	(*WorkerStatus)(nil),            // 21: iris.v1.WorkerStatus
+	(*LaunchJobRequest)(nil),        // 22: iris.v1.LaunchJobRequest
+	(*LaunchJobResponse)(nil),       // 23: iris.v1.LaunchJobResponse
+	(*GetJobStatusRequest)(nil),     // 24: iris.v1.GetJobStatusRequest
+	(*GetJobStatusResponse)(nil),    // 25: iris.v1.GetJobStatusResponse
+	(*ListJobsRequest)(nil),         // 26: iris.v1.ListJobsRequest
+	(*ListJobsResponse)(nil),        // 27: iris.v1.ListJobsResponse
+	(*JobStateCount)(nil),           // 28: iris.v1.JobStateCount
+	(*TerminateJobRequest)(nil),     // 29: iris.v1.TerminateJobRequest
+	(*TerminateJobResponse)(nil),    // 30: iris.v1.TerminateJobResponse
+	(*GetTaskStatusRequest)(nil),    // 31: iris.v1.GetTaskStatusRequest
+	(*GetTaskStatusResponse)(nil),   // 32: iris.v1.GetTaskStatusResponse
+	(*ListTasksRequest)(nil),        // 33: iris.v1.ListTasksRequest
+	(*ListTasksResponse)(nil),       // 34: iris.v1.ListTasksResponse
+	(*ListWorkersRequest)(nil),      // 35: iris.v1.ListWorkersRequest
+	(*ListWorkersResponse)(nil),     // 36: iris.v1.ListWorkersResponse
+	(*FetchTaskLogsRequest)(nil),    // 37: iris.v1.FetchTaskLogsRequest
+	(*FetchTaskLogsResponse)(nil),   // 38: iris.v1.FetchTaskLogsResponse
+	(*LogLine)(nil),                 // 39: iris.v1.LogLine
+	(*ListEventsRequest)(nil),       // 40: iris.v1.ListEventsRequest
+	(*ListEventsResponse)(nil),      // 41: iris.v1.ListEventsResponse
+	(*Event)(nil),                   // 42: iris.v1.Event
+	(*UploadBundleRequest)(nil),     // 43: iris.v1.UploadBundleRequest
+	(*UploadBundleResponse)(nil),    // 44: iris.v1.UploadBundleResponse
+	(*RegisterRequest)(nil),         // 45: iris.v1.RegisterRequest
+	(*RegisterResponse)(nil),        // 46: iris.v1.RegisterResponse
+	(*AttemptReport)(nil),           // 47: iris.v1.AttemptReport
+	(*HeartbeatRequest)(nil),        // 48: iris.v1.HeartbeatRequest
+	(*HeartbeatResponse)(nil),       // 49: iris.v1.HeartbeatResponse
+	(*ReportTaskStateRequest)(nil),  // 50: iris.v1.ReportTaskStateRequest
+	(*ReportTaskStateResponse)(nil), // 51: iris.v1.ReportTaskStateResponse
+	(*DownloadBundleRequest)(nil),   // 52: iris.v1.DownloadBundleRequest
+	(*DownloadBundleResponse)(nil),  // 53: iris.v1.DownloadBundleResponse
+	(*RunTaskRequest)(nil),          // 54: iris.v1.RunTaskRequest
+	(*TaskRun)(nil),                 // 55: iris.v1.TaskRun
+	(*RunTaskResponse)(nil),         // 56: iris.v1.RunTaskResponse
+	(*Refusal)(nil),                 // 57: iris.v1.Refusal
+	(*StopTaskRequest)(nil),         // 58: iris.v1.StopTaskRequest
+	(*StopTaskResponse)(nil),        // 59: iris.v1.StopTaskResponse
+	(*WorkerLogsRequest)(nil),       // 60: iris.v1.WorkerLogsRequest
+	nil,                             // 61: iris.v1.JobSpec.EnvironmentEntry
+	nil,                             // 62: iris.v1.TaskAttempt.EndpointsEntry
+	nil,                             // 63: iris.v1.WorkerStatus.AttributesEntry
+	nil,                             // 64: iris.v1.RegisterRequest.AttributesEntry
+	nil,                             // 65: iris.v1.AttemptReport.PortsEntry
+	nil,                             // 66: iris.v1.RunTaskRequest.SpecsEntry
+	(*durationpb.Duration)(nil),     // 67: google.protobuf.Duration
+	(*timestamppb.Timestamp)(nil),   // 68: google.protobuf.Timestamp
 }
 var file_iris_proto_depIdxs = []int32{
-	9,  // 0: iris.v1.JobSpec.entrypoint:type_name -> iris.v1.Entrypoint
-	12, // 1: iris.v1.JobSpec.resources:type_name -> iris.v1.Resources
-	57, // 2: iris.v1.JobSpec.environment:type_name -> iris.v1.JobSpec.EnvironmentEntry
-	13, // 3: iris.v1.JobSpec.coscheduling:type_name -> iris.v1.Coscheduling
-	14, // 4: iris.v1.JobSpec.constraints:type_name -> iris.v1.Constraint
-	63, // 5: iris.v1.JobSpec.timeout:type_name -> google.protobuf.Duration
-	63, // 6: iris.v1.JobSpec.scheduling_timeout:type_name -> google.protobuf.Duration
+	10, // 0: iris.v1.JobSpec.entrypoint:type_name -> iris.v1.Entrypoint
+	13, // 1: iris.v1.JobSpec.resources:type_name -> iris.v1.Resources
+	61, // 2: iris.v1.JobSpec.environment:type_name -> iris.v1.JobSpec.EnvironmentEntry
+	14, // 3: iris.v1.JobSpec.coscheduling:type_name -> iris.v1.Coscheduling
+	15, // 4: iris.v1.JobSpec.constraints:type_name -> iris.v1.Constraint
+	67, // 5: iris.v1.JobSpec.timeout:type_name -> google.protobuf.Duration
+	67, // 6: iris.v1.JobSpec.scheduling_timeout:type_name -> google.protobuf.Duration
 	5,  // 7: iris.v1.JobSpec.priority:type_name -> iris.v1.PriorityBand
-	10, // 8: iris.v1.Entrypoint.command:type_name -> iris.v1.Command
-	11, // 9: iris.v1.Entrypoint.function:type_name -> iris.v1.Function
+	11, // 8: iris.v1.Entrypoint.command:type_name -> iris.v1.Command
+	12, // 9: iris.v1.Entrypoint.function:type_name -> iris.v1.Function
 	6,  // 10: iris.v1.Constraint.op:type_name -> iris.v1.ConstraintOp
 	0,  // 11: iris.v1.JobStatus.state:type_name -> iris.v1.JobState
-	64, // 12: iris.v1.JobStatus.submitted_at:type_name -> google.protobuf.Timestamp
-	64, // 13: iris.v1.JobStatus.started_at:type_name -> google.protobuf.Timestamp
-	64, // 14: iris.v1.JobStatus.finished_at:type_name -> google.protobuf.Timestamp
-	16, // 15: iris.v1.JobStatus.task_states:type_name -> iris.v1.TaskStateCount
-	17, // 16: iris.v1.JobStatus.pending_reason:type_name -> iris.v1.PendingReason
+	68, // 12: iris.v1.JobStatus.submitted_at:type_name -> google.protobuf.Timestamp
+	68, // 13: iris.v1.JobStatus.started_at:type_name -> google.protobuf.Timestamp
+	68, // 14: iris.v1.JobStatus.finished_at:type_name -> google.protobuf.Timestamp
+	17, // 15: iris.v1.JobStatus.task_states:type_name -> iris.v1.TaskStateCount
+	18, // 16: iris.v1.JobStatus.pending_reason:type_name -> iris.v1.PendingReason
 	1,  // 17: iris.v1.TaskStateCount.state:type_name -> iris.v1.TaskState
-	7,  // 18: iris.v1.PendingReason.kind:type_name -> iris.v1.PendingReason.Kind
+	8,  // 18: iris.v1.PendingReason.kind:type_name -> iris.v1.PendingReason.Kind
 	1,  // 19: iris.v1.TaskStatus.state:type_name -> iris.v1.TaskState
-	19, // 20: iris.v1.TaskStatus.attempts:type_name -> iris.v1.TaskAttempt
-	17, // 21: iris.v1.TaskStatus.pending_reason:type_name -> iris.v1.PendingReason
+	20, // 20: iris.v1.TaskStatus.attempts:type_name -> iris.v1.TaskAttempt
+	18, // 21: iris.v1.TaskStatus.pending_reason:type_name -> iris.v1.PendingReason
 	1,  // 22: iris.v1.TaskAttempt.state:type_name -> iris.v1.TaskState
-	64, // 23: iris.v1.TaskAttempt.assigned_at:type_name -> google.protobuf.Timestamp
-	64, // 24: iris.v1.TaskAttempt.started_at:type_name -> google.protobuf.Timestamp
-	64, // 25: iris.v1.TaskAttempt.finished_at:type_name -> google.protobuf.Timestamp
-	58, // 26: iris.v1.TaskAttempt.endpoints:type_name -> iris.v1.TaskAttempt.EndpointsEntry
+	68, // 23: iris.v1.TaskAttempt.assigned_at:type_name -> google.protobuf.Timestamp
+	68, // 24: iris.v1.TaskAttempt.started_at:type_name -> google.protobuf.Timestamp
+	68, // 25: iris.v1.TaskAttempt.finished_at:type_name -> google.protobuf.Timestamp
+	62, // 26: iris.v1.TaskAttempt.endpoints:type_name -> iris.v1.TaskAttempt.EndpointsEntry
 	2,  // 27: iris.v1.WorkerStatus.state:type_name -> iris.v1.WorkerState
-	12, // 28: iris.v1.WorkerStatus.capacity:type_name -> iris.v1.Resources
-	12, // 29: iris.v1.WorkerStatus.committed:type_name -> iris.v1.Resources
-	59, // 30: iris.v1.WorkerStatus.attributes:type_name -> iris.v1.WorkerStatus.AttributesEntry
-	64, // 31: iris.v1.WorkerStatus.last_heartbeat_at:type_name -> google.protobuf.Timestamp
-	64, // 32: iris.v1.WorkerStatus.lease_ends_at:type_name -> google.protobuf.Timestamp
-	64, // 33: iris.v1.WorkerStatus.lost_at:type_name -> google.protobuf.Timestamp
-	8,  // 34: iris.v1.LaunchJobRequest.spec:type_name -> iris.v1.JobSpec
-	15, // 35: iris.v1.GetJobStatusResponse.job:type_name -> iris.v1.JobStatus
-	8,  // 36: iris.v1.GetJobStatusResponse.spec:type_name -> iris.v1.JobSpec
+	13, // 28: iris.v1.WorkerStatus.capacity:type_name -> iris.v1.Resources
+	13, // 29: iris.v1.WorkerStatus.committed:type_name -> iris.v1.Resources
+	63, // 30: iris.v1.WorkerStatus.attributes:type_name -> iris.v1.WorkerStatus.AttributesEntry
+	68, // 31: iris.v1.WorkerStatus.last_heartbeat_at:type_name -> google.protobuf.Timestamp
+	68, // 32: iris.v1.WorkerStatus.lease_ends_at:type_name -> google.protobuf.Timestamp
+	68, // 33: iris.v1.WorkerStatus.lost_at:type_name -> google.protobuf.Timestamp
+	9,  // 34: iris.v1.LaunchJobRequest.spec:type_name -> iris.v1.JobSpec
+	16, // 35: iris.v1.GetJobStatusResponse.job:type_name -> iris.v1.JobStatus
+	9,  // 36: iris.v1.GetJobStatusResponse.spec:type_name -> iris.v1.JobSpec
 	0,  // 37: iris.v1.ListJobsRequest.states:type_name -> iris.v1.JobState
-	15, // 38: iris.v1.ListJobsResponse.jobs:type_name -> iris.v1.JobStatus
-	27, // 39: iris.v1.ListJobsResponse.counts:type_name -> iris.v1.JobStateCount
+	16, // 38: iris.v1.ListJobsResponse.jobs:type_name -> iris.v1.JobStatus
+	28, // 39: iris.v1.ListJobsResponse.counts:type_name -> iris.v1.JobStateCount
 	0,  // 40: iris.v1.JobStateCount.state:type_name -> iris.v1.JobState
-	18, // 41: iris.v1.GetTaskStatusResponse.task:type_name -> iris.v1.TaskStatus
+	19, // 41: iris.v1.GetTaskStatusResponse.task:type_name -> iris.v1.TaskStatus
 	1,  // 42: iris.v1.ListTasksRequest.states:type_name -> iris.v1.TaskState
-	18, // 43: iris.v1.ListTasksResponse.tasks:type_name -> iris.v1.TaskStatus
-	20, // 44: iris.v1.ListWorkersResponse.workers:type_name -> iris.v1.WorkerStatus
-	63, // 45: iris.v1.FetchTaskLogsRequest.wait:type_name -> google.protobuf.Duration
-	38, // 46: iris.v1.FetchTaskLogsResponse.lines:type_name -> iris.v1.LogLine
-	64, // 47: iris.v1.LogLine.at:type_name -> google.protobuf.Timestamp
-	12, // 48: iris.v1.RegisterRequest.capacity:type_name -> iris.v1.Resources
-	60, // 49: iris.v1.RegisterRequest.attributes:type_name -> iris.v1.RegisterRequest.AttributesEntry
-	43, // 50: iris.v1.RegisterRequest.attempts:type_name -> iris.v1.AttemptReport
-	63, // 51: iris.v1.RegisterResponse.lease:type_name -> google.protobuf.Duration
-	1,  // 52: iris.v1.AttemptReport.state:type_name -> iris.v1.TaskState
-	61, // 53: iris.v1.AttemptReport.ports:type_name -> iris.v1.AttemptReport.PortsEntry
-	43, // 54: iris.v1.HeartbeatRequest.attempts:type_name -> iris.v1.AttemptReport
-	43, // 55: iris.v1.ReportTaskStateRequest.attempts:type_name -> iris.v1.AttemptReport
-	51, // 56: iris.v1.RunTaskRequest.tasks:type_name -> iris.v1.TaskRun
-	62, // 57: iris.v1.RunTaskRequest.specs:type_name -> iris.v1.RunTaskRequest.SpecsEntry
-	53, // 58: iris.v1.RunTaskResponse.refused:type_name -> iris.v1.Refusal
-	63, // 59: iris.v1.WorkerLogsRequest.wait:type_name -> google.protobuf.Duration
-	8,  // 60: iris.v1.RunTaskRequest.SpecsEntry.value:type_name -> iris.v1.JobSpec
-	21, // 61: iris.v1.ControllerService.LaunchJob:input_type -> iris.v1.LaunchJobRequest
-	23, // 62: iris.v1.ControllerService.GetJobStatus:input_type -> iris.v1.GetJobStatusRequest
-	25, // 63: iris.v1.ControllerService.ListJobs:input_type -> iris.v1.ListJobsRequest
-	28, // 64: iris.v1.ControllerService.TerminateJob:input_type -> iris.v1.TerminateJobRequest
-	30, // 65: iris.v1.ControllerService.GetTaskStatus:input_type -> iris.v1.GetTaskStatusRequest
-	32, // 66: iris.v1.ControllerService.ListTasks:input_type -> iris.v1.ListTasksRequest
-	34, // 67: iris.v1.ControllerService.ListWorkers:input_type -> iris.v1.ListWorkersRequest
-	36, // 68: iris.v1.ControllerService.FetchTaskLogs:input_type -> iris.v1.FetchTaskLogsRequest
-	39, // 69: iris.v1.ControllerService.UploadBundle:input_type -> iris.v1.UploadBundleRequest
-	41, // 70: iris.v1.RegistryService.Register:input_type -> iris.v1.RegisterRequest
-	44, // 71: iris.v1.RegistryService.Heartbeat:input_type -> iris.v1.HeartbeatRequest
-	46, // 72: iris.v1.RegistryService.ReportTaskState:input_type -> iris.v1.ReportTaskStateRequest
-	48, // 73: iris.v1.RegistryService.DownloadBundle:input_type -> iris.v1.DownloadBundleRequest
-	50, // 74: iris.v1.WorkerService.RunTask:input_type -> iris.v1.RunTaskRequest
-	54, // 75: iris.v1.WorkerService.StopTask:input_type -> iris.v1.StopTaskRequest
-	56, // 76: iris.v1.WorkerService.FetchTaskLogs:input_type -> iris.v1.WorkerLogsRequest
-	22, // 77: iris.v1.ControllerService.LaunchJob:output_type -> iris.v1.LaunchJobResponse
-	24, // 78: iris.v1.ControllerService.GetJobStatus:output_type -> iris.v1.GetJobStatusResponse
-	26, // 79: iris.v1.ControllerService.ListJobs:output_type -> iris.v1.ListJobsResponse
-	29, // 80: iris.v1.ControllerService.TerminateJob:output_type -> iris.v1.TerminateJobResponse
-	31, // 81: iris.v1.ControllerService.GetTaskStatus:output_type -> iris.v1.GetTaskStatusResponse
-	33, // 82: iris.v1.ControllerService.ListTasks:output_type -> iris.v1.ListTasksResponse
-	35, // 83: iris.v1.ControllerService.ListWorkers:output_type -> iris.v1.ListWorkersResponse
-	37, // 84: iris.v1.ControllerService.FetchTaskLogs:output_type -> iris.v1.FetchTaskLogsResponse
-	40, // 85: iris.v1.ControllerService.UploadBundle:output_type -> iris.v1.UploadBundleResponse
-	42, // 86: iris.v1.RegistryService.Register:output_type -> iris.v1.RegisterResponse
-	45, // 87: iris.v1.RegistryService.Heartbeat:output_type -> iris.v1.HeartbeatResponse
-	47, // 88: iris.v1.RegistryService.ReportTaskState:output_type -> iris.v1.ReportTaskStateResponse
-	49, // 89: iris.v1.RegistryService.DownloadBundle:output_type -> iris.v1.DownloadBundleResponse
-	52, // 90: iris.v1.WorkerService.RunTask:output_type -> iris.v1.RunTaskResponse
-	55, // 91: iris.v1.WorkerService.StopTask:output_type -> iris.v1.StopTaskResponse
-	37, // 92: iris.v1.WorkerService.FetchTaskLogs:output_type -> iris.v1.FetchTaskLogsResponse
-	77, // [77:93] is the sub-list for method output_type
-	61, // [61:77] is the sub-list for method input_type
-	61, // [61:61] is the sub-list for extension type_name
-	61, // [61:61] is the sub-list for extension extendee
-	0,  // [0:61] is the sub-list for field type_name
+	19, // 43: iris.v1.ListTasksResponse.tasks:type_name -> iris.v1.TaskStatus
+	21, // 44: iris.v1.ListWorkersResponse.workers:type_name -> iris.v1.WorkerStatus
+	67, // 45: iris.v1.FetchTaskLogsRequest.wait:type_name -> google.protobuf.Duration
+	39, // 46: iris.v1.FetchTaskLogsResponse.lines:type_name -> iris.v1.LogLine
+	68, // 47: iris.v1.LogLine.at:type_name -> google.protobuf.Timestamp
+	67, // 48: iris.v1.ListEventsRequest.wait:type_name -> google.protobuf.Duration
+	42, // 49: iris.v1.ListEventsResponse.events:type_name -> iris.v1.Event
+	68, // 50: iris.v1.Event.at:type_name -> google.protobuf.Timestamp
+	7,  // 51: iris.v1.Event.kind:type_name -> iris.v1.EventKind
+	1,  // 52: iris.v1.Event.state:type_name -> iris.v1.TaskState
+	4,  // 53: iris.v1.Event.slice:type_name -> iris.v1.SliceEventKind
+	13, // 54: iris.v1.RegisterRequest.capacity:type_name -> iris.v1.Resources
+	64, // 55: iris.v1.RegisterRequest.attributes:type_name -> iris.v1.RegisterRequest.AttributesEntry
+	47, // 56: iris.v1.RegisterRequest.attempts:type_name -> iris.v1.AttemptReport
+	67, // 57: iris.v1.RegisterResponse.lease:type_name -> google.protobuf.Duration
+	1,  // 58: iris.v1.AttemptReport.state:type_name -> iris.v1.TaskState
+	65, // 59: iris.v1.AttemptReport.ports:type_name -> iris.v1.AttemptReport.PortsEntry
+	47, // 60: iris.v1.HeartbeatRequest.attempts:type_name -> iris.v1.AttemptReport
+	47, // 61: iris.v1.ReportTaskStateRequest.attempts:type_name -> iris.v1.AttemptReport
+	55, // 62: iris.v1.RunTaskRequest.tasks:type_name -> iris.v1.TaskRun
+	66, // 63: iris.v1.RunTaskRequest.specs:type_name -> iris.v1.RunTaskRequest.SpecsEntry
+	57, // 64: iris.v1.RunTaskResponse.refused:type_name -> iris.v1.Refusal
+	67, // 65: iris.v1.WorkerLogsRequest.wait:type_name -> google.protobuf.Duration
+	9,  // 66: iris.v1.RunTaskRequest.SpecsEntry.value:type_name -> iris.v1.JobSpec
+	22, // 67: iris.v1.ControllerService.LaunchJob:input_type -> iris.v1.LaunchJobRequest
+	24, // 68: iris.v1.ControllerService.GetJobStatus:input_type -> iris.v1.GetJobStatusRequest
+	26, // 69: iris.v1.ControllerService.ListJobs:input_type -> iris.v1.ListJobsRequest
+	29, // 70: iris.v1.ControllerService.TerminateJob:input_type -> iris.v1.TerminateJobRequest
+	31, // 71: iris.v1.ControllerService.GetTaskStatus:input_type -> iris.v1.GetTaskStatusRequest
+	33, // 72: iris.v1.ControllerService.ListTasks:input_type -> iris.v1.ListTasksRequest
+	35, // 73: iris.v1.ControllerService.ListWorkers:input_type -> iris.v1.ListWorkersRequest
+	37, // 74: iris.v1.ControllerService.FetchTaskLogs:input_type -> iris.v1.FetchTaskLogsRequest
+	40, // 75: iris.v1.ControllerService.ListEvents:input_type -> iris.v1.ListEventsRequest
+	43, // 76: iris.v1.ControllerService.UploadBundle:input_type -> iris.v1.UploadBundleRequest
+	45, // 77: iris.v1.RegistryService.Register:input_type -> iris.v1.RegisterRequest
+	48, // 78: iris.v1.RegistryService.Heartbeat:input_type -> iris.v1.HeartbeatRequest
+	50, // 79: iris.v1.RegistryService.ReportTaskState:input_type -> iris.v1.ReportTaskStateRequest
+	52, // 80: iris.v1.RegistryService.DownloadBundle:input_type -> iris.v1.DownloadBundleRequest
+	54, // 81: iris.v1.WorkerService.RunTask:input_type -> iris.v1.RunTaskRequest
+	58, // 82: iris.v1.WorkerService.StopTask:input_type -> iris.v1.StopTaskRequest
+	60, // 83: iris.v1.WorkerService.FetchTaskLogs:input_type -> iris.v1.WorkerLogsRequest
+	23, // 84: iris.v1.ControllerService.LaunchJob:output_type -> iris.v1.LaunchJobResponse
+	25, // 85: iris.v1.ControllerService.GetJobStatus:output_type -> iris.v1.GetJobStatusResponse
+	27, // 86: iris.v1.ControllerService.ListJobs:output_type -> iris.v1.ListJobsResponse
+	30, // 87: iris.v1.ControllerService.TerminateJob:output_type -> iris.v1.TerminateJobResponse
+	32, // 88: iris.v1.ControllerService.GetTaskStatus:output_type -> iris.v1.GetTaskStatusResponse
+	34, // 89: iris.v1.ControllerService.ListTasks:output_type -> iris.v1.ListTasksResponse
+	36, // 90: iris.v1.ControllerService.ListWorkers:output_type -> iris.v1.ListWorkersResponse
+	38, // 91: iris.v1.ControllerService.FetchTaskLogs:output_type -> iris.v1.FetchTaskLogsResponse
+	41, // 92: iris.v1.ControllerService.ListEvents:output_type -> iris.v1.ListEventsResponse
+	44, // 93: iris.v1.ControllerService.UploadBundle:output_type -> iris.v1.UploadBundleResponse
+	46, // 94: iris.v1.RegistryService.Register:output_type -> iris.v1.RegisterResponse
+	49, // 95: iris.v1.RegistryService.Heartbeat:output_type -> iris.v1.HeartbeatResponse
+	51, // 96: iris.v1.RegistryService.ReportTaskState:output_type -> iris.v1.ReportTaskStateResponse
+	53, // 97: iris.v1.RegistryService.DownloadBundle:output_type -> iris.v1.DownloadBundleResponse
+	56, // 98: iris.v1.WorkerService.RunTask:output_type -> iris.v1.RunTaskResponse
+	59, // 99: iris.v1.WorkerService.StopTask:output_type -> iris.v1.StopTaskResponse
+	38, // 100: iris.v1.WorkerService.FetchTaskLogs:output_type -> iris.v1.FetchTaskLogsResponse
+	84, // [84:101] is the sub-list for method output_type
+	67, // [67:84] is the sub-list for method input_type
+	67, // [67:67] is the sub-list for extension type_name
+	67, // [67:67] is the sub-list for extension extendee
+	0,  // [0:67] is the sub-list for field type_name
 }
 
 func init() { file_iris_proto_init() }
@@ -4467,14 +4880,15 @@ func file_iris_proto_init() {
 	}
 	file_iris_proto_msgTypes[11].OneofWrappers = []any{}
 	file_iris_proto_msgTypes[28].OneofWrappers = []any{}
-	file_iris_proto_msgTypes[35].OneofWrappers = []any{}
+	file_iris_proto_msgTypes[33].OneofWrappers = []any{}
+	file_iris_proto_msgTypes[38].OneofWrappers = []any{}
 	type x struct{}
 	out := protoimpl.TypeBuilder{
 		File: protoimpl.DescBuilder{
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_iris_proto_rawDesc), len(file_iris_proto_rawDesc)),
-			NumEnums:      8,
-			NumMessages:   55,
+			NumEnums:      9,
+			NumMessages:   58,
 			NumExtensions: 0,
 			NumServices:   3,
 		},

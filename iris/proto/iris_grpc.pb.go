@@ -32,6 +32,7 @@ const (
 	ControllerService_ListTasks_FullMethodName     = "/iris.v1.ControllerService/ListTasks"
 	ControllerService_ListWorkers_FullMethodName   = "/iris.v1.ControllerService/ListWorkers"
 	ControllerService_FetchTaskLogs_FullMethodName = "/iris.v1.ControllerService/FetchTaskLogs"
+	ControllerService_ListEvents_FullMethodName    = "/iris.v1.ControllerService/ListEvents"
 	ControllerService_UploadBundle_FullMethodName  = "/iris.v1.ControllerService/UploadBundle"
 )
 
@@ -56,6 +57,9 @@ type ControllerServiceClient interface {
 	// FetchTaskLogs reads what an attempt wrote. FAILED_PRECONDITION: its worker is lost. UNAVAILABLE: it does not answer.
 	// NOT_FOUND: its worker has no log of it any more.
 	FetchTaskLogs(ctx context.Context, in *FetchTaskLogsRequest, opts ...grpc.CallOption) (*FetchTaskLogsResponse, error)
+	// ListEvents reads what happened, oldest first: what moved, when and why, as the leader saw it. Only the last 10 000 events
+	// are kept, and a new leader remembers no more than the state does. INVALID_ARGUMENT: the cursor is none.
+	ListEvents(ctx context.Context, in *ListEventsRequest, opts ...grpc.CallOption) (*ListEventsResponse, error)
 	// UploadBundle stores a workspace. INVALID_ARGUMENT: the bytes do not have the hash. Idempotent.
 	UploadBundle(ctx context.Context, opts ...grpc.CallOption) (grpc.ClientStreamingClient[UploadBundleRequest, UploadBundleResponse], error)
 }
@@ -148,6 +152,16 @@ func (c *controllerServiceClient) FetchTaskLogs(ctx context.Context, in *FetchTa
 	return out, nil
 }
 
+func (c *controllerServiceClient) ListEvents(ctx context.Context, in *ListEventsRequest, opts ...grpc.CallOption) (*ListEventsResponse, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(ListEventsResponse)
+	err := c.cc.Invoke(ctx, ControllerService_ListEvents_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
 func (c *controllerServiceClient) UploadBundle(ctx context.Context, opts ...grpc.CallOption) (grpc.ClientStreamingClient[UploadBundleRequest, UploadBundleResponse], error) {
 	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
 	stream, err := c.cc.NewStream(ctx, &ControllerService_ServiceDesc.Streams[0], ControllerService_UploadBundle_FullMethodName, cOpts...)
@@ -182,6 +196,9 @@ type ControllerServiceServer interface {
 	// FetchTaskLogs reads what an attempt wrote. FAILED_PRECONDITION: its worker is lost. UNAVAILABLE: it does not answer.
 	// NOT_FOUND: its worker has no log of it any more.
 	FetchTaskLogs(context.Context, *FetchTaskLogsRequest) (*FetchTaskLogsResponse, error)
+	// ListEvents reads what happened, oldest first: what moved, when and why, as the leader saw it. Only the last 10 000 events
+	// are kept, and a new leader remembers no more than the state does. INVALID_ARGUMENT: the cursor is none.
+	ListEvents(context.Context, *ListEventsRequest) (*ListEventsResponse, error)
 	// UploadBundle stores a workspace. INVALID_ARGUMENT: the bytes do not have the hash. Idempotent.
 	UploadBundle(grpc.ClientStreamingServer[UploadBundleRequest, UploadBundleResponse]) error
 	mustEmbedUnimplementedControllerServiceServer()
@@ -217,6 +234,9 @@ func (UnimplementedControllerServiceServer) ListWorkers(context.Context, *ListWo
 }
 func (UnimplementedControllerServiceServer) FetchTaskLogs(context.Context, *FetchTaskLogsRequest) (*FetchTaskLogsResponse, error) {
 	return nil, status.Error(codes.Unimplemented, "method FetchTaskLogs not implemented")
+}
+func (UnimplementedControllerServiceServer) ListEvents(context.Context, *ListEventsRequest) (*ListEventsResponse, error) {
+	return nil, status.Error(codes.Unimplemented, "method ListEvents not implemented")
 }
 func (UnimplementedControllerServiceServer) UploadBundle(grpc.ClientStreamingServer[UploadBundleRequest, UploadBundleResponse]) error {
 	return status.Error(codes.Unimplemented, "method UploadBundle not implemented")
@@ -386,6 +406,24 @@ func _ControllerService_FetchTaskLogs_Handler(srv interface{}, ctx context.Conte
 	return interceptor(ctx, in, info, handler)
 }
 
+func _ControllerService_ListEvents_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(ListEventsRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(ControllerServiceServer).ListEvents(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: ControllerService_ListEvents_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(ControllerServiceServer).ListEvents(ctx, req.(*ListEventsRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
 func _ControllerService_UploadBundle_Handler(srv interface{}, stream grpc.ServerStream) error {
 	return srv.(ControllerServiceServer).UploadBundle(&grpc.GenericServerStream[UploadBundleRequest, UploadBundleResponse]{ServerStream: stream})
 }
@@ -431,6 +469,10 @@ var ControllerService_ServiceDesc = grpc.ServiceDesc{
 		{
 			MethodName: "FetchTaskLogs",
 			Handler:    _ControllerService_FetchTaskLogs_Handler,
+		},
+		{
+			MethodName: "ListEvents",
+			Handler:    _ControllerService_ListEvents_Handler,
 		},
 	},
 	Streams: []grpc.StreamDesc{

@@ -81,5 +81,6 @@ func (c *Cluster) place(now time.Time, j *Job, p Placement) {
 	c.counts.Attempts[Assigned]++
 	w.hold(a)
 	c.moveTask(now, j, p.Task, Assigned)
+	c.tellAttempt(now, a)
 	c.effects = append(c.effects, Run{a})
 }

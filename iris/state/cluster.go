@@ -29,6 +29,7 @@ type Cluster struct {
 	sweepAt      struct{ queue, times int } // lengths at which to sweep them
 	effects      []Effect
 	found        *Attempt // by Attempt, the last time
+	watch        func(Event)
 }
 
 // New is an empty cluster.

@@ -81,7 +81,7 @@ func (w *world) same(what string, other *Cluster) {
 func difference(a, b *Cluster) string {
 	return cmp.Diff(a, b, protocmp.Transform(), cmpopts.EquateEmpty(),
 		cmp.AllowUnexported(Cluster{}, Job{}, Task{}, Attempt{}, Worker{}, avoidance{}, fleet{}, Slice{}, ScaleGroup{}),
-		cmpopts.IgnoreFields(Cluster{}, "queue", "times", "sweepAt", "effects", "found"),
+		cmpopts.IgnoreFields(Cluster{}, "queue", "times", "sweepAt", "effects", "found", "watch"),
 		cmpopts.IgnoreFields(Job{}, "queued", "waiting", "avoiding"),
 		cmpopts.IgnoreFields(Attempt{}, "timeout"),
 		cmp.Transformer("avoidance", func(a *avoidance) avoidance {

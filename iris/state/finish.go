@@ -19,6 +19,7 @@ func (c *Cluster) endAttempt(now time.Time, a *Attempt, to State, cause string) 
 		j.done--
 	}
 	a.Finished, a.Error, a.Done = now, cause, false
+	c.tellAttempt(now, a)
 	if !mutant.On(mutant.PortsKept) {
 		a.Ports = nil
 	}
@@ -43,6 +44,7 @@ func (c *Cluster) succeed(now time.Time, a *Attempt) {
 	j := a.job
 	if !j.Gang() || mutant.On(mutant.GangSuccessAtOnce) {
 		c.moveAttempt(a, Succeeded)
+		c.tellAttempt(now, a)
 		c.moveTask(now, j, a.task, Succeeded)
 		c.rollUp(now, j, a.task)
 		return
@@ -55,6 +57,7 @@ func (c *Cluster) succeed(now time.Time, a *Attempt) {
 	for i := range j.Tasks {
 		live := j.Tasks[i].live()
 		c.moveAttempt(live, Succeeded)
+		c.tellAttempt(now, live)
 		live.Done = false
 		c.moveTask(now, j, int32(i), Succeeded)
 	}
@@ -185,6 +188,7 @@ func (c *Cluster) finishJob(now time.Time, j *Job, to State, cause string) {
 		c.moveTask(now, j, int32(i), rest)
 	}
 	j.waiting = nil
+	c.tellJob(now, j)
 	for _, child := range j.children {
 		if to != Killed && mutant.On(mutant.ChildrenOutliveParent) {
 			break
@@ -208,6 +212,7 @@ func (c *Cluster) moveTask(now time.Time, j *Job, task int32, to State) {
 	if to == Pending {
 		c.wait(j, task)
 	}
+	c.tellTask(now, j, task)
 	if j.State.Terminal() {
 		return
 	}

@@ -338,5 +338,7 @@ func (c *Cluster) note(now time.Time, s *Slice, kind EventKind, text string) {
 	if len(c.fleet.events) == maxEvents {
 		c.fleet.events = slices.Delete(c.fleet.events, 0, 1)
 	}
-	c.fleet.events = append(c.fleet.events, SliceEvent{now, kind, s.Group, s.ID, text})
+	e := SliceEvent{now, kind, s.Group, s.ID, text}
+	c.fleet.events = append(c.fleet.events, e)
+	c.tellSlice(e)
 }

@@ -100,6 +100,7 @@ func (c *Cluster) register(now time.Time, cmd RegisterWorker) error {
 		reported[r.UID] = true
 	}
 	restarted, before := w.Incarnation != cmd.Incarnation, w.Attributes
+	c.tellRegistered(now, w, cmd.Incarnation)
 	w.Address, w.Capacity, w.Attributes = cmd.Address, cmd.Capacity, attributes
 	w.Incarnation, w.Lost, w.LostCause, w.LostAt = cmd.Incarnation, false, "", time.Time{}
 	c.live[w.ID] = w
@@ -167,6 +168,7 @@ func (c *Cluster) loseWorker(now time.Time, w *Worker, cause string) {
 	w.Lost, w.LostCause, w.LostAt = true, cause, now
 	w.TimesLost++
 	delete(c.live, w.ID)
+	c.tellLost(w)
 	c.loseAttempts(now, w, w.Held(), fmt.Sprintf("lost worker %s: %s", w.ID, cause))
 	c.settleSlice(now, w.slice)
 	if !mutant.On(mutant.StrandedForgotten) {
@@ -178,7 +180,7 @@ func (c *Cluster) loseWorker(now time.Time, w *Worker, cause string) {
 func (c *Cluster) loseAttempts(now time.Time, w *Worker, attempts []*Attempt, cause string) {
 	var ending []*Attempt
 	for _, a := range attempts {
-		w.release(now, a)
+		c.release(now, w, a)
 		if !a.State.Terminal() {
 			ending = append(ending, a)
 		}
@@ -215,7 +217,7 @@ func (c *Cluster) observe(now time.Time, cmd Observe) {
 				a.Ports = r.Ports
 			}
 		default:
-			c.workers[a.Worker].release(now, a)
+			c.release(now, c.workers[a.Worker], a)
 			c.finish(now, a, r)
 		}
 	}
@@ -224,6 +226,7 @@ func (c *Cluster) observe(now time.Time, cmd Observe) {
 // advance follows an attempt through its phases.
 func (c *Cluster) advance(now time.Time, a *Attempt, to State) {
 	c.moveAttempt(a, to)
+	c.tellAttempt(now, a)
 	j := a.job
 	if a.Started.IsZero() {
 		a.Started = now

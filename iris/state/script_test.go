@@ -35,6 +35,8 @@ import (
 //	retain [jobs=1 age=1h worker-age=1h]  forgets what the cluster proposes, and prints it
 //	outstanding                           prints what a new leader sends again
 //	restore                               goes on with what is restored from a snapshot
+//	events                                prints what was told since it was printed last
+//	past                                  prints what the state still tells of
 //	queue, describe                       print
 func TestLogs(t *testing.T) {
 	paths, err := filepath.Glob("testdata/*.txt")
@@ -102,6 +104,16 @@ func (r script) run() {
 			r.d.Fatalf(r.tb(), "%v", err)
 		}
 		r.story.c = restored
+		restored.Watch(r.watch)
+	case "events":
+		for _, e := range r.told {
+			r.printf("%s\n", eventText(e, r.start))
+		}
+		r.story.told = nil
+	case "past":
+		for _, e := range r.c.Past(100) {
+			r.printf("%s\n", eventText(e, r.start))
+		}
 	case "queue":
 		for _, j := range r.c.Queue() {
 			r.printf("%s %v\n", j.ID, j.Waiting())

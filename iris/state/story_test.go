@@ -26,13 +26,39 @@ type story struct {
 	}
 	c          *Cluster
 	start, now time.Time
+	told       []Event  // and not printed
 	effects    []string // of the last command
 	err        error    // of the last command
 }
 
 func tell(t *testing.T) *story {
 	start := time.Date(2030, 1, 1, 0, 0, 0, 0, time.UTC)
-	return &story{t: t, c: New(policy), start: start, now: start}
+	s := &story{t: t, c: New(policy), start: start, now: start}
+	s.c.Watch(s.watch)
+	return s
+}
+
+func (s *story) watch(e Event) { s.told = append(s.told, e) }
+
+// eventText is an event as a line.
+func eventText(e Event, since time.Time) string {
+	text := fmt.Sprintf("%gs %s", e.At.Sub(since).Seconds(), strings.TrimPrefix(e.Kind.String(), "EVENT_KIND_"))
+	if e.Job != "" {
+		text += " " + e.Job
+	}
+	if e.Task >= 0 {
+		text += fmt.Sprintf("/%d", e.Task)
+	}
+	if e.Attempt >= 0 {
+		text += fmt.Sprintf("/%d", e.Attempt)
+	}
+	if e.Worker != "" {
+		text += " " + e.Worker
+	}
+	if e.State != 0 {
+		text += " " + e.State.String()
+	}
+	return text + quoted(e.Text)
 }
 
 func (s *story) apply(cmd Command) {

@@ -42,6 +42,7 @@ func (c *Cluster) submit(now time.Time, cmd SubmitJob) error {
 	if at := j.schedulingDeadline(); !at.IsZero() {
 		c.schedule(Deadline{At: at, Kind: SchedulingDeadline, Job: j.ID})
 	}
+	c.tellJob(now, j)
 	return nil
 }
 
