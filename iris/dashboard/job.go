@@ -19,6 +19,7 @@ type jobPage struct {
 	First, Next string
 	Paged       bool      // it does not begin with the first
 	Single      *taskPage // the only task, in full
+	Past        []*pb.Event
 }
 
 func (s *Server) job(r *http.Request) (look, error) {
@@ -49,7 +50,8 @@ func (s *Server) job(r *http.Request) (look, error) {
 			single := taskOf(tasks.Tasks[0], nil)
 			p.Single = &single
 		}
-		return p, nil
+		p.Past, err = past(ctx, c, id, "")
+		return p, err
 	}}, nil
 }
 

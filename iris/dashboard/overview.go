@@ -18,11 +18,11 @@ type overviewPage struct {
 	Capacity    state.Resources // of those that live
 	Committed   state.Resources
 	Groups      optional[[]group]
-	Events      []*pb.SliceEvent
+	Past        []*pb.Event // the newest first
 	Controllers []*pb.ControllerStatus
 }
 
-// recentJobs is how many of the newest jobs, and how many of the newest events, are shown.
+// recentJobs is how many of the newest jobs are shown.
 const recentJobs = 10
 
 func (s *Server) overview(*http.Request) (look, error) {
@@ -44,8 +44,9 @@ func (s *Server) overview(*http.Request) (look, error) {
 		}
 		p.Groups.Refused = facts.fleet.Refused
 		if fleet := facts.fleet.Value; fleet != nil {
-			p.Groups.Value, p.Events = groupsOf(fleet), newest(fleet.Events, recentJobs)
+			p.Groups.Value = groupsOf(fleet)
 		}
-		return p, nil
+		p.Past, err = past(ctx, c, "", "")
+		return p, err
 	}}, nil
 }

@@ -74,6 +74,7 @@ type workerPage struct {
 	Worker *pb.WorkerStatus
 	Holds  []string // uids of attempts, the first of them
 	More   int
+	Past   []*pb.Event
 }
 
 // shownHeld is how many attempts of a worker are listed.
@@ -92,6 +93,8 @@ func (s *Server) worker(r *http.Request) (look, error) {
 		}
 		w := out.Workers[at]
 		n := min(len(w.AttemptUids), shownHeld)
-		return workerPage{w, w.AttemptUids[:n], len(w.AttemptUids) - n}, nil
+		p := workerPage{Worker: w, Holds: w.AttemptUids[:n], More: len(w.AttemptUids) - n}
+		p.Past, err = past(ctx, c, "", id)
+		return p, err
 	}}, nil
 }
