@@ -72,7 +72,7 @@ func (s *Server) handler() http.Handler {
 			http.ServeContent(w, r, name, started, bytes.NewReader(content))
 		})
 	}
-	mux.HandleFunc("/", func(w http.ResponseWriter, r *http.Request) {
+	mux.HandleFunc("GET /", func(w http.ResponseWriter, r *http.Request) {
 		s.fail(w, r, &failure{http.StatusNotFound, "Not found", "there is no page " + strconv.Quote(r.URL.Path)})
 	})
 	csrf := http.NewCrossOriginProtection()

@@ -68,18 +68,23 @@ func Serve(c Config) (*Server, error) {
 	if c.Address == "" {
 		c.Address = "127.0.0.1:0"
 	}
-	if c.Log == nil {
-		c.Log = slog.Default()
-	}
-	if c.Leads == nil {
-		c.Leads = func() bool { return true }
-	}
 	listener, err := net.Listen("tcp", c.Address)
 	if err != nil {
 		return nil, fmt.Errorf("dashboard: %w", err)
 	}
 	if err := c.check(listener.Addr()); err != nil {
 		return nil, errors.Join(fmt.Errorf("dashboard: %w", err), listener.Close())
+	}
+	return serve(c, listener), nil
+}
+
+// serve serves at a listener, which Close closes.
+func serve(c Config, listener net.Listener) *Server {
+	if c.Log == nil {
+		c.Log = slog.Default()
+	}
+	if c.Leads == nil {
+		c.Leads = func() bool { return true }
 	}
 	s := &Server{config: c, calls: newCalls(c.Conn), listener: listener}
 	s.ctx, s.cancel = context.WithCancel(context.Background())
@@ -90,11 +95,11 @@ func Serve(c Config) (*Server, error) {
 		BaseContext: func(net.Listener) context.Context { return s.ctx },
 		ErrorLog:    slog.NewLogLogger(c.Log.Handler(), slog.LevelDebug),
 	}
-	s.running.Go(s.serve)
-	return s, nil
+	s.running.Go(s.run)
+	return s
 }
 
-func (s *Server) serve() {
+func (s *Server) run() {
 	limited := network.Limit(s.listener, maxConnections)
 	var err error
 	if s.config.TLS != nil {
