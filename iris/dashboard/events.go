@@ -25,13 +25,15 @@ type events struct {
 	control *http.ResponseController
 }
 
-// newEvents begins a stream, whose request may last.
-func newEvents(w http.ResponseWriter) events {
+// newEvents begins a stream, whose request may last. Its reader is told at once that it is there.
+func newEvents(w http.ResponseWriter) (events, error) {
 	e := events{w, http.NewResponseController(w)}
-	_ = e.control.SetReadDeadline(time.Time{}) // there is nothing more to read; a connection that cannot be set fails when it is written to
+	if err := e.control.SetReadDeadline(time.Time{}); err != nil { // that of the request
+		return e, err
+	}
 	w.Header().Set("Content-Type", eventStream)
 	w.Header().Set("X-Accel-Buffering", "no") // a proxy passes on each event at once
-	return e
+	return e, e.beat()
 }
 
 func (e events) send(v event) error {

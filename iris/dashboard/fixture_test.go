@@ -43,6 +43,12 @@ var quiet = slog.New(slog.NewTextHandler(io.Discard, nil))
 // inBubble runs a test against a dashboard. Nothing of it may be left at the end.
 func inBubble(t *testing.T, test func(*bench)) {
 	t.Helper()
+	inBubbleOf(t, 1, test)
+}
+
+// inBubbleOf has so many controllers.
+func inBubbleOf(t *testing.T, controllers int, test func(*bench)) {
+	t.Helper()
 	synctest.Test(t, func(t *testing.T) {
 		b := &bench{T: t, network: &network.Memory{}}
 		description := config.Cluster{Name: "demo", Groups: []config.Group{
@@ -50,7 +56,7 @@ func inBubble(t *testing.T, test func(*bench)) {
 		}}
 		var err error
 		b.cluster, err = cluster.Start(cluster.MakeLocalConfig(description), cluster.Options{
-			Network: b.network, Functions: functions(), Log: quiet,
+			Network: b.network, Functions: functions(), Controllers: controllers, Log: quiet,
 			Services: []func(grpc.ServiceRegistrar){func(s grpc.ServiceRegistrar) {
 				faults.Register(s, faults.Config{Cluster: "demo", Names: []string{"c-0", "controller"}, Log: quiet})
 			}},

@@ -142,7 +142,7 @@ func (s *Server) follow(w http.ResponseWriter, r *http.Request, token string, l 
 	defer leave()
 	news, end := s.live.join(token+"\n"+r.URL.RequestURI(), func(ctx context.Context) event { return s.look(ctx, token, l) })
 	defer end()
-	out := newEvents(w)
+	out, err := newEvents(w)
 	beat := time.NewTicker(beatEvery)
 	defer beat.Stop()
 	for err == nil {

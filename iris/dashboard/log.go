@@ -57,22 +57,21 @@ func (s *Server) lines(w http.ResponseWriter, r *http.Request, stream func(ctx c
 		return
 	}
 	defer leave()
-	out := newEvents(w)
-	if err := out.beat(); err != nil { // a stream that has nothing to say yet is there all the same
-		return
+	out, err := newEvents(w)
+	if err != nil {
+		return // the viewer has gone
 	}
 	err = stream(as(ctx, token), out)
 	if ctx.Err() != nil {
 		return // the viewer has gone, or asks again
 	}
-	if f := failed(err); err != nil {
-		if f.Code == http.StatusServiceUnavailable {
-			_ = out.lines("", line{Text: f.Text, Kind: "note"}) // the viewer asks again
-			return
-		}
-		_ = out.lines("", line{Text: f.Text, Kind: "note"})
+	f := failed(err)
+	if err != nil {
+		err = out.lines("", line{Text: f.Text, Kind: "note"})
 	}
-	_ = out.send(event{name: "end", data: []byte("that is all")})
+	if err == nil && f.Code != http.StatusServiceUnavailable { // then the viewer asks again
+		_ = out.send(event{name: "end", data: []byte("that is all")}) // it has gone all the same
+	}
 }
 
 // follower reads the log of a task's attempt, or of its last one and of those that follow.

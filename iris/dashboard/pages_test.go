@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"iris/iris/client"
+	"iris/iris/dashboard"
 	pb "iris/iris/proto"
 )
 
@@ -180,5 +181,31 @@ func TestWhatCannotBeIsRefused(t *testing.T) {
 		if s, err := b.client.Job("j").Status(b.Context()); err != nil || s.State != pb.JobState_JOB_STATE_RUNNING {
 			t.Errorf("the job is %v, %v", s, err)
 		}
+	})
+}
+
+func TestAControllerThatDoesNotLeadShowsWhatTheLeaderKnows(t *testing.T) {
+	inBubbleOf(t, 3, func(b *bench) {
+		b.launch("j", "tick")
+		follower := "c-0"
+		if b.cluster.Leader() == follower {
+			follower = "c-1"
+		}
+		conn, err := b.cluster.ConnectTo(follower)
+		b.must(err)
+		defer func() { b.must(conn.Close()) }()
+		b.leave()
+		leads := false
+		b.browse(dashboard.Config{Conn: conn.Conn(), Cluster: "demo", Controller: follower, Leads: func() bool { return leads }})
+		const notice = "</bdi> does not lead now"
+		for _, path := range []string{"/", "/jobs", "/jobs/j", "/workers", "/controllers"} {
+			b.want(b.get(path), 200, notice, `href="/controllers"`)
+		}
+		b.want(b.get("/jobs"), 200, `href="/jobs/j"`)
+		if got := b.post("/jobs/j/stop", nil); got.code != 303 {
+			t.Errorf("to stop a job is %d", got.code)
+		}
+		leads = true
+		b.want(b.get("/jobs"), 200, "!"+notice)
 	})
 }
