@@ -38,7 +38,8 @@ func (s *Server) groups(r *http.Request) (look, error) {
 		if err != nil {
 			return nil, err
 		}
-		p := groupsPage{Fleet: fleet, Groups: groupsOf(fleet), Slices: cutOf(fleet.Slices, page), Events: newest(fleet.Events, shownEvents)}
+		p := groupsPage{Fleet: fleet, Groups: groupsOf(fleet), Slices: cutOf(fleet.Slices, page)}
+		p.Events = newest(fleet.Events, shownEvents)
 		if n := p.Slices.Previous; n > 0 {
 			p.PreviousLink = link("/groups", "page", strconv.Itoa(n))
 		}

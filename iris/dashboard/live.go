@@ -19,7 +19,8 @@ const (
 )
 
 // errCrowded is what who comes too many is told.
-var errCrowded = status.Errorf(codes.ResourceExhausted, "%d pages are followed already, and that is the most; close some", maxStreams)
+var errCrowded = status.Errorf(codes.ResourceExhausted,
+	"%d pages are followed already, and that is the most; close some", maxStreams)
 
 // live has the pages that somebody follows.
 type live struct {

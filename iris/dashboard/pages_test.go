@@ -29,7 +29,7 @@ func TestEachPageShowsWhatIsThere(t *testing.T) {
 			"/jobs?name=sa":                  {`href="/jobs/said"`, `!href="/jobs/failed"`},
 			"/jobs?name=nobody":              {"None of 4 jobs is like that"},
 			"/jobs/said":                     {"function say hello", "1 CPU, 1 GiB", "!Stop this job", `data-lines="/jobs/said/tasks/0/log"`},
-			"/jobs/failed":                   {"no luck", "2 attempts failed", "tried again 1 times", "KEY", "!secret-value", "1h0m for an attempt"},
+			"/jobs/failed":                   {"no luck", "2 attempts failed", "tried again 1 time,", "KEY", "!secret-value", "1h0m for an attempt"},
 			"/jobs/many":                     {"Stop this job", "needs 1 CPU", "Further", `id="task-49"`, `!id="task-50"`},
 			"/jobs/many?from=100":            {`id="task-100"`, "From the first", "!Further"},
 			"/jobs/many?state=RUNNING":       {`id="task-7"`, `!id="task-8"`},

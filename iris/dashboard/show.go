@@ -40,7 +40,8 @@ func parse(into *template.Template, name string) *template.Template {
 	if err != nil {
 		panic(err) // it is embedded
 	}
-	return template.Must(into.Parse(strings.NewReplacer("\n<td", "<td", "\n<tr", "<tr", "\n</tbody>", "</tbody>").Replace(string(text))))
+	joined := strings.NewReplacer("\n<td", "<td", "\n<tr", "<tr", "\n</tbody>", "</tbody>").Replace(string(text))
+	return template.Must(into.Parse(joined))
 }
 
 // asking asks the controllers for what a page shows.

@@ -21,7 +21,8 @@ var words = template.FuncMap{
 	"when": when, "span": span, "until": until, "duration": duration,
 	"cpu": state.CPUText, "bytes": state.BytesText, "count": state.CountText, "constraint": state.ConstraintText,
 	"int":  func(n int32) int { return int(n) },
-	"path": pathTo, "kind": view.Kind, "growth": view.Growth, "list": func(all ...any) []any { return all }, "bars": bars, "use": use, "attempt": attemptOf,
+	"path": pathTo, "kind": view.Kind, "growth": view.Growth, "bars": bars, "use": use, "attempt": attemptOf,
+	"list": func(all ...any) []any { return all },
 
 	"join": func(texts []string) string { return strings.Join(texts, " ") },
 	"last": func(t *pb.TaskStatus) *pb.TaskAttempt {

@@ -87,8 +87,8 @@ func (s *Server) worker(r *http.Request) (look, error) {
 		if err != nil {
 			return nil, err
 		}
-		at, found := slices.BinarySearchFunc(out.Workers, id, func(w *pb.WorkerStatus, id string) int { return cmp.Compare(w.WorkerId, id) })
-		if !found {
+		at := slices.IndexFunc(out.Workers, func(w *pb.WorkerStatus) bool { return w.WorkerId == id })
+		if at < 0 {
 			return nil, status.Errorf(codes.NotFound, "worker %q is unknown; lost ones are forgotten after a while", id)
 		}
 		w := out.Workers[at]

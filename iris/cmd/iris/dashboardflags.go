@@ -17,8 +17,8 @@ type dashboardFlags struct{ listen string }
 
 func (f *dashboardFlags) add(flags *pflag.FlagSet) {
 	settings.Var(flags, &f.listen, "dashboard-listen",
-		"show the cluster to browsers at this address; where credentials are asked for, viewers log in with a token; unset, it is not shown",
-		settings.Address())
+		"show the cluster to browsers at this address; where credentials are asked for, viewers log in with a token; unset, it is "+
+			"not shown", settings.Address())
 }
 
 // check finds what no single flag can tell.
@@ -27,7 +27,8 @@ func (f *dashboardFlags) check(credentials auth.Config) error {
 	case f.listen == "" || !credentials.Secured():
 		return nil
 	case credentials.Tokens == "":
-		return errors.New("--dashboard-listen: viewers log in with a token, and there are none; give --tokens-file (iris auth token makes them)")
+		return errors.New("--dashboard-listen: viewers log in with a token, and there are none; give --tokens-file " +
+			"(iris auth token makes them)")
 	case credentials.Cert != "" && credentials.CA == "":
 		return errors.New("--dashboard-listen: the dashboard makes sure that it asks a controller; give --ca")
 	}
@@ -35,7 +36,8 @@ func (f *dashboardFlags) check(credentials auth.Config) error {
 }
 
 // show serves the dashboard of a controller until hide is called. It calls the controllers without credentials of its own.
-func (f *dashboardFlags) show(config dashboard.Config, controllers string, credentials auth.Config, log *slog.Logger) (hide func() error, err error) {
+func (f *dashboardFlags) show(config dashboard.Config, controllers string, credentials auth.Config,
+	log *slog.Logger) (hide func() error, err error) {
 	if f.listen == "" {
 		return func() error { return nil }, nil
 	}

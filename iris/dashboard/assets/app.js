@@ -65,9 +65,9 @@ function morph(from, to) {
 }
 
 function attributes(have, wanted) {
-  for (const {name} of [...have.attributes])
-    if (!wanted.hasAttribute(name) && !(name === "open" && have.nodeName === "DETAILS")) have.removeAttribute(name);
-  for (const {name, value} of wanted.attributes) if (have.getAttribute(name) !== value) have.setAttribute(name, value);
+  const viewers = name => name === "open" && have.nodeName === "DETAILS"; // what is open is the viewer's affair
+  for (const {name} of [...have.attributes]) if (!wanted.hasAttribute(name) && !viewers(name)) have.removeAttribute(name);
+  for (const {name, value} of wanted.attributes) if (!viewers(name) && have.getAttribute(name) !== value) have.setAttribute(name, value);
 }
 
 // While the page is hidden it follows nothing: that would cost the controller, and browsers have few connections to a host.
