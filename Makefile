@@ -24,7 +24,7 @@ units = go test -json $(2) -skip '^TestIris$$' $(3) | go run ./.ci/junit reports
 # Packages that test the participants in bubbles. Under the race detector these run on one processor:
 # acceptance/chronos/race.go says why.
 BUBBLES := acceptance/fault chaos/chaosgrpc examples/service \
-	$(addprefix iris/,auth client cluster controller faults follow journal network peers telemetry worker)
+	$(addprefix iris/,auth client cluster controller dashboard faults follow journal network peers telemetry worker)
 bubbles := $(BUBBLES:%=./%)
 others = $$(go list ./... | grep -vxE 'iris/($(subst $(space),|,$(strip $(BUBBLES))))')
 

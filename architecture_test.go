@@ -35,6 +35,7 @@ var floors = []struct {
 	{pkg: "iris/cluster", floor: 4, is: "a whole cluster in one process"},
 	{pkg: "iris/controller", floor: 3, is: "a participant: talks to the others over the wire alone"},
 	{pkg: "iris/worker", floor: 3, is: "a participant: talks to the others over the wire alone"},
+	{pkg: "iris/dashboard", floor: 3, is: "a participant that shows the others in a browser: asks them over the wire alone"},
 	{pkg: "iris/client", floor: 3, is: "a participant: talks to the others over the wire alone"},
 	{pkg: "iris/autoscaler", floor: 2, is: "decides which machines to ask for and to give back", pure: true},
 	{pkg: "iris/schedule", floor: 2, is: "decides who runs what", pure: true},

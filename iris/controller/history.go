@@ -78,6 +78,19 @@ func (h *history) page(from int64, most int, want func(state.Event) bool) (page 
 	return page, next, dropped, changed
 }
 
+// last is the number from which on there are so many of the events that are wanted.
+func (h *history) last(n int, want func(state.Event) bool) int64 {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	from := h.next
+	for oldest := h.next - int64(len(h.events)); from > oldest && n > 0; from-- {
+		if want(h.events[(from-1)%historySize]) {
+			n--
+		}
+	}
+	return from
+}
+
 // cursor is where a number is, for a reader to come back to.
 func (h *history) cursor(number int64) string { return fmt.Sprintf("%s/%d", h.term, number) }
 
@@ -112,6 +125,9 @@ func (s *jobService) ListEvents(ctx context.Context, in *pb.ListEventsRequest) (
 	if wait < 0 {
 		return nil, status.Errorf(codes.InvalidArgument, "wait is %v; it must not be negative", wait)
 	}
+	if in.Last < 0 || in.Last > maxPage {
+		return nil, status.Errorf(codes.InvalidArgument, "last is %d; it must be 0 to %d", in.Last, maxPage)
+	}
 	l, err := s.seat.current(ctx)
 	if err != nil {
 		return nil, err
@@ -122,6 +138,9 @@ func (s *jobService) ListEvents(ctx context.Context, in *pb.ListEventsRequest) (
 	}
 	want := func(e state.Event) bool {
 		return (in.JobId == "" || e.Job == in.JobId) && (in.WorkerId == "" || e.Worker == in.WorkerId)
+	}
+	if in.Cursor == "" && in.Last > 0 {
+		from = l.history.last(int(in.Last), want)
 	}
 	over := time.NewTimer(min(wait, maxEventsWait))
 	defer over.Stop()

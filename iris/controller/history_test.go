@@ -108,12 +108,26 @@ func TestACursorThatIsNoneIsRefused(t *testing.T) {
 		good := b.events(&pb.ListEventsRequest{}).NextCursor
 		for _, in := range []*pb.ListEventsRequest{
 			{Cursor: "x"}, {Cursor: good + "0"}, {Cursor: strings.TrimRight(good, "0123456789") + "-1"}, {PageSize: 1001}, {PageSize: -1},
-			{Wait: durationpb.New(-time.Second)},
+			{Wait: durationpb.New(-time.Second)}, {Last: -1}, {Last: 1001},
 		} {
 			if _, err := b.ListEvents(b.Context(), in); status.Code(err) != codes.InvalidArgument {
 				t.Errorf("%v gets %v, want INVALID_ARGUMENT", in, err)
 			}
 		}
+	})
+}
+
+func TestAReaderMayBeginWithTheLastEvents(t *testing.T) {
+	inBubble(t, controller.Config{ID: "c-0"}, func(b *bench) {
+		for _, id := range []string{"a", "b", "c"} {
+			b.launch(id)
+		}
+		wantLines(t, b.events(&pb.ListEventsRequest{Last: 2}).Events, "JOB b PENDING", "JOB c PENDING")
+		wantLines(t, b.events(&pb.ListEventsRequest{Last: 2, JobId: "a"}).Events, "JOB a PENDING")
+		wantLines(t, b.events(&pb.ListEventsRequest{Last: 100, PageSize: 2}).Events, "LEADS c-0", "JOB a PENDING")
+		out := b.events(&pb.ListEventsRequest{Last: 1})
+		b.launch("d")
+		wantLines(t, b.events(&pb.ListEventsRequest{Last: 1, Cursor: out.NextCursor}).Events, "JOB d PENDING")
 	})
 }
 

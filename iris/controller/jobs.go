@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"io"
+	"iter"
+	"math"
 	"slices"
 	"strconv"
 	"strings"
@@ -11,10 +13,10 @@ import (
 
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/status"
+	"google.golang.org/protobuf/reflect/protoreflect"
 	"google.golang.org/protobuf/types/known/durationpb"
 
 	"iris/iris/bundle"
-	"iris/iris/leader"
 	"iris/iris/peers"
 	pb "iris/iris/proto"
 	"iris/iris/state"
@@ -88,8 +90,26 @@ func read[T any](ctx context.Context, s *seat, id string, answer func(*picture, 
 // GetJobStatus describes one job.
 func (s *jobService) GetJobStatus(ctx context.Context, in *pb.GetJobStatusRequest) (*pb.GetJobStatusResponse, error) {
 	return read(ctx, s.seat, in.JobId, func(p *picture, j *state.Job) (*pb.GetJobStatusResponse, error) {
-		return &pb.GetJobStatusResponse{Job: p.job(j)}, nil
+		out := &pb.GetJobStatusResponse{Job: p.job(j)}
+		if in.WithSpec {
+			out.Spec = withoutSecrets(j.Spec)
+		}
+		return out, nil
 	})
+}
+
+// withoutSecrets is a spec whose environment has names alone (FM-86).
+func withoutSecrets(spec *pb.JobSpec) *pb.JobSpec {
+	out := &pb.JobSpec{}
+	spec.ProtoReflect().Range(func(field protoreflect.FieldDescriptor, value protoreflect.Value) bool {
+		out.ProtoReflect().Set(field, value) // a spec never changes
+		return true
+	})
+	out.Environment = make(map[string]string, len(spec.Environment))
+	for name := range spec.Environment {
+		out.Environment[name] = ""
+	}
+	return out
 }
 
 // ListJobs describes a page of jobs. A page begins at a job's number, so that it stays where it is when others are
@@ -100,8 +120,9 @@ func (s *jobService) ListJobs(ctx context.Context, in *pb.ListJobsRequest) (*pb.
 		return nil, err
 	}
 	return ask(ctx, s.seat, nil, func(l *loop, _ []error) *pb.ListJobsResponse {
-		out, p := &pb.ListJobsResponse{}, newPicture(l)
-		for _, j := range l.leader.Cluster().JobsFrom(uint64(from)) {
+		cluster, p := l.leader.Cluster(), newPicture(l)
+		out := &pb.ListJobsResponse{Counts: jobCounts(cluster.Counts())}
+		for j := range inOrder(cluster, in, uint64(from)) {
 			if !strings.HasPrefix(j.Spec.Name, in.NamePrefix) ||
 				len(in.States) > 0 && !slices.Contains(in.States, pb.JobState(j.State)) {
 				continue
@@ -114,6 +135,37 @@ func (s *jobService) ListJobs(ctx context.Context, in *pb.ListJobsRequest) (*pb.
 		}
 		return out
 	})
+}
+
+// inOrder are the jobs of a list from where its page begins.
+func inOrder(c *state.Cluster, in *pb.ListJobsRequest, from uint64) iter.Seq[*state.Job] {
+	jobs := c.JobsFrom(from)
+	if in.NewestFirst {
+		if in.PageToken == "" {
+			from = math.MaxUint64
+		}
+		jobs = c.JobsUpTo(from)
+	}
+	return func(yield func(*state.Job) bool) {
+		for i := range jobs {
+			if in.NewestFirst {
+				i = len(jobs) - 1 - i
+			}
+			if !yield(jobs[i]) {
+				return
+			}
+		}
+	}
+}
+
+func jobCounts(all state.Counts) []*pb.JobStateCount {
+	var counts []*pb.JobStateCount
+	for _, s := range state.States {
+		if n := all.Jobs[s]; n > 0 {
+			counts = append(counts, &pb.JobStateCount{State: pb.JobState(s), Count: int32(n)})
+		}
+	}
+	return counts
 }
 
 // GetTaskStatus describes one task with all its attempts.
@@ -141,12 +193,15 @@ func (s *jobService) ListTasks(ctx context.Context, in *pb.ListTasksRequest) (*p
 	}
 	return read(ctx, s.seat, in.JobId, func(p *picture, j *state.Job) (*pb.ListTasksResponse, error) {
 		out := &pb.ListTasksResponse{}
-		from, to := min(from, len(j.Tasks)), min(from+size, len(j.Tasks))
-		for i := from; i < to; i++ {
+		for i := from; i < len(j.Tasks); i++ {
+			if len(in.States) > 0 && !slices.Contains(in.States, pb.TaskState(j.Tasks[i].State)) {
+				continue
+			}
+			if len(out.Tasks) == size {
+				out.NextPageToken = strconv.Itoa(i)
+				break
+			}
 			out.Tasks = append(out.Tasks, p.task(j, i))
-		}
-		if to < len(j.Tasks) {
-			out.NextPageToken = strconv.Itoa(to)
 		}
 		return out, nil
 	})
@@ -157,7 +212,8 @@ func (s *jobService) ListWorkers(ctx context.Context, _ *pb.ListWorkersRequest) 
 	return ask(ctx, s.seat, nil, func(l *loop, _ []error) *pb.ListWorkersResponse {
 		out, now := &pb.ListWorkersResponse{}, time.Now()
 		for _, w := range l.leader.Cluster().Workers() {
-			out.Workers = append(out.Workers, workerProto(w, l.leader.LastHeard(w.ID), l.leader.Standing(now, w.ID) == leader.Draining))
+			out.Workers = append(out.Workers,
+				workerProto(w, l.leader.LastHeard(w.ID), l.config.WorkerTimeout, l.leader.Standing(now, w.ID)))
 		}
 		return out
 	})

@@ -18,6 +18,7 @@ import (
 	"google.golang.org/grpc/health/grpc_health_v1"
 	"google.golang.org/grpc/reflection/grpc_reflection_v1"
 	"google.golang.org/grpc/status"
+	"google.golang.org/protobuf/proto"
 	"google.golang.org/protobuf/testing/protocmp"
 	"google.golang.org/protobuf/types/known/durationpb"
 
@@ -49,6 +50,10 @@ func TestJobsAreListedPageByPage(t *testing.T) {
 			"by state":     {&pb.ListJobsRequest{States: []pb.JobState{pb.JobState_JOB_STATE_KILLED}}, [][]string{{"job-3"}}},
 			"nothing":      {&pb.ListJobsRequest{NamePrefix: "none"}, [][]string{nil}},
 			"others apart": {&pb.ListJobsRequest{PageSize: 1, NamePrefix: "o"}, [][]string{{"other"}}},
+			"newest first": {&pb.ListJobsRequest{PageSize: 3, NewestFirst: true},
+				[][]string{{"other", "job-6", "job-5"}, {"job-4", "job-3", "job-2"}, {"job-1", "job-0"}}},
+			"newest first, some": {&pb.ListJobsRequest{PageSize: 3, NewestFirst: true, NamePrefix: "job-", States: []pb.JobState{
+				pb.JobState_JOB_STATE_PENDING}}, [][]string{{"job-6", "job-5", "job-4"}, {"job-2", "job-1", "job-0"}}},
 		} {
 			var pages [][]string
 			for {
@@ -68,6 +73,40 @@ func TestJobsAreListedPageByPage(t *testing.T) {
 			if diff := cmp.Diff(c.pages, pages); diff != "" {
 				b.Errorf("%s: %s", name, diff)
 			}
+		}
+	})
+}
+
+func TestEachPageSaysHowManyJobsThereAre(t *testing.T) {
+	inBubble(t, controller.Config{}, func(b *bench) {
+		for i := range 5 {
+			b.launch(fmt.Sprintf("job-%d", i))
+		}
+		if _, err := b.TerminateJob(b.Context(), &pb.TerminateJobRequest{JobId: "job-3"}); err != nil {
+			b.Fatal(err)
+		}
+		out, err := b.ListJobs(b.Context(), &pb.ListJobsRequest{PageSize: 1, NamePrefix: "none"})
+		want := []*pb.JobStateCount{
+			{State: pb.JobState_JOB_STATE_PENDING, Count: 4}, {State: pb.JobState_JOB_STATE_KILLED, Count: 1},
+		}
+		if diff := cmp.Diff(want, out.GetCounts(), protocmp.Transform()); err != nil || diff != "" {
+			b.Errorf("%v %s", err, diff)
+		}
+	})
+}
+
+func TestAJobsSpecIsShownWithoutTheValuesOfItsEnvironment(t *testing.T) {
+	inBubble(t, controller.Config{}, func(b *bench) {
+		launched := spec("j", replicas(3), func(s *pb.JobSpec) { s.Environment = map[string]string{"KEY": "secret"} })
+		b.launch("j", func(s *pb.JobSpec) { proto.Merge(s, launched) })
+		out, err := b.GetJobStatus(b.Context(), &pb.GetJobStatusRequest{JobId: "j"})
+		if err != nil || out.Spec != nil {
+			b.Errorf("unasked, the spec is %v, %v", out.GetSpec(), err)
+		}
+		out, err = b.GetJobStatus(b.Context(), &pb.GetJobStatusRequest{JobId: "j", WithSpec: true})
+		launched.Environment["KEY"] = ""
+		if diff := cmp.Diff(launched, out.GetSpec(), protocmp.Transform()); err != nil || diff != "" {
+			b.Errorf("%v %s", err, diff)
 		}
 	})
 }
@@ -103,6 +142,59 @@ func TestTasksAreListedPageByPage(t *testing.T) {
 		out, err = b.ListTasks(b.Context(), &pb.ListTasksRequest{JobId: "j", PageToken: "5000"})
 		if err != nil || len(out.Tasks) != 0 || out.NextPageToken != "" {
 			b.Errorf("beyond the end are %v, %v", out, err)
+		}
+	})
+}
+
+func TestTasksAreListedByState(t *testing.T) {
+	inBubble(t, controller.Config{}, func(b *bench) {
+		b.puppetOf("w-0", 2)
+		b.launch("j", replicas(5))
+		synctest.Wait()
+		in := &pb.ListTasksRequest{JobId: "j", PageSize: 2, States: []pb.TaskState{pb.TaskState_TASK_STATE_PENDING}}
+		var pages [][]int32
+		for {
+			out, err := b.ListTasks(b.Context(), in)
+			if err != nil {
+				b.Fatal(err)
+			}
+			var page []int32
+			for _, task := range out.Tasks {
+				page = append(page, task.TaskIndex)
+			}
+			pages = append(pages, page)
+			if in.PageToken = out.NextPageToken; in.PageToken == "" {
+				break
+			}
+		}
+		if diff := cmp.Diff([][]int32{{2, 3}, {4}}, pages); diff != "" {
+			b.Errorf("those that wait: %s", diff)
+		}
+	})
+}
+
+func TestAWorkerIsListedWithItsLease(t *testing.T) {
+	inBubble(t, controller.Config{}, func(b *bench) {
+		began := time.Now()
+		b.puppet("w-0")
+		look := func() *pb.WorkerStatus {
+			out, err := b.ListWorkers(b.Context(), &pb.ListWorkersRequest{})
+			if err != nil {
+				b.Fatal(err)
+			}
+			return out.Workers[0]
+		}
+		if w := look(); w.Silent || !w.LeaseEndsAt.AsTime().Equal(began.Add(time.Minute)) || w.LostAt != nil || w.LostCause != "" {
+			b.Errorf("at first it is %v", w)
+		}
+		time.Sleep(31 * time.Second)
+		if w := look(); !w.Silent || w.LeaseEndsAt == nil {
+			b.Errorf("after half of its lease it is %v", w)
+		}
+		time.Sleep(30 * time.Second)
+		w := look()
+		if w.Silent || w.LeaseEndsAt != nil || !w.LostAt.AsTime().Equal(began.Add(time.Minute)) || w.LostCause != "no heartbeat for 60s" {
+			b.Errorf("when its lease is over it is %v", w)
 		}
 	})
 }

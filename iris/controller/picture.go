@@ -7,6 +7,7 @@ import (
 
 	"google.golang.org/protobuf/types/known/timestamppb"
 
+	"iris/iris/leader"
 	pb "iris/iris/proto"
 	"iris/iris/state"
 )
@@ -75,14 +76,16 @@ func (p *picture) endpoints(a *state.Attempt) map[string]string {
 	return all
 }
 
-func workerProto(w *state.Worker, heard time.Time, drains bool) *pb.WorkerStatus {
+func workerProto(w *state.Worker, heard time.Time, timeout time.Duration, standing leader.Standing) *pb.WorkerStatus {
 	out := &pb.WorkerStatus{
 		WorkerId: w.ID, Incarnation: w.Incarnation, Address: w.Address, State: pb.WorkerState_WORKER_STATE_LIVE,
 		Capacity: w.Capacity.Proto(), Committed: w.Committed.Proto(), Attributes: w.Attributes,
-		LastHeartbeatAt: instant(heard), TimesLost: int32(w.TimesLost), Draining: drains,
+		LastHeartbeatAt: instant(heard), TimesLost: int32(w.TimesLost), Draining: standing == leader.Draining,
 	}
 	if w.Lost {
-		out.State = pb.WorkerState_WORKER_STATE_LOST
+		out.State, out.LostAt, out.LostCause = pb.WorkerState_WORKER_STATE_LOST, instant(w.LostAt), w.LostCause
+	} else {
+		out.LeaseEndsAt, out.Silent = instant(heard.Add(timeout)), standing == leader.Silent
 	}
 	for _, a := range w.Held() {
 		out.AttemptUids = append(out.AttemptUids, a.UID)

@@ -1687,7 +1687,14 @@ type WorkerStatus struct {
 	// How often it has been marked lost.
 	TimesLost int32 `protobuf:"varint,10,opt,name=times_lost,json=timesLost,proto3" json:"times_lost,omitempty"`
 	// It is about to end: it keeps what it runs, and gets nothing new.
-	Draining      bool `protobuf:"varint,11,opt,name=draining,proto3" json:"draining,omitempty"`
+	Draining bool `protobuf:"varint,11,opt,name=draining,proto3" json:"draining,omitempty"`
+	// When it will be lost, unless it is heard of before. Unset for one that is lost.
+	LeaseEndsAt *timestamppb.Timestamp `protobuf:"bytes,12,opt,name=lease_ends_at,json=leaseEndsAt,proto3" json:"lease_ends_at,omitempty"`
+	// It has missed heartbeats: it keeps what it runs, and gets nothing new until it is heard of.
+	Silent bool `protobuf:"varint,13,opt,name=silent,proto3" json:"silent,omitempty"`
+	// When and why it was lost. Unset for one that is live.
+	LostAt        *timestamppb.Timestamp `protobuf:"bytes,14,opt,name=lost_at,json=lostAt,proto3" json:"lost_at,omitempty"`
+	LostCause     string                 `protobuf:"bytes,15,opt,name=lost_cause,json=lostCause,proto3" json:"lost_cause,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -1799,6 +1806,34 @@ func (x *WorkerStatus) GetDraining() bool {
 	return false
 }
 
+func (x *WorkerStatus) GetLeaseEndsAt() *timestamppb.Timestamp {
+	if x != nil {
+		return x.LeaseEndsAt
+	}
+	return nil
+}
+
+func (x *WorkerStatus) GetSilent() bool {
+	if x != nil {
+		return x.Silent
+	}
+	return false
+}
+
+func (x *WorkerStatus) GetLostAt() *timestamppb.Timestamp {
+	if x != nil {
+		return x.LostAt
+	}
+	return nil
+}
+
+func (x *WorkerStatus) GetLostCause() string {
+	if x != nil {
+		return x.LostCause
+	}
+	return ""
+}
+
 type LaunchJobRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// Made by the client: 1 to 128 of [a-zA-Z0-9._-].
@@ -1897,8 +1932,10 @@ func (x *LaunchJobResponse) GetJobId() string {
 }
 
 type GetJobStatusRequest struct {
-	state         protoimpl.MessageState `protogen:"open.v1"`
-	JobId         string                 `protobuf:"bytes,1,opt,name=job_id,json=jobId,proto3" json:"job_id,omitempty"`
+	state protoimpl.MessageState `protogen:"open.v1"`
+	JobId string                 `protobuf:"bytes,1,opt,name=job_id,json=jobId,proto3" json:"job_id,omitempty"`
+	// Say also what was launched.
+	WithSpec      bool `protobuf:"varint,2,opt,name=with_spec,json=withSpec,proto3" json:"with_spec,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -1940,9 +1977,18 @@ func (x *GetJobStatusRequest) GetJobId() string {
 	return ""
 }
 
+func (x *GetJobStatusRequest) GetWithSpec() bool {
+	if x != nil {
+		return x.WithSpec
+	}
+	return false
+}
+
 type GetJobStatusResponse struct {
-	state         protoimpl.MessageState `protogen:"open.v1"`
-	Job           *JobStatus             `protobuf:"bytes,1,opt,name=job,proto3" json:"job,omitempty"`
+	state protoimpl.MessageState `protogen:"open.v1"`
+	Job   *JobStatus             `protobuf:"bytes,1,opt,name=job,proto3" json:"job,omitempty"`
+	// If asked for: the spec of the launch, without the values of its environment.
+	Spec          *JobSpec `protobuf:"bytes,2,opt,name=spec,proto3" json:"spec,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -1984,6 +2030,13 @@ func (x *GetJobStatusResponse) GetJob() *JobStatus {
 	return nil
 }
 
+func (x *GetJobStatusResponse) GetSpec() *JobSpec {
+	if x != nil {
+		return x.Spec
+	}
+	return nil
+}
+
 type ListJobsRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// Only names with this prefix.
@@ -1991,8 +2044,10 @@ type ListJobsRequest struct {
 	// Only these states. Empty: all.
 	States []JobState `protobuf:"varint,2,rep,packed,name=states,proto3,enum=iris.v1.JobState" json:"states,omitempty"`
 	// At most 1 000, which is also the default.
-	PageSize      int32  `protobuf:"varint,3,opt,name=page_size,json=pageSize,proto3" json:"page_size,omitempty"`
-	PageToken     string `protobuf:"bytes,4,opt,name=page_token,json=pageToken,proto3" json:"page_token,omitempty"`
+	PageSize  int32  `protobuf:"varint,3,opt,name=page_size,json=pageSize,proto3" json:"page_size,omitempty"`
+	PageToken string `protobuf:"bytes,4,opt,name=page_token,json=pageToken,proto3" json:"page_token,omitempty"`
+	// The last submitted first. A page_token is good for the order in which it was given out.
+	NewestFirst   bool `protobuf:"varint,5,opt,name=newest_first,json=newestFirst,proto3" json:"newest_first,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -2055,12 +2110,21 @@ func (x *ListJobsRequest) GetPageToken() string {
 	return ""
 }
 
+func (x *ListJobsRequest) GetNewestFirst() bool {
+	if x != nil {
+		return x.NewestFirst
+	}
+	return false
+}
+
 type ListJobsResponse struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// In the order of submission.
+	// In the order of submission, or against it.
 	Jobs []*JobStatus `protobuf:"bytes,1,rep,name=jobs,proto3" json:"jobs,omitempty"`
 	// Empty on the last page.
 	NextPageToken string `protobuf:"bytes,2,opt,name=next_page_token,json=nextPageToken,proto3" json:"next_page_token,omitempty"`
+	// How many jobs the cluster has, whatever was asked for; by state, without those that no job is in.
+	Counts        []*JobStateCount `protobuf:"bytes,3,rep,name=counts,proto3" json:"counts,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -2109,6 +2173,65 @@ func (x *ListJobsResponse) GetNextPageToken() string {
 	return ""
 }
 
+func (x *ListJobsResponse) GetCounts() []*JobStateCount {
+	if x != nil {
+		return x.Counts
+	}
+	return nil
+}
+
+type JobStateCount struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	State         JobState               `protobuf:"varint,1,opt,name=state,proto3,enum=iris.v1.JobState" json:"state,omitempty"`
+	Count         int32                  `protobuf:"varint,2,opt,name=count,proto3" json:"count,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *JobStateCount) Reset() {
+	*x = JobStateCount{}
+	mi := &file_iris_proto_msgTypes[19]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *JobStateCount) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*JobStateCount) ProtoMessage() {}
+
+func (x *JobStateCount) ProtoReflect() protoreflect.Message {
+	mi := &file_iris_proto_msgTypes[19]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use JobStateCount.ProtoReflect.Descriptor instead.
+func (*JobStateCount) Descriptor() ([]byte, []int) {
+	return file_iris_proto_rawDescGZIP(), []int{19}
+}
+
+func (x *JobStateCount) GetState() JobState {
+	if x != nil {
+		return x.State
+	}
+	return JobState_JOB_STATE_UNSPECIFIED
+}
+
+func (x *JobStateCount) GetCount() int32 {
+	if x != nil {
+		return x.Count
+	}
+	return 0
+}
+
 type TerminateJobRequest struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	JobId         string                 `protobuf:"bytes,1,opt,name=job_id,json=jobId,proto3" json:"job_id,omitempty"`
@@ -2118,7 +2241,7 @@ type TerminateJobRequest struct {
 
 func (x *TerminateJobRequest) Reset() {
 	*x = TerminateJobRequest{}
-	mi := &file_iris_proto_msgTypes[19]
+	mi := &file_iris_proto_msgTypes[20]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2130,7 +2253,7 @@ func (x *TerminateJobRequest) String() string {
 func (*TerminateJobRequest) ProtoMessage() {}
 
 func (x *TerminateJobRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_iris_proto_msgTypes[19]
+	mi := &file_iris_proto_msgTypes[20]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2143,7 +2266,7 @@ func (x *TerminateJobRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use TerminateJobRequest.ProtoReflect.Descriptor instead.
 func (*TerminateJobRequest) Descriptor() ([]byte, []int) {
-	return file_iris_proto_rawDescGZIP(), []int{19}
+	return file_iris_proto_rawDescGZIP(), []int{20}
 }
 
 func (x *TerminateJobRequest) GetJobId() string {
@@ -2161,7 +2284,7 @@ type TerminateJobResponse struct {
 
 func (x *TerminateJobResponse) Reset() {
 	*x = TerminateJobResponse{}
-	mi := &file_iris_proto_msgTypes[20]
+	mi := &file_iris_proto_msgTypes[21]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2173,7 +2296,7 @@ func (x *TerminateJobResponse) String() string {
 func (*TerminateJobResponse) ProtoMessage() {}
 
 func (x *TerminateJobResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_iris_proto_msgTypes[20]
+	mi := &file_iris_proto_msgTypes[21]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2186,7 +2309,7 @@ func (x *TerminateJobResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use TerminateJobResponse.ProtoReflect.Descriptor instead.
 func (*TerminateJobResponse) Descriptor() ([]byte, []int) {
-	return file_iris_proto_rawDescGZIP(), []int{20}
+	return file_iris_proto_rawDescGZIP(), []int{21}
 }
 
 type GetTaskStatusRequest struct {
@@ -2199,7 +2322,7 @@ type GetTaskStatusRequest struct {
 
 func (x *GetTaskStatusRequest) Reset() {
 	*x = GetTaskStatusRequest{}
-	mi := &file_iris_proto_msgTypes[21]
+	mi := &file_iris_proto_msgTypes[22]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2211,7 +2334,7 @@ func (x *GetTaskStatusRequest) String() string {
 func (*GetTaskStatusRequest) ProtoMessage() {}
 
 func (x *GetTaskStatusRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_iris_proto_msgTypes[21]
+	mi := &file_iris_proto_msgTypes[22]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2224,7 +2347,7 @@ func (x *GetTaskStatusRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GetTaskStatusRequest.ProtoReflect.Descriptor instead.
 func (*GetTaskStatusRequest) Descriptor() ([]byte, []int) {
-	return file_iris_proto_rawDescGZIP(), []int{21}
+	return file_iris_proto_rawDescGZIP(), []int{22}
 }
 
 func (x *GetTaskStatusRequest) GetJobId() string {
@@ -2250,7 +2373,7 @@ type GetTaskStatusResponse struct {
 
 func (x *GetTaskStatusResponse) Reset() {
 	*x = GetTaskStatusResponse{}
-	mi := &file_iris_proto_msgTypes[22]
+	mi := &file_iris_proto_msgTypes[23]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2262,7 +2385,7 @@ func (x *GetTaskStatusResponse) String() string {
 func (*GetTaskStatusResponse) ProtoMessage() {}
 
 func (x *GetTaskStatusResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_iris_proto_msgTypes[22]
+	mi := &file_iris_proto_msgTypes[23]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2275,7 +2398,7 @@ func (x *GetTaskStatusResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GetTaskStatusResponse.ProtoReflect.Descriptor instead.
 func (*GetTaskStatusResponse) Descriptor() ([]byte, []int) {
-	return file_iris_proto_rawDescGZIP(), []int{22}
+	return file_iris_proto_rawDescGZIP(), []int{23}
 }
 
 func (x *GetTaskStatusResponse) GetTask() *TaskStatus {
@@ -2289,15 +2412,17 @@ type ListTasksRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	JobId string                 `protobuf:"bytes,1,opt,name=job_id,json=jobId,proto3" json:"job_id,omitempty"`
 	// At most 1 000, which is also the default.
-	PageSize      int32  `protobuf:"varint,2,opt,name=page_size,json=pageSize,proto3" json:"page_size,omitempty"`
-	PageToken     string `protobuf:"bytes,3,opt,name=page_token,json=pageToken,proto3" json:"page_token,omitempty"`
+	PageSize  int32  `protobuf:"varint,2,opt,name=page_size,json=pageSize,proto3" json:"page_size,omitempty"`
+	PageToken string `protobuf:"bytes,3,opt,name=page_token,json=pageToken,proto3" json:"page_token,omitempty"`
+	// Only these states. Empty: all.
+	States        []TaskState `protobuf:"varint,4,rep,packed,name=states,proto3,enum=iris.v1.TaskState" json:"states,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
 
 func (x *ListTasksRequest) Reset() {
 	*x = ListTasksRequest{}
-	mi := &file_iris_proto_msgTypes[23]
+	mi := &file_iris_proto_msgTypes[24]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2309,7 +2434,7 @@ func (x *ListTasksRequest) String() string {
 func (*ListTasksRequest) ProtoMessage() {}
 
 func (x *ListTasksRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_iris_proto_msgTypes[23]
+	mi := &file_iris_proto_msgTypes[24]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2322,7 +2447,7 @@ func (x *ListTasksRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListTasksRequest.ProtoReflect.Descriptor instead.
 func (*ListTasksRequest) Descriptor() ([]byte, []int) {
-	return file_iris_proto_rawDescGZIP(), []int{23}
+	return file_iris_proto_rawDescGZIP(), []int{24}
 }
 
 func (x *ListTasksRequest) GetJobId() string {
@@ -2346,6 +2471,13 @@ func (x *ListTasksRequest) GetPageToken() string {
 	return ""
 }
 
+func (x *ListTasksRequest) GetStates() []TaskState {
+	if x != nil {
+		return x.States
+	}
+	return nil
+}
+
 type ListTasksResponse struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// By index.
@@ -2357,7 +2489,7 @@ type ListTasksResponse struct {
 
 func (x *ListTasksResponse) Reset() {
 	*x = ListTasksResponse{}
-	mi := &file_iris_proto_msgTypes[24]
+	mi := &file_iris_proto_msgTypes[25]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2369,7 +2501,7 @@ func (x *ListTasksResponse) String() string {
 func (*ListTasksResponse) ProtoMessage() {}
 
 func (x *ListTasksResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_iris_proto_msgTypes[24]
+	mi := &file_iris_proto_msgTypes[25]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2382,7 +2514,7 @@ func (x *ListTasksResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListTasksResponse.ProtoReflect.Descriptor instead.
 func (*ListTasksResponse) Descriptor() ([]byte, []int) {
-	return file_iris_proto_rawDescGZIP(), []int{24}
+	return file_iris_proto_rawDescGZIP(), []int{25}
 }
 
 func (x *ListTasksResponse) GetTasks() []*TaskStatus {
@@ -2407,7 +2539,7 @@ type ListWorkersRequest struct {
 
 func (x *ListWorkersRequest) Reset() {
 	*x = ListWorkersRequest{}
-	mi := &file_iris_proto_msgTypes[25]
+	mi := &file_iris_proto_msgTypes[26]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2419,7 +2551,7 @@ func (x *ListWorkersRequest) String() string {
 func (*ListWorkersRequest) ProtoMessage() {}
 
 func (x *ListWorkersRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_iris_proto_msgTypes[25]
+	mi := &file_iris_proto_msgTypes[26]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2432,7 +2564,7 @@ func (x *ListWorkersRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListWorkersRequest.ProtoReflect.Descriptor instead.
 func (*ListWorkersRequest) Descriptor() ([]byte, []int) {
-	return file_iris_proto_rawDescGZIP(), []int{25}
+	return file_iris_proto_rawDescGZIP(), []int{26}
 }
 
 type ListWorkersResponse struct {
@@ -2445,7 +2577,7 @@ type ListWorkersResponse struct {
 
 func (x *ListWorkersResponse) Reset() {
 	*x = ListWorkersResponse{}
-	mi := &file_iris_proto_msgTypes[26]
+	mi := &file_iris_proto_msgTypes[27]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2457,7 +2589,7 @@ func (x *ListWorkersResponse) String() string {
 func (*ListWorkersResponse) ProtoMessage() {}
 
 func (x *ListWorkersResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_iris_proto_msgTypes[26]
+	mi := &file_iris_proto_msgTypes[27]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2470,7 +2602,7 @@ func (x *ListWorkersResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListWorkersResponse.ProtoReflect.Descriptor instead.
 func (*ListWorkersResponse) Descriptor() ([]byte, []int) {
-	return file_iris_proto_rawDescGZIP(), []int{26}
+	return file_iris_proto_rawDescGZIP(), []int{27}
 }
 
 func (x *ListWorkersResponse) GetWorkers() []*WorkerStatus {
@@ -2499,7 +2631,7 @@ type FetchTaskLogsRequest struct {
 
 func (x *FetchTaskLogsRequest) Reset() {
 	*x = FetchTaskLogsRequest{}
-	mi := &file_iris_proto_msgTypes[27]
+	mi := &file_iris_proto_msgTypes[28]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2511,7 +2643,7 @@ func (x *FetchTaskLogsRequest) String() string {
 func (*FetchTaskLogsRequest) ProtoMessage() {}
 
 func (x *FetchTaskLogsRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_iris_proto_msgTypes[27]
+	mi := &file_iris_proto_msgTypes[28]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2524,7 +2656,7 @@ func (x *FetchTaskLogsRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use FetchTaskLogsRequest.ProtoReflect.Descriptor instead.
 func (*FetchTaskLogsRequest) Descriptor() ([]byte, []int) {
-	return file_iris_proto_rawDescGZIP(), []int{27}
+	return file_iris_proto_rawDescGZIP(), []int{28}
 }
 
 func (x *FetchTaskLogsRequest) GetJobId() string {
@@ -2584,7 +2716,7 @@ type FetchTaskLogsResponse struct {
 
 func (x *FetchTaskLogsResponse) Reset() {
 	*x = FetchTaskLogsResponse{}
-	mi := &file_iris_proto_msgTypes[28]
+	mi := &file_iris_proto_msgTypes[29]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2596,7 +2728,7 @@ func (x *FetchTaskLogsResponse) String() string {
 func (*FetchTaskLogsResponse) ProtoMessage() {}
 
 func (x *FetchTaskLogsResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_iris_proto_msgTypes[28]
+	mi := &file_iris_proto_msgTypes[29]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2609,7 +2741,7 @@ func (x *FetchTaskLogsResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use FetchTaskLogsResponse.ProtoReflect.Descriptor instead.
 func (*FetchTaskLogsResponse) Descriptor() ([]byte, []int) {
-	return file_iris_proto_rawDescGZIP(), []int{28}
+	return file_iris_proto_rawDescGZIP(), []int{29}
 }
 
 func (x *FetchTaskLogsResponse) GetLines() []*LogLine {
@@ -2653,7 +2785,7 @@ type LogLine struct {
 
 func (x *LogLine) Reset() {
 	*x = LogLine{}
-	mi := &file_iris_proto_msgTypes[29]
+	mi := &file_iris_proto_msgTypes[30]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2665,7 +2797,7 @@ func (x *LogLine) String() string {
 func (*LogLine) ProtoMessage() {}
 
 func (x *LogLine) ProtoReflect() protoreflect.Message {
-	mi := &file_iris_proto_msgTypes[29]
+	mi := &file_iris_proto_msgTypes[30]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2678,7 +2810,7 @@ func (x *LogLine) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use LogLine.ProtoReflect.Descriptor instead.
 func (*LogLine) Descriptor() ([]byte, []int) {
-	return file_iris_proto_rawDescGZIP(), []int{29}
+	return file_iris_proto_rawDescGZIP(), []int{30}
 }
 
 func (x *LogLine) GetAt() *timestamppb.Timestamp {
@@ -2712,14 +2844,16 @@ type ListEventsRequest struct {
 	// At most 1 000, which is also the default.
 	PageSize int32 `protobuf:"varint,4,opt,name=page_size,json=pageSize,proto3" json:"page_size,omitempty"`
 	// How long to wait for an event: the answer comes as soon as there is one. At most 20 s count. Unset: no wait.
-	Wait          *durationpb.Duration `protobuf:"bytes,5,opt,name=wait,proto3" json:"wait,omitempty"`
+	Wait *durationpb.Duration `protobuf:"bytes,5,opt,name=wait,proto3" json:"wait,omitempty"`
+	// Without a cursor: begin with so many of the last events that are wanted. 0: with the oldest.
+	Last          int32 `protobuf:"varint,6,opt,name=last,proto3" json:"last,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
 
 func (x *ListEventsRequest) Reset() {
 	*x = ListEventsRequest{}
-	mi := &file_iris_proto_msgTypes[30]
+	mi := &file_iris_proto_msgTypes[31]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2731,7 +2865,7 @@ func (x *ListEventsRequest) String() string {
 func (*ListEventsRequest) ProtoMessage() {}
 
 func (x *ListEventsRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_iris_proto_msgTypes[30]
+	mi := &file_iris_proto_msgTypes[31]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2744,7 +2878,7 @@ func (x *ListEventsRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListEventsRequest.ProtoReflect.Descriptor instead.
 func (*ListEventsRequest) Descriptor() ([]byte, []int) {
-	return file_iris_proto_rawDescGZIP(), []int{30}
+	return file_iris_proto_rawDescGZIP(), []int{31}
 }
 
 func (x *ListEventsRequest) GetCursor() string {
@@ -2782,6 +2916,13 @@ func (x *ListEventsRequest) GetWait() *durationpb.Duration {
 	return nil
 }
 
+func (x *ListEventsRequest) GetLast() int32 {
+	if x != nil {
+		return x.Last
+	}
+	return 0
+}
+
 type ListEventsResponse struct {
 	state  protoimpl.MessageState `protogen:"open.v1"`
 	Events []*Event               `protobuf:"bytes,1,rep,name=events,proto3" json:"events,omitempty"`
@@ -2797,7 +2938,7 @@ type ListEventsResponse struct {
 
 func (x *ListEventsResponse) Reset() {
 	*x = ListEventsResponse{}
-	mi := &file_iris_proto_msgTypes[31]
+	mi := &file_iris_proto_msgTypes[32]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2809,7 +2950,7 @@ func (x *ListEventsResponse) String() string {
 func (*ListEventsResponse) ProtoMessage() {}
 
 func (x *ListEventsResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_iris_proto_msgTypes[31]
+	mi := &file_iris_proto_msgTypes[32]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2822,7 +2963,7 @@ func (x *ListEventsResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListEventsResponse.ProtoReflect.Descriptor instead.
 func (*ListEventsResponse) Descriptor() ([]byte, []int) {
-	return file_iris_proto_rawDescGZIP(), []int{31}
+	return file_iris_proto_rawDescGZIP(), []int{32}
 }
 
 func (x *ListEventsResponse) GetEvents() []*Event {
@@ -2877,7 +3018,7 @@ type Event struct {
 
 func (x *Event) Reset() {
 	*x = Event{}
-	mi := &file_iris_proto_msgTypes[32]
+	mi := &file_iris_proto_msgTypes[33]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2889,7 +3030,7 @@ func (x *Event) String() string {
 func (*Event) ProtoMessage() {}
 
 func (x *Event) ProtoReflect() protoreflect.Message {
-	mi := &file_iris_proto_msgTypes[32]
+	mi := &file_iris_proto_msgTypes[33]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2902,7 +3043,7 @@ func (x *Event) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Event.ProtoReflect.Descriptor instead.
 func (*Event) Descriptor() ([]byte, []int) {
-	return file_iris_proto_rawDescGZIP(), []int{32}
+	return file_iris_proto_rawDescGZIP(), []int{33}
 }
 
 func (x *Event) GetAt() *timestamppb.Timestamp {
@@ -2993,7 +3134,7 @@ type UploadBundleRequest struct {
 
 func (x *UploadBundleRequest) Reset() {
 	*x = UploadBundleRequest{}
-	mi := &file_iris_proto_msgTypes[33]
+	mi := &file_iris_proto_msgTypes[34]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3005,7 +3146,7 @@ func (x *UploadBundleRequest) String() string {
 func (*UploadBundleRequest) ProtoMessage() {}
 
 func (x *UploadBundleRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_iris_proto_msgTypes[33]
+	mi := &file_iris_proto_msgTypes[34]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3018,7 +3159,7 @@ func (x *UploadBundleRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use UploadBundleRequest.ProtoReflect.Descriptor instead.
 func (*UploadBundleRequest) Descriptor() ([]byte, []int) {
-	return file_iris_proto_rawDescGZIP(), []int{33}
+	return file_iris_proto_rawDescGZIP(), []int{34}
 }
 
 func (x *UploadBundleRequest) GetSha256() string {
@@ -3043,7 +3184,7 @@ type UploadBundleResponse struct {
 
 func (x *UploadBundleResponse) Reset() {
 	*x = UploadBundleResponse{}
-	mi := &file_iris_proto_msgTypes[34]
+	mi := &file_iris_proto_msgTypes[35]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3055,7 +3196,7 @@ func (x *UploadBundleResponse) String() string {
 func (*UploadBundleResponse) ProtoMessage() {}
 
 func (x *UploadBundleResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_iris_proto_msgTypes[34]
+	mi := &file_iris_proto_msgTypes[35]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3068,7 +3209,7 @@ func (x *UploadBundleResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use UploadBundleResponse.ProtoReflect.Descriptor instead.
 func (*UploadBundleResponse) Descriptor() ([]byte, []int) {
-	return file_iris_proto_rawDescGZIP(), []int{34}
+	return file_iris_proto_rawDescGZIP(), []int{35}
 }
 
 type RegisterRequest struct {
@@ -3089,7 +3230,7 @@ type RegisterRequest struct {
 
 func (x *RegisterRequest) Reset() {
 	*x = RegisterRequest{}
-	mi := &file_iris_proto_msgTypes[35]
+	mi := &file_iris_proto_msgTypes[36]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3101,7 +3242,7 @@ func (x *RegisterRequest) String() string {
 func (*RegisterRequest) ProtoMessage() {}
 
 func (x *RegisterRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_iris_proto_msgTypes[35]
+	mi := &file_iris_proto_msgTypes[36]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3114,7 +3255,7 @@ func (x *RegisterRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use RegisterRequest.ProtoReflect.Descriptor instead.
 func (*RegisterRequest) Descriptor() ([]byte, []int) {
-	return file_iris_proto_rawDescGZIP(), []int{35}
+	return file_iris_proto_rawDescGZIP(), []int{36}
 }
 
 func (x *RegisterRequest) GetWorkerId() string {
@@ -3182,7 +3323,7 @@ type RegisterResponse struct {
 
 func (x *RegisterResponse) Reset() {
 	*x = RegisterResponse{}
-	mi := &file_iris_proto_msgTypes[36]
+	mi := &file_iris_proto_msgTypes[37]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3194,7 +3335,7 @@ func (x *RegisterResponse) String() string {
 func (*RegisterResponse) ProtoMessage() {}
 
 func (x *RegisterResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_iris_proto_msgTypes[36]
+	mi := &file_iris_proto_msgTypes[37]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3207,7 +3348,7 @@ func (x *RegisterResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use RegisterResponse.ProtoReflect.Descriptor instead.
 func (*RegisterResponse) Descriptor() ([]byte, []int) {
-	return file_iris_proto_rawDescGZIP(), []int{36}
+	return file_iris_proto_rawDescGZIP(), []int{37}
 }
 
 func (x *RegisterResponse) GetAck() []string {
@@ -3254,7 +3395,7 @@ type AttemptReport struct {
 
 func (x *AttemptReport) Reset() {
 	*x = AttemptReport{}
-	mi := &file_iris_proto_msgTypes[37]
+	mi := &file_iris_proto_msgTypes[38]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3266,7 +3407,7 @@ func (x *AttemptReport) String() string {
 func (*AttemptReport) ProtoMessage() {}
 
 func (x *AttemptReport) ProtoReflect() protoreflect.Message {
-	mi := &file_iris_proto_msgTypes[37]
+	mi := &file_iris_proto_msgTypes[38]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3279,7 +3420,7 @@ func (x *AttemptReport) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use AttemptReport.ProtoReflect.Descriptor instead.
 func (*AttemptReport) Descriptor() ([]byte, []int) {
-	return file_iris_proto_rawDescGZIP(), []int{37}
+	return file_iris_proto_rawDescGZIP(), []int{38}
 }
 
 func (x *AttemptReport) GetAttemptUid() string {
@@ -3330,7 +3471,7 @@ type HeartbeatRequest struct {
 
 func (x *HeartbeatRequest) Reset() {
 	*x = HeartbeatRequest{}
-	mi := &file_iris_proto_msgTypes[38]
+	mi := &file_iris_proto_msgTypes[39]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3342,7 +3483,7 @@ func (x *HeartbeatRequest) String() string {
 func (*HeartbeatRequest) ProtoMessage() {}
 
 func (x *HeartbeatRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_iris_proto_msgTypes[38]
+	mi := &file_iris_proto_msgTypes[39]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3355,7 +3496,7 @@ func (x *HeartbeatRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use HeartbeatRequest.ProtoReflect.Descriptor instead.
 func (*HeartbeatRequest) Descriptor() ([]byte, []int) {
-	return file_iris_proto_rawDescGZIP(), []int{38}
+	return file_iris_proto_rawDescGZIP(), []int{39}
 }
 
 func (x *HeartbeatRequest) GetWorkerId() string {
@@ -3398,7 +3539,7 @@ type HeartbeatResponse struct {
 
 func (x *HeartbeatResponse) Reset() {
 	*x = HeartbeatResponse{}
-	mi := &file_iris_proto_msgTypes[39]
+	mi := &file_iris_proto_msgTypes[40]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3410,7 +3551,7 @@ func (x *HeartbeatResponse) String() string {
 func (*HeartbeatResponse) ProtoMessage() {}
 
 func (x *HeartbeatResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_iris_proto_msgTypes[39]
+	mi := &file_iris_proto_msgTypes[40]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3423,7 +3564,7 @@ func (x *HeartbeatResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use HeartbeatResponse.ProtoReflect.Descriptor instead.
 func (*HeartbeatResponse) Descriptor() ([]byte, []int) {
-	return file_iris_proto_rawDescGZIP(), []int{39}
+	return file_iris_proto_rawDescGZIP(), []int{40}
 }
 
 func (x *HeartbeatResponse) GetAck() []string {
@@ -3458,7 +3599,7 @@ type ReportTaskStateRequest struct {
 
 func (x *ReportTaskStateRequest) Reset() {
 	*x = ReportTaskStateRequest{}
-	mi := &file_iris_proto_msgTypes[40]
+	mi := &file_iris_proto_msgTypes[41]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3470,7 +3611,7 @@ func (x *ReportTaskStateRequest) String() string {
 func (*ReportTaskStateRequest) ProtoMessage() {}
 
 func (x *ReportTaskStateRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_iris_proto_msgTypes[40]
+	mi := &file_iris_proto_msgTypes[41]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3483,7 +3624,7 @@ func (x *ReportTaskStateRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ReportTaskStateRequest.ProtoReflect.Descriptor instead.
 func (*ReportTaskStateRequest) Descriptor() ([]byte, []int) {
-	return file_iris_proto_rawDescGZIP(), []int{40}
+	return file_iris_proto_rawDescGZIP(), []int{41}
 }
 
 func (x *ReportTaskStateRequest) GetWorkerId() string {
@@ -3518,7 +3659,7 @@ type ReportTaskStateResponse struct {
 
 func (x *ReportTaskStateResponse) Reset() {
 	*x = ReportTaskStateResponse{}
-	mi := &file_iris_proto_msgTypes[41]
+	mi := &file_iris_proto_msgTypes[42]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3530,7 +3671,7 @@ func (x *ReportTaskStateResponse) String() string {
 func (*ReportTaskStateResponse) ProtoMessage() {}
 
 func (x *ReportTaskStateResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_iris_proto_msgTypes[41]
+	mi := &file_iris_proto_msgTypes[42]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3543,7 +3684,7 @@ func (x *ReportTaskStateResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ReportTaskStateResponse.ProtoReflect.Descriptor instead.
 func (*ReportTaskStateResponse) Descriptor() ([]byte, []int) {
-	return file_iris_proto_rawDescGZIP(), []int{41}
+	return file_iris_proto_rawDescGZIP(), []int{42}
 }
 
 func (x *ReportTaskStateResponse) GetAck() []string {
@@ -3569,7 +3710,7 @@ type DownloadBundleRequest struct {
 
 func (x *DownloadBundleRequest) Reset() {
 	*x = DownloadBundleRequest{}
-	mi := &file_iris_proto_msgTypes[42]
+	mi := &file_iris_proto_msgTypes[43]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3581,7 +3722,7 @@ func (x *DownloadBundleRequest) String() string {
 func (*DownloadBundleRequest) ProtoMessage() {}
 
 func (x *DownloadBundleRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_iris_proto_msgTypes[42]
+	mi := &file_iris_proto_msgTypes[43]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3594,7 +3735,7 @@ func (x *DownloadBundleRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use DownloadBundleRequest.ProtoReflect.Descriptor instead.
 func (*DownloadBundleRequest) Descriptor() ([]byte, []int) {
-	return file_iris_proto_rawDescGZIP(), []int{42}
+	return file_iris_proto_rawDescGZIP(), []int{43}
 }
 
 func (x *DownloadBundleRequest) GetSha256() string {
@@ -3613,7 +3754,7 @@ type DownloadBundleResponse struct {
 
 func (x *DownloadBundleResponse) Reset() {
 	*x = DownloadBundleResponse{}
-	mi := &file_iris_proto_msgTypes[43]
+	mi := &file_iris_proto_msgTypes[44]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3625,7 +3766,7 @@ func (x *DownloadBundleResponse) String() string {
 func (*DownloadBundleResponse) ProtoMessage() {}
 
 func (x *DownloadBundleResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_iris_proto_msgTypes[43]
+	mi := &file_iris_proto_msgTypes[44]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3638,7 +3779,7 @@ func (x *DownloadBundleResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use DownloadBundleResponse.ProtoReflect.Descriptor instead.
 func (*DownloadBundleResponse) Descriptor() ([]byte, []int) {
-	return file_iris_proto_rawDescGZIP(), []int{43}
+	return file_iris_proto_rawDescGZIP(), []int{44}
 }
 
 func (x *DownloadBundleResponse) GetData() []byte {
@@ -3664,7 +3805,7 @@ type RunTaskRequest struct {
 
 func (x *RunTaskRequest) Reset() {
 	*x = RunTaskRequest{}
-	mi := &file_iris_proto_msgTypes[44]
+	mi := &file_iris_proto_msgTypes[45]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3676,7 +3817,7 @@ func (x *RunTaskRequest) String() string {
 func (*RunTaskRequest) ProtoMessage() {}
 
 func (x *RunTaskRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_iris_proto_msgTypes[44]
+	mi := &file_iris_proto_msgTypes[45]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3689,7 +3830,7 @@ func (x *RunTaskRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use RunTaskRequest.ProtoReflect.Descriptor instead.
 func (*RunTaskRequest) Descriptor() ([]byte, []int) {
-	return file_iris_proto_rawDescGZIP(), []int{44}
+	return file_iris_proto_rawDescGZIP(), []int{45}
 }
 
 func (x *RunTaskRequest) GetWorkerId() string {
@@ -3744,7 +3885,7 @@ type TaskRun struct {
 
 func (x *TaskRun) Reset() {
 	*x = TaskRun{}
-	mi := &file_iris_proto_msgTypes[45]
+	mi := &file_iris_proto_msgTypes[46]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3756,7 +3897,7 @@ func (x *TaskRun) String() string {
 func (*TaskRun) ProtoMessage() {}
 
 func (x *TaskRun) ProtoReflect() protoreflect.Message {
-	mi := &file_iris_proto_msgTypes[45]
+	mi := &file_iris_proto_msgTypes[46]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3769,7 +3910,7 @@ func (x *TaskRun) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use TaskRun.ProtoReflect.Descriptor instead.
 func (*TaskRun) Descriptor() ([]byte, []int) {
-	return file_iris_proto_rawDescGZIP(), []int{45}
+	return file_iris_proto_rawDescGZIP(), []int{46}
 }
 
 func (x *TaskRun) GetAttemptUid() string {
@@ -3830,7 +3971,7 @@ type RunTaskResponse struct {
 
 func (x *RunTaskResponse) Reset() {
 	*x = RunTaskResponse{}
-	mi := &file_iris_proto_msgTypes[46]
+	mi := &file_iris_proto_msgTypes[47]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3842,7 +3983,7 @@ func (x *RunTaskResponse) String() string {
 func (*RunTaskResponse) ProtoMessage() {}
 
 func (x *RunTaskResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_iris_proto_msgTypes[46]
+	mi := &file_iris_proto_msgTypes[47]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3855,7 +3996,7 @@ func (x *RunTaskResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use RunTaskResponse.ProtoReflect.Descriptor instead.
 func (*RunTaskResponse) Descriptor() ([]byte, []int) {
-	return file_iris_proto_rawDescGZIP(), []int{46}
+	return file_iris_proto_rawDescGZIP(), []int{47}
 }
 
 func (x *RunTaskResponse) GetRefused() []*Refusal {
@@ -3877,7 +4018,7 @@ type Refusal struct {
 
 func (x *Refusal) Reset() {
 	*x = Refusal{}
-	mi := &file_iris_proto_msgTypes[47]
+	mi := &file_iris_proto_msgTypes[48]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3889,7 +4030,7 @@ func (x *Refusal) String() string {
 func (*Refusal) ProtoMessage() {}
 
 func (x *Refusal) ProtoReflect() protoreflect.Message {
-	mi := &file_iris_proto_msgTypes[47]
+	mi := &file_iris_proto_msgTypes[48]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3902,7 +4043,7 @@ func (x *Refusal) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Refusal.ProtoReflect.Descriptor instead.
 func (*Refusal) Descriptor() ([]byte, []int) {
-	return file_iris_proto_rawDescGZIP(), []int{47}
+	return file_iris_proto_rawDescGZIP(), []int{48}
 }
 
 func (x *Refusal) GetAttemptUid() string {
@@ -3937,7 +4078,7 @@ type StopTaskRequest struct {
 
 func (x *StopTaskRequest) Reset() {
 	*x = StopTaskRequest{}
-	mi := &file_iris_proto_msgTypes[48]
+	mi := &file_iris_proto_msgTypes[49]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3949,7 +4090,7 @@ func (x *StopTaskRequest) String() string {
 func (*StopTaskRequest) ProtoMessage() {}
 
 func (x *StopTaskRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_iris_proto_msgTypes[48]
+	mi := &file_iris_proto_msgTypes[49]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3962,7 +4103,7 @@ func (x *StopTaskRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use StopTaskRequest.ProtoReflect.Descriptor instead.
 func (*StopTaskRequest) Descriptor() ([]byte, []int) {
-	return file_iris_proto_rawDescGZIP(), []int{48}
+	return file_iris_proto_rawDescGZIP(), []int{49}
 }
 
 func (x *StopTaskRequest) GetWorkerId() string {
@@ -3996,7 +4137,7 @@ type StopTaskResponse struct {
 
 func (x *StopTaskResponse) Reset() {
 	*x = StopTaskResponse{}
-	mi := &file_iris_proto_msgTypes[49]
+	mi := &file_iris_proto_msgTypes[50]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4008,7 +4149,7 @@ func (x *StopTaskResponse) String() string {
 func (*StopTaskResponse) ProtoMessage() {}
 
 func (x *StopTaskResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_iris_proto_msgTypes[49]
+	mi := &file_iris_proto_msgTypes[50]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4021,7 +4162,7 @@ func (x *StopTaskResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use StopTaskResponse.ProtoReflect.Descriptor instead.
 func (*StopTaskResponse) Descriptor() ([]byte, []int) {
-	return file_iris_proto_rawDescGZIP(), []int{49}
+	return file_iris_proto_rawDescGZIP(), []int{50}
 }
 
 func (x *StopTaskResponse) GetDraining() bool {
@@ -4046,7 +4187,7 @@ type WorkerLogsRequest struct {
 
 func (x *WorkerLogsRequest) Reset() {
 	*x = WorkerLogsRequest{}
-	mi := &file_iris_proto_msgTypes[50]
+	mi := &file_iris_proto_msgTypes[51]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4058,7 +4199,7 @@ func (x *WorkerLogsRequest) String() string {
 func (*WorkerLogsRequest) ProtoMessage() {}
 
 func (x *WorkerLogsRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_iris_proto_msgTypes[50]
+	mi := &file_iris_proto_msgTypes[51]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4071,7 +4212,7 @@ func (x *WorkerLogsRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use WorkerLogsRequest.ProtoReflect.Descriptor instead.
 func (*WorkerLogsRequest) Descriptor() ([]byte, []int) {
-	return file_iris_proto_rawDescGZIP(), []int{50}
+	return file_iris_proto_rawDescGZIP(), []int{51}
 }
 
 func (x *WorkerLogsRequest) GetWorkerId() string {
@@ -4242,7 +4383,7 @@ const file_iris_proto_rawDesc = "" +
 	"\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n" +
 	"\x05value\x18\x02 \x01(\tR\x05value:\x028\x01B\f\n" +
 	"\n" +
-	"_exit_code\"\xa1\x04\n" +
+	"_exit_code\"\xcd\x05\n" +
 	"\fWorkerStatus\x12\x1b\n" +
 	"\tworker_id\x18\x01 \x01(\tR\bworkerId\x12 \n" +
 	"\vincarnation\x18\x02 \x01(\tR\vincarnation\x12\x18\n" +
@@ -4258,7 +4399,12 @@ const file_iris_proto_rawDesc = "" +
 	"\n" +
 	"times_lost\x18\n" +
 	" \x01(\x05R\ttimesLost\x12\x1a\n" +
-	"\bdraining\x18\v \x01(\bR\bdraining\x1a=\n" +
+	"\bdraining\x18\v \x01(\bR\bdraining\x12>\n" +
+	"\rlease_ends_at\x18\f \x01(\v2\x1a.google.protobuf.TimestampR\vleaseEndsAt\x12\x16\n" +
+	"\x06silent\x18\r \x01(\bR\x06silent\x123\n" +
+	"\alost_at\x18\x0e \x01(\v2\x1a.google.protobuf.TimestampR\x06lostAt\x12\x1d\n" +
+	"\n" +
+	"lost_cause\x18\x0f \x01(\tR\tlostCause\x1a=\n" +
 	"\x0fAttributesEntry\x12\x10\n" +
 	"\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n" +
 	"\x05value\x18\x02 \x01(\tR\x05value:\x028\x01\"O\n" +
@@ -4266,21 +4412,28 @@ const file_iris_proto_rawDesc = "" +
 	"\x06job_id\x18\x01 \x01(\tR\x05jobId\x12$\n" +
 	"\x04spec\x18\x02 \x01(\v2\x10.iris.v1.JobSpecR\x04spec\"*\n" +
 	"\x11LaunchJobResponse\x12\x15\n" +
-	"\x06job_id\x18\x01 \x01(\tR\x05jobId\",\n" +
+	"\x06job_id\x18\x01 \x01(\tR\x05jobId\"I\n" +
 	"\x13GetJobStatusRequest\x12\x15\n" +
-	"\x06job_id\x18\x01 \x01(\tR\x05jobId\"<\n" +
+	"\x06job_id\x18\x01 \x01(\tR\x05jobId\x12\x1b\n" +
+	"\twith_spec\x18\x02 \x01(\bR\bwithSpec\"b\n" +
 	"\x14GetJobStatusResponse\x12$\n" +
-	"\x03job\x18\x01 \x01(\v2\x12.iris.v1.JobStatusR\x03job\"\x99\x01\n" +
+	"\x03job\x18\x01 \x01(\v2\x12.iris.v1.JobStatusR\x03job\x12$\n" +
+	"\x04spec\x18\x02 \x01(\v2\x10.iris.v1.JobSpecR\x04spec\"\xbc\x01\n" +
 	"\x0fListJobsRequest\x12\x1f\n" +
 	"\vname_prefix\x18\x01 \x01(\tR\n" +
 	"namePrefix\x12)\n" +
 	"\x06states\x18\x02 \x03(\x0e2\x11.iris.v1.JobStateR\x06states\x12\x1b\n" +
 	"\tpage_size\x18\x03 \x01(\x05R\bpageSize\x12\x1d\n" +
 	"\n" +
-	"page_token\x18\x04 \x01(\tR\tpageToken\"b\n" +
+	"page_token\x18\x04 \x01(\tR\tpageToken\x12!\n" +
+	"\fnewest_first\x18\x05 \x01(\bR\vnewestFirst\"\x92\x01\n" +
 	"\x10ListJobsResponse\x12&\n" +
 	"\x04jobs\x18\x01 \x03(\v2\x12.iris.v1.JobStatusR\x04jobs\x12&\n" +
-	"\x0fnext_page_token\x18\x02 \x01(\tR\rnextPageToken\",\n" +
+	"\x0fnext_page_token\x18\x02 \x01(\tR\rnextPageToken\x12.\n" +
+	"\x06counts\x18\x03 \x03(\v2\x16.iris.v1.JobStateCountR\x06counts\"N\n" +
+	"\rJobStateCount\x12'\n" +
+	"\x05state\x18\x01 \x01(\x0e2\x11.iris.v1.JobStateR\x05state\x12\x14\n" +
+	"\x05count\x18\x02 \x01(\x05R\x05count\",\n" +
 	"\x13TerminateJobRequest\x12\x15\n" +
 	"\x06job_id\x18\x01 \x01(\tR\x05jobId\"\x16\n" +
 	"\x14TerminateJobResponse\"L\n" +
@@ -4289,12 +4442,13 @@ const file_iris_proto_rawDesc = "" +
 	"\n" +
 	"task_index\x18\x02 \x01(\x05R\ttaskIndex\"@\n" +
 	"\x15GetTaskStatusResponse\x12'\n" +
-	"\x04task\x18\x01 \x01(\v2\x13.iris.v1.TaskStatusR\x04task\"e\n" +
+	"\x04task\x18\x01 \x01(\v2\x13.iris.v1.TaskStatusR\x04task\"\x91\x01\n" +
 	"\x10ListTasksRequest\x12\x15\n" +
 	"\x06job_id\x18\x01 \x01(\tR\x05jobId\x12\x1b\n" +
 	"\tpage_size\x18\x02 \x01(\x05R\bpageSize\x12\x1d\n" +
 	"\n" +
-	"page_token\x18\x03 \x01(\tR\tpageToken\"f\n" +
+	"page_token\x18\x03 \x01(\tR\tpageToken\x12*\n" +
+	"\x06states\x18\x04 \x03(\x0e2\x12.iris.v1.TaskStateR\x06states\"f\n" +
 	"\x11ListTasksResponse\x12)\n" +
 	"\x05tasks\x18\x01 \x03(\v2\x13.iris.v1.TaskStatusR\x05tasks\x12&\n" +
 	"\x0fnext_page_token\x18\x02 \x01(\tR\rnextPageToken\"\x14\n" +
@@ -4320,13 +4474,14 @@ const file_iris_proto_rawDesc = "" +
 	"\aLogLine\x12*\n" +
 	"\x02at\x18\x01 \x01(\v2\x1a.google.protobuf.TimestampR\x02at\x12\x16\n" +
 	"\x06stream\x18\x02 \x01(\tR\x06stream\x12\x12\n" +
-	"\x04text\x18\x03 \x01(\tR\x04text\"\xab\x01\n" +
+	"\x04text\x18\x03 \x01(\tR\x04text\"\xbf\x01\n" +
 	"\x11ListEventsRequest\x12\x16\n" +
 	"\x06cursor\x18\x01 \x01(\tR\x06cursor\x12\x15\n" +
 	"\x06job_id\x18\x02 \x01(\tR\x05jobId\x12\x1b\n" +
 	"\tworker_id\x18\x03 \x01(\tR\bworkerId\x12\x1b\n" +
 	"\tpage_size\x18\x04 \x01(\x05R\bpageSize\x12-\n" +
-	"\x04wait\x18\x05 \x01(\v2\x19.google.protobuf.DurationR\x04wait\"\x95\x01\n" +
+	"\x04wait\x18\x05 \x01(\v2\x19.google.protobuf.DurationR\x04wait\x12\x12\n" +
+	"\x04last\x18\x06 \x01(\x05R\x04last\"\x95\x01\n" +
 	"\x12ListEventsResponse\x12&\n" +
 	"\x06events\x18\x01 \x03(\v2\x0e.iris.v1.EventR\x06events\x12\x1f\n" +
 	"\vnext_cursor\x18\x02 \x01(\tR\n" +
@@ -4566,7 +4721,7 @@ func file_iris_proto_rawDescGZIP() []byte {
 }
 
 var file_iris_proto_enumTypes = make([]protoimpl.EnumInfo, 9)
-var file_iris_proto_msgTypes = make([]protoimpl.MessageInfo, 57)
+var file_iris_proto_msgTypes = make([]protoimpl.MessageInfo, 58)
 var file_iris_proto_goTypes = []any{
 	(JobState)(0),                   // 0: iris.v1.JobState
 	(TaskState)(0),                  // 1: iris.v1.TaskState
@@ -4596,63 +4751,64 @@ var file_iris_proto_goTypes = []any{
 	(*GetJobStatusResponse)(nil),    // 25: iris.v1.GetJobStatusResponse
 	(*ListJobsRequest)(nil),         // 26: iris.v1.ListJobsRequest
 	(*ListJobsResponse)(nil),        // 27: iris.v1.ListJobsResponse
-	(*TerminateJobRequest)(nil),     // 28: iris.v1.TerminateJobRequest
-	(*TerminateJobResponse)(nil),    // 29: iris.v1.TerminateJobResponse
-	(*GetTaskStatusRequest)(nil),    // 30: iris.v1.GetTaskStatusRequest
-	(*GetTaskStatusResponse)(nil),   // 31: iris.v1.GetTaskStatusResponse
-	(*ListTasksRequest)(nil),        // 32: iris.v1.ListTasksRequest
-	(*ListTasksResponse)(nil),       // 33: iris.v1.ListTasksResponse
-	(*ListWorkersRequest)(nil),      // 34: iris.v1.ListWorkersRequest
-	(*ListWorkersResponse)(nil),     // 35: iris.v1.ListWorkersResponse
-	(*FetchTaskLogsRequest)(nil),    // 36: iris.v1.FetchTaskLogsRequest
-	(*FetchTaskLogsResponse)(nil),   // 37: iris.v1.FetchTaskLogsResponse
-	(*LogLine)(nil),                 // 38: iris.v1.LogLine
-	(*ListEventsRequest)(nil),       // 39: iris.v1.ListEventsRequest
-	(*ListEventsResponse)(nil),      // 40: iris.v1.ListEventsResponse
-	(*Event)(nil),                   // 41: iris.v1.Event
-	(*UploadBundleRequest)(nil),     // 42: iris.v1.UploadBundleRequest
-	(*UploadBundleResponse)(nil),    // 43: iris.v1.UploadBundleResponse
-	(*RegisterRequest)(nil),         // 44: iris.v1.RegisterRequest
-	(*RegisterResponse)(nil),        // 45: iris.v1.RegisterResponse
-	(*AttemptReport)(nil),           // 46: iris.v1.AttemptReport
-	(*HeartbeatRequest)(nil),        // 47: iris.v1.HeartbeatRequest
-	(*HeartbeatResponse)(nil),       // 48: iris.v1.HeartbeatResponse
-	(*ReportTaskStateRequest)(nil),  // 49: iris.v1.ReportTaskStateRequest
-	(*ReportTaskStateResponse)(nil), // 50: iris.v1.ReportTaskStateResponse
-	(*DownloadBundleRequest)(nil),   // 51: iris.v1.DownloadBundleRequest
-	(*DownloadBundleResponse)(nil),  // 52: iris.v1.DownloadBundleResponse
-	(*RunTaskRequest)(nil),          // 53: iris.v1.RunTaskRequest
-	(*TaskRun)(nil),                 // 54: iris.v1.TaskRun
-	(*RunTaskResponse)(nil),         // 55: iris.v1.RunTaskResponse
-	(*Refusal)(nil),                 // 56: iris.v1.Refusal
-	(*StopTaskRequest)(nil),         // 57: iris.v1.StopTaskRequest
-	(*StopTaskResponse)(nil),        // 58: iris.v1.StopTaskResponse
-	(*WorkerLogsRequest)(nil),       // 59: iris.v1.WorkerLogsRequest
-	nil,                             // 60: iris.v1.JobSpec.EnvironmentEntry
-	nil,                             // 61: iris.v1.TaskAttempt.EndpointsEntry
-	nil,                             // 62: iris.v1.WorkerStatus.AttributesEntry
-	nil,                             // 63: iris.v1.RegisterRequest.AttributesEntry
-	nil,                             // 64: iris.v1.AttemptReport.PortsEntry
-	nil,                             // 65: iris.v1.RunTaskRequest.SpecsEntry
-	(*durationpb.Duration)(nil),     // 66: google.protobuf.Duration
-	(*timestamppb.Timestamp)(nil),   // 67: google.protobuf.Timestamp
+	(*JobStateCount)(nil),           // 28: iris.v1.JobStateCount
+	(*TerminateJobRequest)(nil),     // 29: iris.v1.TerminateJobRequest
+	(*TerminateJobResponse)(nil),    // 30: iris.v1.TerminateJobResponse
+	(*GetTaskStatusRequest)(nil),    // 31: iris.v1.GetTaskStatusRequest
+	(*GetTaskStatusResponse)(nil),   // 32: iris.v1.GetTaskStatusResponse
+	(*ListTasksRequest)(nil),        // 33: iris.v1.ListTasksRequest
+	(*ListTasksResponse)(nil),       // 34: iris.v1.ListTasksResponse
+	(*ListWorkersRequest)(nil),      // 35: iris.v1.ListWorkersRequest
+	(*ListWorkersResponse)(nil),     // 36: iris.v1.ListWorkersResponse
+	(*FetchTaskLogsRequest)(nil),    // 37: iris.v1.FetchTaskLogsRequest
+	(*FetchTaskLogsResponse)(nil),   // 38: iris.v1.FetchTaskLogsResponse
+	(*LogLine)(nil),                 // 39: iris.v1.LogLine
+	(*ListEventsRequest)(nil),       // 40: iris.v1.ListEventsRequest
+	(*ListEventsResponse)(nil),      // 41: iris.v1.ListEventsResponse
+	(*Event)(nil),                   // 42: iris.v1.Event
+	(*UploadBundleRequest)(nil),     // 43: iris.v1.UploadBundleRequest
+	(*UploadBundleResponse)(nil),    // 44: iris.v1.UploadBundleResponse
+	(*RegisterRequest)(nil),         // 45: iris.v1.RegisterRequest
+	(*RegisterResponse)(nil),        // 46: iris.v1.RegisterResponse
+	(*AttemptReport)(nil),           // 47: iris.v1.AttemptReport
+	(*HeartbeatRequest)(nil),        // 48: iris.v1.HeartbeatRequest
+	(*HeartbeatResponse)(nil),       // 49: iris.v1.HeartbeatResponse
+	(*ReportTaskStateRequest)(nil),  // 50: iris.v1.ReportTaskStateRequest
+	(*ReportTaskStateResponse)(nil), // 51: iris.v1.ReportTaskStateResponse
+	(*DownloadBundleRequest)(nil),   // 52: iris.v1.DownloadBundleRequest
+	(*DownloadBundleResponse)(nil),  // 53: iris.v1.DownloadBundleResponse
+	(*RunTaskRequest)(nil),          // 54: iris.v1.RunTaskRequest
+	(*TaskRun)(nil),                 // 55: iris.v1.TaskRun
+	(*RunTaskResponse)(nil),         // 56: iris.v1.RunTaskResponse
+	(*Refusal)(nil),                 // 57: iris.v1.Refusal
+	(*StopTaskRequest)(nil),         // 58: iris.v1.StopTaskRequest
+	(*StopTaskResponse)(nil),        // 59: iris.v1.StopTaskResponse
+	(*WorkerLogsRequest)(nil),       // 60: iris.v1.WorkerLogsRequest
+	nil,                             // 61: iris.v1.JobSpec.EnvironmentEntry
+	nil,                             // 62: iris.v1.TaskAttempt.EndpointsEntry
+	nil,                             // 63: iris.v1.WorkerStatus.AttributesEntry
+	nil,                             // 64: iris.v1.RegisterRequest.AttributesEntry
+	nil,                             // 65: iris.v1.AttemptReport.PortsEntry
+	nil,                             // 66: iris.v1.RunTaskRequest.SpecsEntry
+	(*durationpb.Duration)(nil),     // 67: google.protobuf.Duration
+	(*timestamppb.Timestamp)(nil),   // 68: google.protobuf.Timestamp
 }
 var file_iris_proto_depIdxs = []int32{
 	10, // 0: iris.v1.JobSpec.entrypoint:type_name -> iris.v1.Entrypoint
 	13, // 1: iris.v1.JobSpec.resources:type_name -> iris.v1.Resources
-	60, // 2: iris.v1.JobSpec.environment:type_name -> iris.v1.JobSpec.EnvironmentEntry
+	61, // 2: iris.v1.JobSpec.environment:type_name -> iris.v1.JobSpec.EnvironmentEntry
 	14, // 3: iris.v1.JobSpec.coscheduling:type_name -> iris.v1.Coscheduling
 	15, // 4: iris.v1.JobSpec.constraints:type_name -> iris.v1.Constraint
-	66, // 5: iris.v1.JobSpec.timeout:type_name -> google.protobuf.Duration
-	66, // 6: iris.v1.JobSpec.scheduling_timeout:type_name -> google.protobuf.Duration
+	67, // 5: iris.v1.JobSpec.timeout:type_name -> google.protobuf.Duration
+	67, // 6: iris.v1.JobSpec.scheduling_timeout:type_name -> google.protobuf.Duration
 	5,  // 7: iris.v1.JobSpec.priority:type_name -> iris.v1.PriorityBand
 	11, // 8: iris.v1.Entrypoint.command:type_name -> iris.v1.Command
 	12, // 9: iris.v1.Entrypoint.function:type_name -> iris.v1.Function
 	6,  // 10: iris.v1.Constraint.op:type_name -> iris.v1.ConstraintOp
 	0,  // 11: iris.v1.JobStatus.state:type_name -> iris.v1.JobState
-	67, // 12: iris.v1.JobStatus.submitted_at:type_name -> google.protobuf.Timestamp
-	67, // 13: iris.v1.JobStatus.started_at:type_name -> google.protobuf.Timestamp
-	67, // 14: iris.v1.JobStatus.finished_at:type_name -> google.protobuf.Timestamp
+	68, // 12: iris.v1.JobStatus.submitted_at:type_name -> google.protobuf.Timestamp
+	68, // 13: iris.v1.JobStatus.started_at:type_name -> google.protobuf.Timestamp
+	68, // 14: iris.v1.JobStatus.finished_at:type_name -> google.protobuf.Timestamp
 	17, // 15: iris.v1.JobStatus.task_states:type_name -> iris.v1.TaskStateCount
 	18, // 16: iris.v1.JobStatus.pending_reason:type_name -> iris.v1.PendingReason
 	1,  // 17: iris.v1.TaskStateCount.state:type_name -> iris.v1.TaskState
@@ -4661,83 +4817,89 @@ var file_iris_proto_depIdxs = []int32{
 	20, // 20: iris.v1.TaskStatus.attempts:type_name -> iris.v1.TaskAttempt
 	18, // 21: iris.v1.TaskStatus.pending_reason:type_name -> iris.v1.PendingReason
 	1,  // 22: iris.v1.TaskAttempt.state:type_name -> iris.v1.TaskState
-	67, // 23: iris.v1.TaskAttempt.assigned_at:type_name -> google.protobuf.Timestamp
-	67, // 24: iris.v1.TaskAttempt.started_at:type_name -> google.protobuf.Timestamp
-	67, // 25: iris.v1.TaskAttempt.finished_at:type_name -> google.protobuf.Timestamp
-	61, // 26: iris.v1.TaskAttempt.endpoints:type_name -> iris.v1.TaskAttempt.EndpointsEntry
+	68, // 23: iris.v1.TaskAttempt.assigned_at:type_name -> google.protobuf.Timestamp
+	68, // 24: iris.v1.TaskAttempt.started_at:type_name -> google.protobuf.Timestamp
+	68, // 25: iris.v1.TaskAttempt.finished_at:type_name -> google.protobuf.Timestamp
+	62, // 26: iris.v1.TaskAttempt.endpoints:type_name -> iris.v1.TaskAttempt.EndpointsEntry
 	2,  // 27: iris.v1.WorkerStatus.state:type_name -> iris.v1.WorkerState
 	13, // 28: iris.v1.WorkerStatus.capacity:type_name -> iris.v1.Resources
 	13, // 29: iris.v1.WorkerStatus.committed:type_name -> iris.v1.Resources
-	62, // 30: iris.v1.WorkerStatus.attributes:type_name -> iris.v1.WorkerStatus.AttributesEntry
-	67, // 31: iris.v1.WorkerStatus.last_heartbeat_at:type_name -> google.protobuf.Timestamp
-	9,  // 32: iris.v1.LaunchJobRequest.spec:type_name -> iris.v1.JobSpec
-	16, // 33: iris.v1.GetJobStatusResponse.job:type_name -> iris.v1.JobStatus
-	0,  // 34: iris.v1.ListJobsRequest.states:type_name -> iris.v1.JobState
-	16, // 35: iris.v1.ListJobsResponse.jobs:type_name -> iris.v1.JobStatus
-	19, // 36: iris.v1.GetTaskStatusResponse.task:type_name -> iris.v1.TaskStatus
-	19, // 37: iris.v1.ListTasksResponse.tasks:type_name -> iris.v1.TaskStatus
-	21, // 38: iris.v1.ListWorkersResponse.workers:type_name -> iris.v1.WorkerStatus
-	66, // 39: iris.v1.FetchTaskLogsRequest.wait:type_name -> google.protobuf.Duration
-	38, // 40: iris.v1.FetchTaskLogsResponse.lines:type_name -> iris.v1.LogLine
-	67, // 41: iris.v1.LogLine.at:type_name -> google.protobuf.Timestamp
-	66, // 42: iris.v1.ListEventsRequest.wait:type_name -> google.protobuf.Duration
-	41, // 43: iris.v1.ListEventsResponse.events:type_name -> iris.v1.Event
-	67, // 44: iris.v1.Event.at:type_name -> google.protobuf.Timestamp
-	7,  // 45: iris.v1.Event.kind:type_name -> iris.v1.EventKind
-	1,  // 46: iris.v1.Event.state:type_name -> iris.v1.TaskState
-	4,  // 47: iris.v1.Event.slice:type_name -> iris.v1.SliceEventKind
-	13, // 48: iris.v1.RegisterRequest.capacity:type_name -> iris.v1.Resources
-	63, // 49: iris.v1.RegisterRequest.attributes:type_name -> iris.v1.RegisterRequest.AttributesEntry
-	46, // 50: iris.v1.RegisterRequest.attempts:type_name -> iris.v1.AttemptReport
-	66, // 51: iris.v1.RegisterResponse.lease:type_name -> google.protobuf.Duration
-	1,  // 52: iris.v1.AttemptReport.state:type_name -> iris.v1.TaskState
-	64, // 53: iris.v1.AttemptReport.ports:type_name -> iris.v1.AttemptReport.PortsEntry
-	46, // 54: iris.v1.HeartbeatRequest.attempts:type_name -> iris.v1.AttemptReport
-	46, // 55: iris.v1.ReportTaskStateRequest.attempts:type_name -> iris.v1.AttemptReport
-	54, // 56: iris.v1.RunTaskRequest.tasks:type_name -> iris.v1.TaskRun
-	65, // 57: iris.v1.RunTaskRequest.specs:type_name -> iris.v1.RunTaskRequest.SpecsEntry
-	56, // 58: iris.v1.RunTaskResponse.refused:type_name -> iris.v1.Refusal
-	66, // 59: iris.v1.WorkerLogsRequest.wait:type_name -> google.protobuf.Duration
-	9,  // 60: iris.v1.RunTaskRequest.SpecsEntry.value:type_name -> iris.v1.JobSpec
-	22, // 61: iris.v1.ControllerService.LaunchJob:input_type -> iris.v1.LaunchJobRequest
-	24, // 62: iris.v1.ControllerService.GetJobStatus:input_type -> iris.v1.GetJobStatusRequest
-	26, // 63: iris.v1.ControllerService.ListJobs:input_type -> iris.v1.ListJobsRequest
-	28, // 64: iris.v1.ControllerService.TerminateJob:input_type -> iris.v1.TerminateJobRequest
-	30, // 65: iris.v1.ControllerService.GetTaskStatus:input_type -> iris.v1.GetTaskStatusRequest
-	32, // 66: iris.v1.ControllerService.ListTasks:input_type -> iris.v1.ListTasksRequest
-	34, // 67: iris.v1.ControllerService.ListWorkers:input_type -> iris.v1.ListWorkersRequest
-	36, // 68: iris.v1.ControllerService.FetchTaskLogs:input_type -> iris.v1.FetchTaskLogsRequest
-	39, // 69: iris.v1.ControllerService.ListEvents:input_type -> iris.v1.ListEventsRequest
-	42, // 70: iris.v1.ControllerService.UploadBundle:input_type -> iris.v1.UploadBundleRequest
-	44, // 71: iris.v1.RegistryService.Register:input_type -> iris.v1.RegisterRequest
-	47, // 72: iris.v1.RegistryService.Heartbeat:input_type -> iris.v1.HeartbeatRequest
-	49, // 73: iris.v1.RegistryService.ReportTaskState:input_type -> iris.v1.ReportTaskStateRequest
-	51, // 74: iris.v1.RegistryService.DownloadBundle:input_type -> iris.v1.DownloadBundleRequest
-	53, // 75: iris.v1.WorkerService.RunTask:input_type -> iris.v1.RunTaskRequest
-	57, // 76: iris.v1.WorkerService.StopTask:input_type -> iris.v1.StopTaskRequest
-	59, // 77: iris.v1.WorkerService.FetchTaskLogs:input_type -> iris.v1.WorkerLogsRequest
-	23, // 78: iris.v1.ControllerService.LaunchJob:output_type -> iris.v1.LaunchJobResponse
-	25, // 79: iris.v1.ControllerService.GetJobStatus:output_type -> iris.v1.GetJobStatusResponse
-	27, // 80: iris.v1.ControllerService.ListJobs:output_type -> iris.v1.ListJobsResponse
-	29, // 81: iris.v1.ControllerService.TerminateJob:output_type -> iris.v1.TerminateJobResponse
-	31, // 82: iris.v1.ControllerService.GetTaskStatus:output_type -> iris.v1.GetTaskStatusResponse
-	33, // 83: iris.v1.ControllerService.ListTasks:output_type -> iris.v1.ListTasksResponse
-	35, // 84: iris.v1.ControllerService.ListWorkers:output_type -> iris.v1.ListWorkersResponse
-	37, // 85: iris.v1.ControllerService.FetchTaskLogs:output_type -> iris.v1.FetchTaskLogsResponse
-	40, // 86: iris.v1.ControllerService.ListEvents:output_type -> iris.v1.ListEventsResponse
-	43, // 87: iris.v1.ControllerService.UploadBundle:output_type -> iris.v1.UploadBundleResponse
-	45, // 88: iris.v1.RegistryService.Register:output_type -> iris.v1.RegisterResponse
-	48, // 89: iris.v1.RegistryService.Heartbeat:output_type -> iris.v1.HeartbeatResponse
-	50, // 90: iris.v1.RegistryService.ReportTaskState:output_type -> iris.v1.ReportTaskStateResponse
-	52, // 91: iris.v1.RegistryService.DownloadBundle:output_type -> iris.v1.DownloadBundleResponse
-	55, // 92: iris.v1.WorkerService.RunTask:output_type -> iris.v1.RunTaskResponse
-	58, // 93: iris.v1.WorkerService.StopTask:output_type -> iris.v1.StopTaskResponse
-	37, // 94: iris.v1.WorkerService.FetchTaskLogs:output_type -> iris.v1.FetchTaskLogsResponse
-	78, // [78:95] is the sub-list for method output_type
-	61, // [61:78] is the sub-list for method input_type
-	61, // [61:61] is the sub-list for extension type_name
-	61, // [61:61] is the sub-list for extension extendee
-	0,  // [0:61] is the sub-list for field type_name
+	63, // 30: iris.v1.WorkerStatus.attributes:type_name -> iris.v1.WorkerStatus.AttributesEntry
+	68, // 31: iris.v1.WorkerStatus.last_heartbeat_at:type_name -> google.protobuf.Timestamp
+	68, // 32: iris.v1.WorkerStatus.lease_ends_at:type_name -> google.protobuf.Timestamp
+	68, // 33: iris.v1.WorkerStatus.lost_at:type_name -> google.protobuf.Timestamp
+	9,  // 34: iris.v1.LaunchJobRequest.spec:type_name -> iris.v1.JobSpec
+	16, // 35: iris.v1.GetJobStatusResponse.job:type_name -> iris.v1.JobStatus
+	9,  // 36: iris.v1.GetJobStatusResponse.spec:type_name -> iris.v1.JobSpec
+	0,  // 37: iris.v1.ListJobsRequest.states:type_name -> iris.v1.JobState
+	16, // 38: iris.v1.ListJobsResponse.jobs:type_name -> iris.v1.JobStatus
+	28, // 39: iris.v1.ListJobsResponse.counts:type_name -> iris.v1.JobStateCount
+	0,  // 40: iris.v1.JobStateCount.state:type_name -> iris.v1.JobState
+	19, // 41: iris.v1.GetTaskStatusResponse.task:type_name -> iris.v1.TaskStatus
+	1,  // 42: iris.v1.ListTasksRequest.states:type_name -> iris.v1.TaskState
+	19, // 43: iris.v1.ListTasksResponse.tasks:type_name -> iris.v1.TaskStatus
+	21, // 44: iris.v1.ListWorkersResponse.workers:type_name -> iris.v1.WorkerStatus
+	67, // 45: iris.v1.FetchTaskLogsRequest.wait:type_name -> google.protobuf.Duration
+	39, // 46: iris.v1.FetchTaskLogsResponse.lines:type_name -> iris.v1.LogLine
+	68, // 47: iris.v1.LogLine.at:type_name -> google.protobuf.Timestamp
+	67, // 48: iris.v1.ListEventsRequest.wait:type_name -> google.protobuf.Duration
+	42, // 49: iris.v1.ListEventsResponse.events:type_name -> iris.v1.Event
+	68, // 50: iris.v1.Event.at:type_name -> google.protobuf.Timestamp
+	7,  // 51: iris.v1.Event.kind:type_name -> iris.v1.EventKind
+	1,  // 52: iris.v1.Event.state:type_name -> iris.v1.TaskState
+	4,  // 53: iris.v1.Event.slice:type_name -> iris.v1.SliceEventKind
+	13, // 54: iris.v1.RegisterRequest.capacity:type_name -> iris.v1.Resources
+	64, // 55: iris.v1.RegisterRequest.attributes:type_name -> iris.v1.RegisterRequest.AttributesEntry
+	47, // 56: iris.v1.RegisterRequest.attempts:type_name -> iris.v1.AttemptReport
+	67, // 57: iris.v1.RegisterResponse.lease:type_name -> google.protobuf.Duration
+	1,  // 58: iris.v1.AttemptReport.state:type_name -> iris.v1.TaskState
+	65, // 59: iris.v1.AttemptReport.ports:type_name -> iris.v1.AttemptReport.PortsEntry
+	47, // 60: iris.v1.HeartbeatRequest.attempts:type_name -> iris.v1.AttemptReport
+	47, // 61: iris.v1.ReportTaskStateRequest.attempts:type_name -> iris.v1.AttemptReport
+	55, // 62: iris.v1.RunTaskRequest.tasks:type_name -> iris.v1.TaskRun
+	66, // 63: iris.v1.RunTaskRequest.specs:type_name -> iris.v1.RunTaskRequest.SpecsEntry
+	57, // 64: iris.v1.RunTaskResponse.refused:type_name -> iris.v1.Refusal
+	67, // 65: iris.v1.WorkerLogsRequest.wait:type_name -> google.protobuf.Duration
+	9,  // 66: iris.v1.RunTaskRequest.SpecsEntry.value:type_name -> iris.v1.JobSpec
+	22, // 67: iris.v1.ControllerService.LaunchJob:input_type -> iris.v1.LaunchJobRequest
+	24, // 68: iris.v1.ControllerService.GetJobStatus:input_type -> iris.v1.GetJobStatusRequest
+	26, // 69: iris.v1.ControllerService.ListJobs:input_type -> iris.v1.ListJobsRequest
+	29, // 70: iris.v1.ControllerService.TerminateJob:input_type -> iris.v1.TerminateJobRequest
+	31, // 71: iris.v1.ControllerService.GetTaskStatus:input_type -> iris.v1.GetTaskStatusRequest
+	33, // 72: iris.v1.ControllerService.ListTasks:input_type -> iris.v1.ListTasksRequest
+	35, // 73: iris.v1.ControllerService.ListWorkers:input_type -> iris.v1.ListWorkersRequest
+	37, // 74: iris.v1.ControllerService.FetchTaskLogs:input_type -> iris.v1.FetchTaskLogsRequest
+	40, // 75: iris.v1.ControllerService.ListEvents:input_type -> iris.v1.ListEventsRequest
+	43, // 76: iris.v1.ControllerService.UploadBundle:input_type -> iris.v1.UploadBundleRequest
+	45, // 77: iris.v1.RegistryService.Register:input_type -> iris.v1.RegisterRequest
+	48, // 78: iris.v1.RegistryService.Heartbeat:input_type -> iris.v1.HeartbeatRequest
+	50, // 79: iris.v1.RegistryService.ReportTaskState:input_type -> iris.v1.ReportTaskStateRequest
+	52, // 80: iris.v1.RegistryService.DownloadBundle:input_type -> iris.v1.DownloadBundleRequest
+	54, // 81: iris.v1.WorkerService.RunTask:input_type -> iris.v1.RunTaskRequest
+	58, // 82: iris.v1.WorkerService.StopTask:input_type -> iris.v1.StopTaskRequest
+	60, // 83: iris.v1.WorkerService.FetchTaskLogs:input_type -> iris.v1.WorkerLogsRequest
+	23, // 84: iris.v1.ControllerService.LaunchJob:output_type -> iris.v1.LaunchJobResponse
+	25, // 85: iris.v1.ControllerService.GetJobStatus:output_type -> iris.v1.GetJobStatusResponse
+	27, // 86: iris.v1.ControllerService.ListJobs:output_type -> iris.v1.ListJobsResponse
+	30, // 87: iris.v1.ControllerService.TerminateJob:output_type -> iris.v1.TerminateJobResponse
+	32, // 88: iris.v1.ControllerService.GetTaskStatus:output_type -> iris.v1.GetTaskStatusResponse
+	34, // 89: iris.v1.ControllerService.ListTasks:output_type -> iris.v1.ListTasksResponse
+	36, // 90: iris.v1.ControllerService.ListWorkers:output_type -> iris.v1.ListWorkersResponse
+	38, // 91: iris.v1.ControllerService.FetchTaskLogs:output_type -> iris.v1.FetchTaskLogsResponse
+	41, // 92: iris.v1.ControllerService.ListEvents:output_type -> iris.v1.ListEventsResponse
+	44, // 93: iris.v1.ControllerService.UploadBundle:output_type -> iris.v1.UploadBundleResponse
+	46, // 94: iris.v1.RegistryService.Register:output_type -> iris.v1.RegisterResponse
+	49, // 95: iris.v1.RegistryService.Heartbeat:output_type -> iris.v1.HeartbeatResponse
+	51, // 96: iris.v1.RegistryService.ReportTaskState:output_type -> iris.v1.ReportTaskStateResponse
+	53, // 97: iris.v1.RegistryService.DownloadBundle:output_type -> iris.v1.DownloadBundleResponse
+	56, // 98: iris.v1.WorkerService.RunTask:output_type -> iris.v1.RunTaskResponse
+	59, // 99: iris.v1.WorkerService.StopTask:output_type -> iris.v1.StopTaskResponse
+	38, // 100: iris.v1.WorkerService.FetchTaskLogs:output_type -> iris.v1.FetchTaskLogsResponse
+	84, // [84:101] is the sub-list for method output_type
+	67, // [67:84] is the sub-list for method input_type
+	67, // [67:67] is the sub-list for extension type_name
+	67, // [67:67] is the sub-list for extension extendee
+	0,  // [0:67] is the sub-list for field type_name
 }
 
 func init() { file_iris_proto_init() }
@@ -4751,17 +4913,17 @@ func file_iris_proto_init() {
 		(*Entrypoint_Function)(nil),
 	}
 	file_iris_proto_msgTypes[11].OneofWrappers = []any{}
-	file_iris_proto_msgTypes[27].OneofWrappers = []any{}
-	file_iris_proto_msgTypes[32].OneofWrappers = []any{}
-	file_iris_proto_msgTypes[37].OneofWrappers = []any{}
-	file_iris_proto_msgTypes[44].OneofWrappers = []any{}
+	file_iris_proto_msgTypes[28].OneofWrappers = []any{}
+	file_iris_proto_msgTypes[33].OneofWrappers = []any{}
+	file_iris_proto_msgTypes[38].OneofWrappers = []any{}
+	file_iris_proto_msgTypes[45].OneofWrappers = []any{}
 	type x struct{}
 	out := protoimpl.TypeBuilder{
 		File: protoimpl.DescBuilder{
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_iris_proto_rawDesc), len(file_iris_proto_rawDesc)),
 			NumEnums:      9,
-			NumMessages:   57,
+			NumMessages:   58,
 			NumExtensions: 0,
 			NumServices:   3,
 		},

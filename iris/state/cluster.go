@@ -102,6 +102,15 @@ func (c *Cluster) JobsFrom(seq uint64) []*Job {
 	return c.order[first:]
 }
 
+// JobsUpTo are those of [Cluster.Jobs] whose Seq is this one or less.
+func (c *Cluster) JobsUpTo(seq uint64) []*Job {
+	end, found := slices.BinarySearchFunc(c.order, seq, func(j *Job, seq uint64) int { return cmp.Compare(j.Seq, seq) })
+	if found {
+		end++
+	}
+	return c.order[:end]
+}
+
 // Worker is the worker with this id, or nil.
 func (c *Cluster) Worker(id string) *Worker { return c.workers[id] }
 

@@ -170,6 +170,11 @@ func TestJobsKeepTheirNumbersWhenOthersAreForgotten(t *testing.T) {
 			t.Errorf("from number %d there are %v, not %v", from, got, want)
 		}
 	}
+	for to, want := range [][]string{nil, {"j-1"}, {"j-1"}, {"j-1", "j-3"}, {"j-1", "j-3"}, {"j-1", "j-3", "j-5"}, {"j-1", "j-3", "j-5"}} {
+		if got := ids(s.c.JobsUpTo(uint64(to))); !slices.Equal(got, want) {
+			t.Errorf("up to number %d there are %v, not %v", to, got, want)
+		}
+	}
 }
 
 // Who follows the log and never asks what waits or is due must not keep what is over.

@@ -171,7 +171,7 @@ func TestAGroupThatWasNotDecidedAboutSaysSo(t *testing.T) {
 		"the controller that leads has not decided about it yet":              {},
 		"nothing is decided before its platform has said which slices it has": {EvaluatedAt: before(0)},
 	} {
-		if got := growth(fleet, g); got != want {
+		if got := Growth(fleet, g); got != want {
 			t.Errorf("got %q, want %q", got, want)
 		}
 		if got := availabilityOf(g, now); got != "" {

@@ -25,7 +25,7 @@ func Group(w io.Writer, terminal Terminal, wide bool, now time.Time, fleet *pb.G
 	if standing := availabilityOf(g, now); standing != "" {
 		out.field("Availability", standing, states[Availability(g)])
 	}
-	if why := growth(fleet, g); why != "" {
+	if why := Growth(fleet, g); why != "" {
 		out.field("Why", why, plain)
 	}
 	for _, b := range g.Blocked {

@@ -25,8 +25,8 @@ func Groups(w io.Writer, terminal Terminal, wide bool, now time.Time, fleet *pb.
 	}
 	for _, g := range fleet.Groups {
 		row := []cell{
-			text(g.Name), text(kindOf(g)), text(slicesOf(fleet, g)), text(stateCounts(fleet, g)), text(fmt.Sprint(g.Demand)),
-			{availabilityOf(g, now), states[Availability(g)]}, text(growth(fleet, g)),
+			text(g.Name), text(Kind(g)), text(slicesOf(fleet, g)), text(stateCounts(fleet, g)), text(fmt.Sprint(g.Demand)),
+			{availabilityOf(g, now), states[Availability(g)]}, text(Growth(fleet, g)),
 		}
 		if wide {
 			row = append(row, text(ago(g.LastScaleUpAt, now)), text(ago(g.LastScaleDownAt, now)), text(strings.Join(g.Zones, " ")),
@@ -37,8 +37,8 @@ func Groups(w io.Writer, terminal Terminal, wide bool, now time.Time, fleet *pb.
 	return t.write(w, terminal)
 }
 
-// kindOf is what a slice of a group is.
-func kindOf(g *pb.ScaleGroupStatus) string {
+// Kind is what a slice of a group is.
+func Kind(g *pb.ScaleGroupStatus) string {
 	machine := model.CPUText(g.Capacity.GetCpuMillis()) + "/" + model.BytesText(g.Capacity.GetMemoryBytes())
 	switch {
 	case g.Variant != "":
@@ -120,8 +120,8 @@ func availabilityOf(g *pb.ScaleGroupStatus, now time.Time) string {
 	return clean(word)
 }
 
-// growth is why a group grew, or did not.
-func growth(fleet *pb.GetFleetResponse, g *pb.ScaleGroupStatus) string {
+// Growth is why a group grew, or did not.
+func Growth(fleet *pb.GetFleetResponse, g *pb.ScaleGroupStatus) string {
 	switch {
 	case g.Text != "":
 		return g.Text

@@ -78,7 +78,7 @@ func (s Snapshot) groupList(now time.Time) list {
 	sorted := slices.SortedStableFunc(slices.Values(s.Fleet.GetGroups()), func(a, b *pb.ScaleGroupStatus) int { return rank(a) - rank(b) })
 	for _, g := range sorted {
 		l.add(text(g.Name), text(slicesOf(s.Fleet, g)), text(stateCounts(s.Fleet, g)), text(fmt.Sprint(g.Demand)),
-			cell{availabilityOf(g, now), states[Availability(g)]}, text(growth(s.Fleet, g)))
+			cell{availabilityOf(g, now), states[Availability(g)]}, text(Growth(s.Fleet, g)))
 	}
 	return l
 }

@@ -35,7 +35,7 @@ func SliceEventKind(k pb.SliceEventKind) string {
 
 // states are coloured by what they mean to the user.
 var states = map[string]colour{
-	"PENDING": yellow, "DRAINING": yellow, "ASSIGNED": cyan, "BUILDING": cyan, "RUNNING": cyan, "SUCCEEDED": green, "LIVE": green,
+	"PENDING": yellow, "DRAINING": yellow, "SILENT": yellow, "ASSIGNED": cyan, "BUILDING": cyan, "RUNNING": cyan, "SUCCEEDED": green, "LIVE": green,
 	"FAILED": red, "WORKER_FAILED": red, "UNSCHEDULABLE": red, "COSCHED_FAILED": red, "LOST": red, "KILLED": grey,
 
 	"REQUESTING": cyan, "BOOTING": cyan, "INITIALIZING": cyan, "READY": green, "UNHEALTHY": yellow, "STOPPING": grey,

@@ -5,6 +5,7 @@ import (
 	_ "embed"
 	"errors"
 	"fmt"
+	"log/slog"
 	"strings"
 	"time"
 
@@ -13,6 +14,7 @@ import (
 
 	"iris/iris/cluster"
 	"iris/iris/config"
+	"iris/iris/dashboard"
 	"iris/iris/faults"
 	"iris/iris/settings"
 	"iris/iris/state"
@@ -38,6 +40,7 @@ type clusterStart struct {
 	listen  string
 	dataDir string
 	chaos   chaosFlag
+	shown   string // where the dashboard is to be
 }
 
 func newClusterStart(a *app) *cobra.Command {
@@ -61,6 +64,8 @@ and what is hopeless fails after 20 s and one round of dispatches, not after min
 	settings.Var(flags, &v.dataDir, "data-dir", "where it keeps its state; unset, it keeps none",
 		settings.Text("directory"))
 	v.chaos.add(flags)
+	settings.Var(flags, &v.shown, "dashboard-listen", "show the cluster to browsers of this machine at this address; unset, at a "+
+		"free port with --local, and else not", settings.Address())
 	return c
 }
 
@@ -95,12 +100,35 @@ func (v *clusterStart) run(c *cobra.Command) (err error) {
 		}
 		return err
 	}
-	if err := v.welcome(ctx, m); err != nil {
+	dashboard, hide, err := v.show(m, log)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, hide()) }()
+	if err := v.welcome(ctx, m, dashboard); err != nil {
 		return err
 	}
 	<-ctx.Done()
 	fmt.Fprintln(v.err, "iris: stopping the cluster and what it runs")
 	return nil
+}
+
+// show serves the dashboard until hide is called, and says where it is; empty: nowhere.
+func (v *clusterStart) show(m *cluster.Manager, log *slog.Logger) (url string, hide func() error, err error) {
+	if v.shown == "" && !v.local {
+		return "", func() error { return nil }, nil
+	}
+	c, err := m.Connect()
+	if err != nil {
+		return "", nil, err
+	}
+	served, err := dashboard.Serve(dashboard.Config{
+		Address: v.shown, Conn: c.Conn(), Cluster: m.Name, Controller: firstController, Chaos: v.chaos.on, Log: log,
+	})
+	if err != nil {
+		return "", nil, errors.Join(listening(err), c.Close())
+	}
+	return served.URL(), func() error { return errors.Join(served.Close(), c.Close()) }, nil
 }
 
 // processNames are what the one process of a cluster is called as a target of chaos: all its participants are in it.
@@ -139,7 +167,7 @@ func (v *clusterStart) description(c *cobra.Command) (config.Cluster, error) {
 }
 
 // welcome says that the cluster is ready, and what to type next.
-func (v *clusterStart) welcome(ctx context.Context, m *cluster.Manager) error {
+func (v *clusterStart) welcome(ctx context.Context, m *cluster.Manager, dashboard string) error {
 	client, err := m.Connect()
 	if err != nil {
 		return err
@@ -163,6 +191,9 @@ func (v *clusterStart) welcome(ctx context.Context, m *cluster.Manager) error {
 	}
 	fmt.Fprintln(v.out, view.Paragraph(t, "", fmt.Sprintf("iris cluster %s serves at %s: %s, %v in all.%s Ctrl-C ends it.",
 		m.Name, m.Address(), state.CountText(len(workers), "worker"), all, more)))
+	if dashboard != "" {
+		fmt.Fprintln(v.out, view.Paragraph(t, "", "Its dashboard is at "+dashboard))
+	}
 	fmt.Fprintln(v.out)
 	for _, line := range tryThis(m.Address()) {
 		if command, _, _ := strings.Cut(line, "   #"); t.Width > 0 && len(line)+2 > t.Width {

@@ -14,6 +14,7 @@ import (
 
 	"iris/iris/auth"
 	"iris/iris/controller"
+	"iris/iris/dashboard"
 	"iris/iris/faults"
 	"iris/iris/settings"
 	"iris/iris/state"
@@ -39,6 +40,7 @@ type controllerDaemon struct {
 	credentials   credentialFlags
 	chaos         chaosFlag
 	telemetry     telemetryFlags
+	dashboard     dashboardFlags
 	machines      machines
 }
 
@@ -95,6 +97,7 @@ it serves.`,
 	d.credentials.addServer(flags)
 	d.chaos.add(flags)
 	d.telemetry.add(flags)
+	d.dashboard.add(flags)
 	return c
 }
 
@@ -181,6 +184,12 @@ func (d *controllerDaemon) serve(ctx context.Context, config controller.Config, 
 	if err := others.connect(append([]string{c.Address()}, d.join...), toControllers); err != nil {
 		return errors.Join(err, hide(), c.Stop())
 	}
+	shut, err := d.dashboard.show(dashboard.Config{
+		Cluster: d.cluster, Controller: d.id, Leads: c.Leads, Chaos: d.chaos.on,
+	}, c.Address(), d.credentials.Config, config.Log)
+	if err != nil {
+		return errors.Join(err, hide(), c.Stop())
+	}
 	ctx, stop := context.WithCancel(ctx)
 	var joining sync.WaitGroup
 	refused := make(chan error, 1)
@@ -201,7 +210,7 @@ func (d *controllerDaemon) serve(ctx context.Context, config controller.Config, 
 	}
 	stop()
 	joining.Wait()
-	return errors.Join(err, c.Err(), end(), hide())
+	return errors.Join(err, c.Err(), shut(), end(), hide())
 }
 
 // address is where others reach this controller, as far as that is known before it listens.
@@ -219,7 +228,7 @@ func (d *controllerDaemon) controllers() []string {
 
 // check finds what no single flag can tell, and completes the address that others reach this controller by.
 func (d *controllerDaemon) check() error {
-	wrong := []error{d.telemetry.check(), d.machines.read()}
+	wrong := []error{d.telemetry.check(), d.dashboard.check(d.credentials.Config), d.machines.read()}
 	host, port, err := net.SplitHostPort(d.listen)
 	if err != nil {
 		return fmt.Errorf("flag --listen: %w", err)

@@ -213,12 +213,15 @@ func TestClusterStartIsReadyAtOnceAndEndsOnCtrlC(t *testing.T) {
 		t.Errorf("it took %v", took)
 	}
 	c.out.until(t, "(?m)^  iris chaos enable")
+	_, after, _ := strings.Cut(c.out.String(), "Its dashboard is at ")
+	dashboard, _, _ := strings.Cut(after, "\n")
 	want := fmt.Sprintf(`iris cluster demo serves at %[1]s: 2 workers, 8 CPU and 32 GiB in all. Ctrl-C ends it.
+Its dashboard is at %[2]s
 
   iris job run --controller %[1]s -- echo hello                          # run a job
   iris top --controller %[1]s                                            # see the cluster; q ends it
   iris chaos enable --controller %[1]s 'worker.create_container max 1'   # break something: the next attempt fails
-`, address)
+`, address, dashboard)
 	if got := c.out.String(); got != want {
 		t.Errorf("it says\n%s\nwant\n%s", got, want)
 	}
@@ -233,6 +236,10 @@ func TestClusterStartIsReadyAtOnceAndEndsOnCtrlC(t *testing.T) {
 	}
 	if got := s.run("job", "run", "--controller", address, "--", "true"); got.code != exitFailed {
 		t.Errorf("the next attempt: %+v", got)
+	}
+	at := strings.TrimSuffix(strings.TrimPrefix(dashboard, "http://"), "/")
+	if code, text := shown(t, at, "/chaos"); code != 200 || !strings.Contains(text, "worker.create_container") {
+		t.Errorf("its dashboard is %d\n%s", code, text)
 	}
 	c.ends(os.Interrupt)
 }

@@ -1,0 +1,4 @@
+package dashboard
+
+// ServeAt serves at a listener of a test's own.
+var ServeAt = serve
