@@ -145,6 +145,12 @@ func (c *Client) Jobs(ctx context.Context, prefix string) ([]*pb.JobStatus, erro
 	}
 }
 
+// FirstJobs lists the first n jobs that are in one of these states, at most 1 000, in the order of submission. There are more if
+// the answer has a token for a next page.
+func (c *Client) FirstJobs(ctx context.Context, n int, states ...pb.JobState) (*pb.ListJobsResponse, error) {
+	return call(ctx, c, c.rpc.ListJobs, &pb.ListJobsRequest{States: states, PageSize: int32(n)})
+}
+
 // Workers lists all workers, by id.
 func (c *Client) Workers(ctx context.Context) ([]*pb.WorkerStatus, error) {
 	out, err := call(ctx, c, c.rpc.ListWorkers, &pb.ListWorkersRequest{})

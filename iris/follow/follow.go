@@ -31,6 +31,8 @@ type Observer interface {
 	Line(Source, *pb.LogLine)
 	// Gap says what of an attempt's log is missing, and why.
 	Gap(Source, string)
+	// Ended is how an attempt ended whose log is read; called once, after all that there is of the log.
+	Ended(Source, *pb.TaskAttempt)
 }
 
 // Source is the attempt that a line comes from.

@@ -30,6 +30,7 @@ type notes struct {
 	states []pb.JobState
 	lines  []string // "task.attempt text"
 	gaps   []string
+	ends   []string    // "task.attempt STATE", with the last line before
 	at     []time.Time // of the lines
 	seen   func(*pb.JobStatus)
 }
@@ -56,6 +57,16 @@ func (n *notes) Gap(from follow.Source, text string) {
 	n.mu.Lock()
 	defer n.mu.Unlock()
 	n.gaps = append(n.gaps, fmt.Sprintf("%d.%d on %s: %s", from.Task, from.Attempt, from.Worker, text))
+}
+
+func (n *notes) Ended(from follow.Source, a *pb.TaskAttempt) {
+	last := "nothing"
+	if lines := n.of(from.Task); len(lines) > 0 {
+		last = lines[len(lines)-1]
+	}
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	n.ends = append(n.ends, fmt.Sprintf("%d.%d %s after %s", from.Task, from.Attempt, strings.TrimPrefix(a.State.String(), "TASK_STATE_"), last))
 }
 
 // of are the lines of one task, in the order in which they came.
@@ -182,6 +193,14 @@ func TestAttemptsComeOneAfterTheOther(t *testing.T) {
 			if diff := cmp.Diff(want, n.of(task)); diff != "" {
 				t.Error(diff)
 			}
+		}
+		slices.Sort(n.ends)
+		want := []string{
+			"0.0 FAILED after 0.0 attempt 0", "0.1 FAILED after 0.1 attempt 1", "0.2 SUCCEEDED after 0.2 attempt 2",
+			"1.0 FAILED after 1.0 attempt 0", "1.1 FAILED after 1.1 attempt 1", "1.2 SUCCEEDED after 1.2 attempt 2",
+		}
+		if diff := cmp.Diff(want, n.ends); diff != "" {
+			t.Errorf("ends: %s", diff)
 		}
 	})
 }

@@ -222,6 +222,9 @@ func TestWhatIsMissingIsSaid(t *testing.T) {
 				if diff := cmp.Diff(c.gaps, n.gaps); diff != "" {
 					t.Errorf("gaps: %s", diff)
 				}
+				if len(n.ends) != 1 || !strings.HasPrefix(n.ends[0], "0.0 SUCCEEDED after ") {
+					t.Errorf("the end is told as %q", n.ends)
+				}
 			})
 		})
 	}

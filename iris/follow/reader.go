@@ -208,8 +208,18 @@ func (r *reader) leave() {
 		if why == "" {
 			why = "it was still growing"
 		}
-		r.observer.Gap(request{c, t}.source(), "the rest of its log was not read: "+why)
+		q := request{c, t}
+		r.observer.Gap(q.source(), "the rest of its log was not read: "+why)
+		if final(q.status().State) {
+			r.end(q)
+		}
 	}
+}
+
+// end notes that the log of an attempt that is over is read.
+func (r *reader) end(q request) {
+	q.read = true
+	r.observer.Ended(q.source(), q.status())
 }
 
 // page reads one page. It returns false if the worker did not answer.
@@ -221,7 +231,7 @@ func (r *reader) page(ctx context.Context, q request) bool {
 	case codes.NotFound, codes.FailedPrecondition: // the worker was started again, or is lost
 		if ended {
 			r.observer.Gap(q.source(), "its log is gone: "+status.Convert(err).Message())
-			q.read = true
+			r.end(q)
 		}
 		q.rest()
 		return true
@@ -238,7 +248,9 @@ func (r *reader) page(ctx context.Context, q request) bool {
 		r.observer.Line(q.source(), line)
 	}
 	q.line = max(q.line, out.NextLine) // an answer for want of a log begins at 0
-	q.read = out.Complete && ended
+	if out.Complete && ended {
+		r.end(q)
+	}
 	if len(out.Lines) == 0 {
 		q.rest()
 	} else {

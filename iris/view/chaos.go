@@ -6,7 +6,6 @@ import (
 	"maps"
 	"slices"
 	"strings"
-	"unicode/utf8"
 
 	pb "iris/iris/proto"
 	model "iris/iris/state"
@@ -62,7 +61,7 @@ func ChaosRules(w io.Writer, terminal Terminal, targets bool, reports []*pb.Chao
 		groups := gather(in[k], func(r *pb.ChaosReport) string { return p.deeds(r.Rules[0], targets) })
 		widest := 0
 		for _, g := range groups {
-			widest = max(widest, utf8.RuneCountInString(g.names()))
+			widest = max(widest, columns(g.names()))
 		}
 		for _, g := range groups {
 			first, rest, _ := strings.Cut(g.text, "\n")
@@ -138,7 +137,7 @@ type page struct {
 // item adds a label in colour and a text: in one line if there is room for it, else the text below the label, further in.
 func (p *page) item(indent int, c colour, label, text string) {
 	label, text = clean(label), clean(text)
-	if p.terminal.Width <= 0 || indent+utf8.RuneCountInString(label)+2+utf8.RuneCountInString(text) <= p.terminal.Width {
+	if p.terminal.Width <= 0 || indent+columns(label)+2+columns(text) <= p.terminal.Width {
 		p.line(indent, p.terminal.paint(c, label)+"  "+text)
 		return
 	}
@@ -146,11 +145,12 @@ func (p *page) item(indent int, c colour, label, text string) {
 	p.text(indent+4, plain, text)
 }
 
-// text adds a text in colour, in as many lines as it takes.
+// text adds a text in colour, in as many lines as it takes. A terminal of a few columns has no room for an indent.
 func (p *page) text(indent int, c colour, text string) {
 	width := p.terminal.Width
 	if width > 0 {
-		width = max(width-indent, 1)
+		indent = min(indent, width/4)
+		width -= indent
 	}
 	for _, line := range wrap(clean(text), width) {
 		p.line(indent, p.terminal.paint(c, line))

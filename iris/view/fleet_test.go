@@ -6,7 +6,6 @@ import (
 	"strings"
 	"testing"
 	"time"
-	"unicode/utf8"
 
 	"google.golang.org/protobuf/types/known/timestamppb"
 	"pgregory.net/rapid"
@@ -210,7 +209,7 @@ func TestNothingOfWhyIsLostOnANarrowTerminal(t *testing.T) {
 		}
 		for line := range strings.Lines(out.String()) {
 			line = strings.TrimSuffix(line, "\n")
-			if n := utf8.RuneCountInString(line); n > terminal.Width {
+			if n := columns(line); n > terminal.Width {
 				t.Errorf("%d columns of %d: %q", n, terminal.Width, line)
 			}
 			if strings.ContainsAny(line, "\x1b\t") {

@@ -42,8 +42,10 @@ func nameOf(j *pb.JobStatus) string {
 
 // doneOf is how many tasks are over: "3/4".
 func doneOf(j *pb.JobStatus) string {
-	return fmt.Sprintf("%d/%d", j.NumTasks-waitingOf(j)-runningOf(j), j.NumTasks)
+	return fmt.Sprintf("%d/%d", overOf(j), j.NumTasks)
 }
+
+func overOf(j *pb.JobStatus) int32 { return j.NumTasks - waitingOf(j) - runningOf(j) }
 
 func waitingOf(j *pb.JobStatus) int32 { return count(j, pb.TaskState_TASK_STATE_PENDING) }
 

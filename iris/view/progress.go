@@ -3,34 +3,59 @@ package view
 import (
 	"fmt"
 	"slices"
-	"strings"
 	"time"
 
 	pb "iris/iris/proto"
 )
 
+// Trouble is what has gone wrong with a job that is not over.
+type Trouble struct {
+	// Attempts is how many ended FAILED or with their worker. The other fields are of the last of them.
+	Attempts int
+	Title    string // which it was, and where
+	Cause    string
+	Line     string // the last one that it wrote; empty: none
+}
+
 // Progress is a job in a few lines, none wider than the terminal: one line while it has one task, else a bar for each state
-// its tasks are in. A job that waits says why.
-func Progress(terminal Terminal, now time.Time, j *pb.JobStatus) []string {
+// its tasks are in. A job that waits says why, and one that has had trouble what the last was; nil: it has had none.
+func Progress(terminal Terminal, now time.Time, j *pb.JobStatus, trouble *Trouble) []string {
 	if j == nil {
 		return nil
 	}
 	elapsed := between(j.SubmittedAt, j.FinishedAt, now)
-	head := terminal.paint(states[JobState(j.State)], JobState(j.State)) + " " + elapsed
-	room := terminal.Width - len(JobState(j.State)) - 1 - len(elapsed) - len(gap)
+	word := terminal.cut(JobState(j.State), terminal.Width)
+	head, room := terminal.paint(states[JobState(j.State)], word), terminal.Width-len(word)
+	rest := " " + elapsed + gap
 	if j.NumTasks > 1 {
-		head += gap + terminal.cut(fmt.Sprintf("%s of %s", doneOf(j), clean(j.JobId)), room)
+		rest += fmt.Sprintf("%s of %s", doneOf(j), clean(j.JobId))
 	} else {
-		head += gap + terminal.cut(clean(j.JobId), room)
+		rest += clean(j.JobId)
+	}
+	if room > 0 {
+		head += terminal.cut(rest, room)
 	}
 	lines := []string{head}
 	if j.NumTasks > 1 {
 		lines = append(lines, bars(terminal, j)...)
 	}
+	some := func(c colour, text string, most int) {
+		wrapped := wrap(clean(text), terminal.Width)
+		for _, line := range wrapped[:min(len(wrapped), most)] {
+			lines = append(lines, terminal.paint(c, line))
+		}
+	}
 	if reason := WaitsFor(j); reason != "" {
-		wrapped := wrap("waits: "+clean(reason), terminal.Width)
-		for _, line := range wrapped[:min(len(wrapped), reasonLines)] {
-			lines = append(lines, terminal.paint(yellow, line))
+		some(yellow, "waits: "+reason, reasonLines)
+	}
+	if trouble != nil {
+		text := trouble.Title + ": " + trouble.Cause
+		if trouble.Attempts > 1 {
+			text = fmt.Sprintf("%d attempts ended badly, the last was %s", trouble.Attempts, text)
+		}
+		some(red, text, reasonLines)
+		if trouble.Line != "" {
+			lines = append(lines, terminal.cut("  | "+clean(trouble.Line), terminal.Width))
 		}
 	}
 	return lines
@@ -53,19 +78,14 @@ func bars(terminal Terminal, j *pb.JobStatus) []string {
 	for _, c := range j.TaskStates {
 		label = max(label, len(TaskState(c.State)))
 	}
-	const least, most = 4, 50
+	const least, most = 4, 60
 	width := min(terminal.Width-2-label-1-digits-1, most)
 	var lines []string
 	for _, c := range inOrder(j.TaskStates) {
 		word := TaskState(c.State)
 		line := fmt.Sprintf("%s%-*s %*d", gap, label, word, digits, c.Count)
 		if width >= least {
-			full := "█"
-			if !terminal.Unicode {
-				full = "#"
-			}
-			n := max(1, int(int64(width)*int64(c.Count)/int64(j.NumTasks)))
-			line += " " + terminal.paint(states[word], strings.Repeat(full, n))
+			line += " " + terminal.paint(states[word], bar(terminal, int64(c.Count), int64(j.NumTasks), width))
 		} else {
 			line = terminal.cut(line, terminal.Width)
 		}
@@ -91,13 +111,22 @@ func inOrder(counts []*pb.TaskStateCount) []*pb.TaskStateCount {
 func Standing(j *pb.JobStatus) string {
 	text, reason := JobState(j.State), WaitsFor(j)
 	if j.NumTasks > 1 {
-		text += fmt.Sprintf(": %d of %d tasks are over, %d run", j.NumTasks-waitingOf(j)-runningOf(j), j.NumTasks, runningOf(j))
+		text += fmt.Sprintf(": %d of %d tasks are over, %d run", overOf(j), j.NumTasks, runningOf(j))
 		if n := waitingOf(j); n > 0 {
 			text += fmt.Sprintf(", %d wait", n)
 		}
 	}
 	if reason != "" {
 		text += ": " + clean(reason)
+	}
+	return text
+}
+
+// Failing is the last trouble in a line: "task 3, attempt 0 on w-1: exit code 3 | its last line".
+func Failing(t *Trouble) string {
+	text := clean(t.Title + ": " + t.Cause)
+	if t.Line != "" {
+		text += " | " + clean(t.Line)
 	}
 	return text
 }

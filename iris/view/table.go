@@ -3,7 +3,6 @@ package view
 import (
 	"io"
 	"strings"
-	"unicode/utf8"
 )
 
 // column is one of a table.
@@ -91,7 +90,7 @@ func (t *table) line(out *strings.Builder, terminal Terminal, widths []int, row 
 		if t.columns[i].whole {
 			shown = wrap(c.text, widths[i])[0]
 		}
-		blanks := strings.Repeat(" ", widths[i]-utf8.RuneCountInString(shown))
+		blanks := strings.Repeat(" ", widths[i]-columns(shown))
 		if t.columns[i].right {
 			shown, pending, blanks = terminal.paint(c.colour, shown), pending+blanks, ""
 		} else {
@@ -110,9 +109,9 @@ func (t *table) line(out *strings.Builder, terminal Terminal, widths []int, row 
 func (t *table) layout(width int) []int {
 	natural := make([]int, len(t.columns))
 	for i, c := range t.columns {
-		natural[i] = utf8.RuneCountInString(c.title)
+		natural[i] = columns(c.title)
 		for _, row := range t.rows {
-			natural[i] = max(natural[i], utf8.RuneCountInString(row[i].text))
+			natural[i] = max(natural[i], columns(row[i].text))
 		}
 	}
 	if width <= 0 {
@@ -149,6 +148,17 @@ func (t *table) layout(width int) []int {
 			widths[i], left = widths[i]-less, left+less
 		}
 	}
+	for i := len(widths) - 1; i >= 0 && left < 0; i-- { // a terminal that is too narrow for any table
+		if widths[i] > 0 {
+			less := min(widths[i]-1, -left)
+			widths[i], left = widths[i]-less, left+less
+		}
+	}
+	for i := len(widths) - 1; i > 0 && left < 0; i-- {
+		if widths[i] > 0 {
+			widths[i], left = 0, left+widths[i]+len(gap)
+		}
+	}
 	return widths
 }
 
@@ -158,7 +168,7 @@ func (t *table) widths(natural []int, limit func(column) int) []int {
 	for i, c := range t.columns {
 		widths[i] = natural[i]
 		if most := limit(c); most > 0 {
-			widths[i] = min(natural[i], max(most, utf8.RuneCountInString(c.title)))
+			widths[i] = min(natural[i], max(most, columns(c.title)))
 		}
 	}
 	return widths

@@ -42,12 +42,16 @@ func (t Terminal) mark() string {
 	return "~"
 }
 
-// cut shortens a text to a number of columns. A rune counts as one.
+// cut shortens a text to a number of columns.
 func (t Terminal) cut(text string, width int) string {
-	if width <= 0 || utf8.RuneCountInString(text) <= width {
+	if width <= 0 || columns(text) <= width {
 		return text
 	}
-	return string([]rune(text)[:width-1]) + t.mark()
+	if width == 1 {
+		return t.mark()
+	}
+	short, _ := split(text, width-1)
+	return short + t.mark()
 }
 
 // wrap breaks a text at spaces into lines of a number of columns; a longer word is broken. No width: one line.
@@ -57,16 +61,16 @@ func wrap(text string, width int) []string {
 	}
 	lines, line := []string{}, ""
 	for word := range strings.FieldsSeq(text) {
-		if line != "" && utf8.RuneCountInString(line)+1+utf8.RuneCountInString(word) <= width {
+		if line != "" && columns(line)+1+columns(word) <= width {
 			line += " " + word
 			continue
 		}
 		if line != "" {
 			lines = append(lines, line)
 		}
-		for line = word; utf8.RuneCountInString(line) > width; {
-			runes := []rune(line)
-			lines, line = append(lines, string(runes[:width])), string(runes[width:])
+		for line = word; columns(line) > width; {
+			first, rest := split(line, width)
+			lines, line = append(lines, first), rest
 		}
 	}
 	if line != "" || len(lines) == 0 {
@@ -85,13 +89,13 @@ func Paragraph(t Terminal, label, text string) string {
 	return label + strings.Join(wrap(text, width), "\n"+strings.Repeat(" ", len(label)))
 }
 
-// clean makes one harmless line of a text.
+// clean makes one harmless line of a text: nothing in it moves the cursor, or turns the direction of writing.
 func clean(text string) string {
 	return strings.Map(func(r rune) rune {
 		switch {
 		case r == '\n' || r == '\t' || r == '\r':
 			return ' '
-		case unicode.IsControl(r) || r == utf8.RuneError:
+		case unicode.IsControl(r) || unicode.Is(unicode.Bidi_Control, r) || r == '\u2028' || r == '\u2029' || r == utf8.RuneError:
 			return '?'
 		}
 		return r

@@ -46,8 +46,7 @@ func standing(w *pb.WorkerStatus) string {
 
 // cpuOf is "1.5/4": taken of what there is.
 func cpuOf(w *pb.WorkerStatus) string {
-	cores := func(r *pb.Resources) string { return strings.TrimSuffix(model.CPUText(r.GetCpuMillis()), " CPU") }
-	return cores(w.Committed) + "/" + cores(w.Capacity)
+	return cores(w.Committed.GetCpuMillis()) + "/" + cores(w.Capacity.GetCpuMillis())
 }
 
 func memoryOf(w *pb.WorkerStatus) string {

@@ -77,6 +77,16 @@ func (a *app) terminal(stream io.Writer) view.Terminal {
 	return t
 }
 
+// rows is how high the terminal is that a stream is; 24 if that is not known.
+func (a *app) rows(stream io.Writer) int {
+	if file, ok := stream.(*os.File); ok {
+		if _, height, err := term.GetSize(int(file.Fd())); err == nil && height > 0 {
+			return height
+		}
+	}
+	return 24
+}
+
 func (a *app) variable(name string) string {
 	value, _ := a.settings.Lookup(name)
 	return value

@@ -17,7 +17,8 @@ import (
 
 func newChaos(a *app) *cobra.Command {
 	c := newGroup("chaos", "Inject faults into a cluster that allows it",
-		newChaosSites(a), newChaosEnable(a), newChaosList(a), newChaosDisarm(a), newChaosRelease(a), newChaosReset(a), newChaosLog(a))
+		newChaosSites(a), newChaosEnable(a), newChaosList(a), newChaosDisarm(a), newChaosRelease(a), newChaosReset(a), newChaosLog(a),
+		newChaosDemo(a))
 	c.Long = `Inject faults into a cluster whose daemons were started with --chaos.
 
 A rule is a text: a site, the labels that must match, and when and how to strike.

@@ -181,7 +181,7 @@ func tryThis(address string) []string {
 	}
 	return []string{
 		"iris job run" + where + " -- echo hello                          # run a job",
-		"iris worker list" + where + "                                    # see the workers",
+		"iris top" + where + "                                            # see the cluster; q ends it",
 		"iris chaos enable" + where + " 'worker.create_container max 1'   # break something: the next attempt fails",
 	}
 }

@@ -216,7 +216,7 @@ func TestClusterStartIsReadyAtOnceAndEndsOnCtrlC(t *testing.T) {
 	want := fmt.Sprintf(`iris cluster demo serves at %[1]s: 2 workers, 8 CPU and 32 GiB in all. Ctrl-C ends it.
 
   iris job run --controller %[1]s -- echo hello                          # run a job
-  iris worker list --controller %[1]s                                    # see the workers
+  iris top --controller %[1]s                                            # see the cluster; q ends it
   iris chaos enable --controller %[1]s 'worker.create_container max 1'   # break something: the next attempt fails
 `, address)
 	if got := c.out.String(); got != want {

@@ -44,8 +44,23 @@ iris: the last lines it wrote:
 	if err := steady(got.err); !strings.HasSuffix(err, want) {
 		t.Errorf("standard error is\n%s\nwant at the end\n%s", err, want)
 	}
+	if told := "iris: task 2, attempt 0 on w-0: exit code 7 | i am 2\n"; strings.Count(got.err, told) != 1 {
+		t.Errorf("standard error is\n%s\nwant once\n%s", got.err, told)
+	}
 	if !strings.Contains(got.out, "2| i am 2\n") {
 		t.Errorf("standard output is\n%s", got.out)
+	}
+}
+
+// A line for each attempt that fails is too much, if very many do.
+func TestNotEveryFailureOfManyIsTold(t *testing.T) {
+	t.Parallel()
+	got := at(t, booted(t)).run("job", "run", "--replicas", "40", "--cpu", "0.1", "--memory", "1MiB", "--max-task-failures", "40", "--", "sh", "-c", "exit 3")
+	if n := strings.Count(got.err, ": exit code 3\n"); got.code != 0 || n != toldMost {
+		t.Errorf("exit code %d, %d failures are told of", got.code, n)
+	}
+	if n := strings.Count(got.err, "iris: more attempts end badly; each is not told any more\n"); n != 1 {
+		t.Errorf("%d times it is said that there are more:\n%s", n, got.err)
 	}
 }
 
@@ -156,8 +171,8 @@ func TestWhatCannotBeDoneExitsWith5(t *testing.T) {
 	nowhere := `iris: cannot reach a controller at ADDRESS: connection refused. Is it running? Start one with ` +
 		"`iris cluster start --local`, or name it with --controller or IRIS_CONTROLLER\n"
 	for _, args := range [][]string{
-		{"worker", "list"}, {"job", "list"}, {"job", "status", "x"}, {"task", "list", "x"}, {"job", "stop", "x"}, {"job", "logs", "x"},
-		{"job", "run", "--", "true"}, {"job", "attach", "x"},
+		{"worker", "list"}, {"job", "list"}, {"job", "status", "x"}, {"task", "list", "x"}, {"job", "stop", "x"}, {"job", "logs", "x"}, {"job", "explain", "x"},
+		{"job", "run", "--", "true"}, {"job", "attach", "x"}, {"top"}, {"top", "--once", "-o", "json"},
 	} {
 		s.with("IRIS_CONTROLLER=127.0.0.1:1", "IRIS_PATIENCE=0s").run(args...).expect(t, exitError, "", nowhere)
 	}

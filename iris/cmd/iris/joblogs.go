@@ -67,7 +67,7 @@ func (v *jobLogs) run(c *cobra.Command, text string) error {
 		return l.wrong(err)
 	}
 	if v.task != nil && *v.task >= len(tasks) {
-		return usageError{fmt.Errorf("job %s has no task %d; it has %d, counted from 0", job.ID, *v.task, len(tasks))}
+		return noTask(job.ID, *v.task, len(tasks))
 	}
 	m := v.newMonitor(v.output.json(), int32(len(tasks)))
 	defer m.close()

@@ -34,17 +34,29 @@ type monitor struct {
 	begun    time.Time
 	source   follow.Source // of the last line
 	gaps     map[follow.Source]bool
+	lines    map[int]lastLine // of each task
+	trouble  *view.Trouble    // nil: none yet
+}
+
+// lastLine is the last line of a task.
+type lastLine struct {
+	from follow.Source
+	text string
 }
 
 const (
 	redrawEvery = 250 * time.Millisecond
 	soon        = 300 * time.Millisecond // a wait that is over by then is not worth a line
 	countsEvery = 10 * time.Second       // how often numbers alone are worth one
+	lineMost    = 200                    // characters of a last line that are kept
+	toldMost    = 20                     // attempts that end badly of which each is worth a line
 )
 
 // newMonitor shows what a job of so many tasks writes.
 func (a *app) newMonitor(asJSON bool, tasks int32) *monitor {
-	m := &monitor{app: a, json: asJSON, tasks: tasks, done: make(chan struct{}), begun: a.now(), gaps: map[follow.Source]bool{}}
+	m := &monitor{
+		app: a, json: asJSON, tasks: tasks, done: make(chan struct{}), begun: a.now(), gaps: map[follow.Source]bool{}, lines: map[int]lastLine{},
+	}
 	m.screen = &view.Screen{Out: a.out, Err: a.err, Shared: a.terminal(a.out).Width > 0}
 	return m
 }
@@ -72,20 +84,23 @@ func (m *monitor) redraw() {
 	for {
 		select {
 		case <-tick.C:
-			m.mu.Lock()
-			last := m.last
-			m.mu.Unlock()
-			m.draw(last)
+			m.draw()
 		case <-m.done:
 			return
 		}
 	}
 }
 
-func (m *monitor) draw(j *pb.JobStatus) {
-	if j != nil && m.now().Sub(m.begun) > soon {
-		_ = m.screen.Draw(view.Progress(m.terminal(m.err), m.now(), j))
+// draw draws the block of how the job is, as far as the terminal has rows for it.
+func (m *monitor) draw() {
+	m.mu.Lock()
+	last, trouble := m.last, m.trouble
+	m.mu.Unlock()
+	if last == nil || m.now().Sub(m.begun) <= soon {
+		return
 	}
+	lines := view.Progress(m.terminal(m.err), m.now(), last, trouble)
+	_ = m.screen.Draw(lines[:min(len(lines), max(1, m.rows(m.err)-1))])
 }
 
 // note says something about the job, on standard error.
@@ -116,7 +131,7 @@ func (m *monitor) Status(j *pb.JobStatus) {
 		}
 	case m.live:
 		if before == nil || !proto.Equal(before, j) {
-			m.draw(j)
+			m.draw()
 		}
 	default:
 		m.change(j)
@@ -150,6 +165,7 @@ func (m *monitor) Line(from follow.Source, line *pb.LogLine) {
 	m.mu.Lock()
 	again := from != m.source && from.Attempt > 0
 	m.source = from
+	m.lines[from.Task] = lastLine{from, strings.ToValidUTF8(line.Text[:min(len(line.Text), lineMost)], "")}
 	m.mu.Unlock()
 	if again && m.states && m.tasks == 1 {
 		m.note(fmt.Sprintf("attempt %d runs on %s", from.Attempt, from.Worker))
@@ -171,6 +187,36 @@ func (m *monitor) Gap(from follow.Source, text string) {
 	m.gaps[from] = true
 	m.mu.Unlock()
 	m.note(fmt.Sprintf("task %d, attempt %d on %s: %s", from.Task, from.Attempt, from.Worker, text))
+}
+
+// Ended takes note of an attempt that ended badly. Without a terminal a job of several tasks says it in a line, unless there are
+// too many.
+func (m *monitor) Ended(from follow.Source, a *pb.TaskAttempt) {
+	if a.State != pb.TaskState_TASK_STATE_FAILED && a.State != pb.TaskState_TASK_STATE_WORKER_FAILED {
+		return
+	}
+	next := view.Trouble{Attempts: 1, Title: fmt.Sprintf("task %d, attempt %d on %s", from.Task, from.Attempt, from.Worker), Cause: a.Error}
+	if m.tasks == 1 {
+		next.Title = fmt.Sprintf("attempt %d on %s", from.Attempt, from.Worker)
+	}
+	m.mu.Lock()
+	if m.trouble != nil {
+		next.Attempts += m.trouble.Attempts
+	}
+	if last := m.lines[from.Task]; last.from == from {
+		next.Line = last.text
+	}
+	m.trouble = &next
+	m.mu.Unlock()
+	switch {
+	case !m.states || m.json || m.tasks == 1:
+	case m.live:
+		m.draw()
+	case next.Attempts <= toldMost:
+		m.note(view.Failing(&next))
+	case next.Attempts == toldMost+1:
+		m.note("more attempts end badly; each is not told any more")
+	}
 }
 
 // prefix tells the tasks of a job apart: "3| ", and for a later attempt "3.1| ".

@@ -40,12 +40,12 @@ func (a *app) report(ctx context.Context, m *monitor, job *client.Job, end *pb.J
 	case f != nil && m.json:
 		_ = m.screen.Print(failureEvent(f))
 	case f != nil:
-		a.tell(m, f, end)
+		a.tell(m, f)
 	}
 	return silent{jobError{end.State, fmt.Sprintf("job %s %s", end.JobId, view.JobState(end.State))}}
 }
 
-func (a *app) tell(m *monitor, f *failure, end *pb.JobStatus) {
+func (a *app) tell(m *monitor, f *failure) {
 	text := fmt.Sprintf("task %d, attempt %d on %s", f.task.TaskIndex, f.attempt.AttemptId, f.attempt.WorkerId)
 	if f.attempt.ExitCode != nil {
 		text += fmt.Sprintf(", exit code %d", f.attempt.GetExitCode())
@@ -55,7 +55,6 @@ func (a *app) tell(m *monitor, f *failure, end *pb.JobStatus) {
 	}
 	m.note(text)
 	switch {
-	case end.NumTasks == 1 && m.live && m.screen.Shared: // they stand right above
 	case f.missing != "" && m.gaps[f.source()]: // was said
 	case f.missing != "":
 		m.note(f.missing)

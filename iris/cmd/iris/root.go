@@ -12,13 +12,15 @@ import (
 
 func newRoot(a *app) *cobra.Command {
 	root := newGroup("iris", "Run jobs on a cluster",
-		newJob(a), newTask(a), newWorker(a), newController(a), newCluster(a), newAuth(a), newChaos(a), newKeeper(a), newVersion(a))
+		newJob(a), newTask(a), newWorker(a), newController(a), newCluster(a), newTop(a), newAuth(a), newChaos(a), newKeeper(a), newVersion(a))
 	root.Long = `Iris runs jobs on a cluster: a controller decides, workers run what it decides.
 
 First steps, in two terminals:
 
   iris cluster start --local
   iris job run -- echo hello
+
+` + "`iris top` shows how the cluster is, `iris job explain JOB` why a job waits or failed, and `iris chaos demo` what Iris is made for." + `
 
 Every flag can also be set in the environment (IRIS_WORKER_TIMEOUT for --worker-timeout) and in files: keys named like the flags,
 at the top for every verb, or in a section named like the verb, such as ` + "`iris worker:`" + `. Flags win over the environment, and that

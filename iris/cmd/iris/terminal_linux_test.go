@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"log/slog"
 	"os"
 	"regexp"
 	"slices"
@@ -13,6 +14,8 @@ import (
 	"unicode/utf8"
 
 	"golang.org/x/sys/unix"
+
+	"iris/iris/controller"
 )
 
 // pseudo is a terminal that no screen shows: what a command writes to it can be read from the other side.
@@ -56,6 +59,12 @@ func newPseudo(t *testing.T, columns uint16) *pseudo {
 func (s *shell) onTerminal(columns uint16, args ...string) (*process, *pseudo) {
 	s.t.Helper()
 	p := newPseudo(s.t, columns)
+	return s.startOn(p, args...), p
+}
+
+// startOn starts a command on a terminal, which it alone has.
+func (s *shell) startOn(p *pseudo, args ...string) *process {
+	s.t.Helper()
 	cmd := s.command(args...)
 	cmd.Stdin, cmd.Stdout, cmd.Stderr = p.theirs, p.theirs, p.theirs
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setsid: true, Setctty: true}
@@ -78,10 +87,10 @@ func (s *shell) onTerminal(columns uint16, args ...string) (*process, *pseudo) {
 			s.t.Error(err)
 		}
 	})
-	return run, p
+	return run
 }
 
-var escapes = regexp.MustCompile(`\x1b\[[0-9;]*[A-Za-z]`)
+var escapes = regexp.MustCompile(`\x1b\[[?0-9;]*[A-Za-z]`)
 
 // fits sees to it that no line is wider than the terminal.
 func fits(t *testing.T, columns int, text string) {
@@ -191,6 +200,26 @@ func TestAJobIsFollowedLiveOnATerminal(t *testing.T) {
 	}
 }
 
+// What goes wrong is seen while the job goes on, and in the end the last lines of the attempt that failed it.
+func TestFailuresAreSeenLiveOnATerminal(t *testing.T) {
+	t.Parallel()
+	s := at(t, booted(t))
+	run, p := s.onTerminal(40, "job", "run", "--replicas", "2", "--max-retries-failure", "1", "--", "sh", "-c",
+		"[ $IRIS_TASK_INDEX.$IRIS_ATTEMPT_ID = 1.0 ] && echo oops && exit 3; sleep 2")
+	p.out.until(t, `(?s)█.*31mtask 1, attempt 0 on w-0: exit code 3\x1b\[0m\r\n  \| oops\r\n`)
+	if got := run.wait(); got.code != 0 {
+		t.Errorf("exit code %d", got.code)
+	}
+	fits(t, 40, p.out.String())
+
+	run, _ = s.onTerminal(80, "job", "run", "--", "sh", "-c", "seq 30; exit 3")
+	got := run.wait()
+	want := "iris: task 0, attempt 0 on w-0, exit code 3\niris: the last lines it wrote:\n" + lines(11, 30, "  | ")
+	if end := strings.Join(play(t, got.out), "\n"); got.code != exitFailed || !strings.HasSuffix(end, want) {
+		t.Errorf("exit code %d\n%s", got.code, end)
+	}
+}
+
 // play is what a terminal shows in the end, without colours and its lines not wrapped.
 func play(t *testing.T, text string) []string {
 	t.Helper()
@@ -244,4 +273,83 @@ func TestCtrlCOnATerminalDetaches(t *testing.T) {
 	if got := s.run("job", "stop", "long"); got.code != 0 {
 		t.Errorf("it did not go on: %s", got.err)
 	}
+}
+
+const leaves = "\x1b[?7h\x1b[?25h\x1b[?1049l" // the other screen, with a cursor and lines that wrap
+
+// The screen and the keyboard are as they were, however the cluster's screen ends.
+func TestTopIsShownUntilItIsEnded(t *testing.T) {
+	t.Parallel()
+	s := at(t, booted(t))
+	s.run("job", "run", "--name", "hopeless", "--cpu", "99", "--no-wait", "--", "true")
+	for name, end := range map[string]func(*process, *pseudo) error{
+		"q":       func(_ *process, p *pseudo) error { _, err := p.ours.Write([]byte("xq")); return err },
+		"Ctrl-C":  func(_ *process, p *pseudo) error { _, err := p.ours.Write([]byte{3}); return err },
+		"SIGTERM": func(run *process, _ *pseudo) error { run.signal(syscall.SIGTERM); return nil },
+	} {
+		p := newPseudo(t, 80)
+		before, err := unix.IoctlGetTermios(int(p.ours.Fd()), unix.TCGETS)
+		if err != nil {
+			t.Fatal(err)
+		}
+		run := s.startOn(p, "top")
+		p.out.until(t, `(?s)c-0 leads.*2 workers: 2 LIVE.*w-1.*hopeless-.*needs 99 CPU`)
+		p.out.until(t, `(?s)1049h.*c-0 leads.*c-0 leads`) // it is drawn again
+		if err := end(run, p); err != nil {
+			t.Fatal(err)
+		}
+		if got := run.wait(); got.code != 0 || !strings.HasSuffix(got.out, leaves) {
+			t.Errorf("%s: exit code %d, at the end %q", name, got.code, got.out[max(0, len(got.out)-60):])
+		}
+		if after, err := unix.IoctlGetTermios(int(p.ours.Fd()), unix.TCGETS); err != nil || *after != *before {
+			t.Errorf("%s: the keyboard is left as %+v, and was %+v (%v)", name, after, before, err)
+		}
+	}
+}
+
+func TestTopFitsEveryTerminal(t *testing.T) {
+	t.Parallel()
+	s := at(t, booted(t))
+	for _, columns := range []uint16{1, 40, 200} {
+		run, p := s.onTerminal(columns, "top")
+		p.out.until(t, `(?s)1049h.*\r\n.*\r\n`)
+		run.ends(syscall.SIGTERM)
+		fits(t, int(columns), strings.TrimSuffix(p.out.String(), leaves))
+	}
+	for _, variable := range []string{"TERM=dumb", "TERM="} {
+		run, _ := s.with(variable).onTerminal(80, "top")
+		if got := run.wait(); got.code != 0 || strings.Contains(got.out, "\x1b") || !strings.Contains(got.out, "2 workers: 2 LIVE") {
+			t.Errorf("%s: exit code %d\n%q", variable, got.code, got.out)
+		}
+	}
+	run, _ := s.onTerminal(80, "top", "--once")
+	if got := run.wait(); got.code != 0 || strings.Contains(got.out, "1049h") || !strings.Contains(got.out, "2 workers: 2 LIVE") {
+		t.Errorf("--once: exit code %d\n%q", got.code, got.out)
+	}
+}
+
+// A controller that is away is said, and what was known of the cluster stays.
+func TestTopOutlivesItsController(t *testing.T) {
+	t.Parallel()
+	c, err := controller.Start(controller.Config{Address: "127.0.0.1:0", Log: slog.New(slog.DiscardHandler)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	run, p := at(t, c.Address()).onTerminal(80, "top")
+	p.out.until(t, "0 workers")
+	if err := c.Stop(); err != nil {
+		t.Fatal(err)
+	}
+	p.out.until(t, `as it was [0-9.ms]+ ago: .*no controller answers`)
+	again, err := controller.Start(controller.Config{Address: c.Address(), Log: slog.New(slog.DiscardHandler)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() {
+		if err := again.Stop(); err != nil {
+			t.Error(err)
+		}
+	}()
+	p.out.until(t, `(?s)as it was.*0 jobs\r\n\x1b\[K\r\n`) // where that stood nothing stands
+	run.ends(syscall.SIGTERM)
 }
