@@ -10,6 +10,7 @@ import (
 	"testing"
 
 	"iris/chaos"
+	"iris/iris/state"
 )
 
 // pages are what people read: by path below the root, their text without fenced blocks.
@@ -61,36 +62,108 @@ func anchors(text string) map[string]bool {
 	return all
 }
 
+// A link of a page to a file, below the root, and to a heading in it.
+type link struct {
+	as     string // as the page has it
+	to     string
+	anchor string // empty: to the whole file
+}
+
+// links are those of a page to files of this repository.
+func links(from, text string) (all []link) {
+	for _, m := range linkPattern.FindAllStringSubmatch(strings.ReplaceAll(text, "\n", " "), -1) {
+		if strings.Contains(m[1], "://") {
+			continue
+		}
+		path, anchor, _ := strings.Cut(m[1], "#")
+		to := from
+		if path != "" {
+			to = filepath.ToSlash(filepath.Join(filepath.Dir(from), path))
+		}
+		all = append(all, link{as: m[1], to: to, anchor: anchor})
+	}
+	return all
+}
+
 // Every link of the documentation to a file, or to a heading, leads somewhere; and every page is linked from another one.
 func TestLinksOfTheDocumentationLeadSomewhere(t *testing.T) {
 	all := pages(t)
 	reached := map[string]bool{"README.md": true}
 	for from, text := range all {
-		for _, m := range linkPattern.FindAllStringSubmatch(strings.ReplaceAll(text, "\n", " "), -1) {
-			target := m[1]
-			if strings.Contains(target, "://") {
+		for _, l := range links(from, text) {
+			if _, err := os.Stat(l.to); err != nil {
+				t.Errorf("%s links to %s, which is not there", from, l.as)
 				continue
 			}
-			path, anchor, anchored := strings.Cut(target, "#")
-			to := from
-			if path != "" {
-				to = filepath.ToSlash(filepath.Join(filepath.Dir(from), path))
+			if l.to != from {
+				reached[l.to] = true
 			}
-			if _, err := os.Stat(to); err != nil {
-				t.Errorf("%s links to %s, which is not there", from, target)
-				continue
-			}
-			if to != from {
-				reached[to] = true
-			}
-			if page, isPage := all[to]; anchored && (!isPage || !anchors(page)[anchor]) {
-				t.Errorf("%s links to %s, and %s has no such heading", from, target, to)
+			if page, isPage := all[l.to]; l.anchor != "" && (!isPage || !anchors(page)[l.anchor]) {
+				t.Errorf("%s links to %s, and %s has no such heading", from, l.as, l.to)
 			}
 		}
 	}
 	for name := range all {
 		if !reached[name] {
 			t.Errorf("no page links to %s", name)
+		}
+	}
+}
+
+// docs/README.md says in which order to read, so it lists every page.
+func TestTheListOfPagesIsComplete(t *testing.T) {
+	all := pages(t)
+	listed := map[string]bool{"docs/README.md": true, "README.md": true}
+	for _, l := range links("docs/README.md", all["docs/README.md"]) {
+		listed[l.to] = true
+	}
+	for name := range all {
+		if !listed[name] {
+			t.Errorf("docs/README.md does not list %s", name)
+		}
+	}
+}
+
+// Every picture below docs/img is shown by a page.
+func TestEveryPictureIsShown(t *testing.T) {
+	pictures, err := filepath.Glob("docs/img/*")
+	if err != nil {
+		t.Fatal(err)
+	}
+	all := pages(t)
+	for _, picture := range pictures {
+		shown := false
+		for _, text := range all {
+			shown = shown || strings.Contains(text, "img/"+filepath.Base(picture))
+		}
+		if !shown {
+			t.Errorf("no page shows %s", picture)
+		}
+	}
+}
+
+// Where the documentation draws states, it draws the tables of moves; and the pages that explain states draw all three.
+func TestDiagramsOfStatesDrawTheTables(t *testing.T) {
+	tables := map[string]string{
+		state.Diagram(state.JobMoves): "job", state.Diagram(state.TaskMoves): "task", state.Diagram(state.AttemptMoves): "attempt",
+	}
+	drawing := regexp.MustCompile("(?s)```mermaid\n(stateDiagram.*?)```")
+	drawn := map[string][]string{}
+	for name := range pages(t) {
+		for _, m := range drawing.FindAllStringSubmatch(read(t, name), -1) {
+			of, ok := tables[m[1]]
+			if !ok {
+				t.Errorf("%s has a diagram of states that is none of the tables of iris/state; those are in "+
+					"iris/state/testdata/moves/diagrams:\n%s", name, m[1])
+			}
+			drawn[name] = append(drawn[name], of)
+		}
+	}
+	for _, name := range []string{"docs/design.md", "docs/semantics.md"} {
+		for _, of := range tables {
+			if !slices.Contains(drawn[name], of) {
+				t.Errorf("%s does not draw the table of moves of the %s", name, of)
+			}
 		}
 	}
 }

@@ -61,7 +61,7 @@ func when(now time.Time, at *timestamppb.Timestamp) template.HTML {
 	text := t.Format("01-02 15:04:05 UTC")
 	switch {
 	case now.IsZero():
-	case t.After(now):
+	case t.After(now.Add(time.Second)): // what has just happened on another's clock has happened
 		text += ", in " + view.Duration(t.Sub(now))
 	default:
 		text += ", " + view.Duration(now.Sub(t)) + " ago"

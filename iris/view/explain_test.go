@@ -36,7 +36,7 @@ func attemptEnds() []*pb.TaskAttempt {
 	add(failed, "killed by SIGKILL (exit code 137)", code(137), true)
 	add(failed, "no container today", nil, true)
 	add(failed, "chaos: monitor crashed", nil, true)
-	add(failed, "timed out after 5s", nil, true)
+	add(failed, "timed out after 5s", code(143), true)
 	add(lost, "dispatch to w-1 failed 4 times: Unavailable: connection refused", nil, false)
 	add(lost, "dispatch to w-1 failed 1 time: InvalidArgument: no such function", nil, false)
 	add(lost, "lost worker w-1: no heartbeat for 60s", nil, true)

@@ -49,12 +49,12 @@ func attemptSentence(a *pb.TaskAttempt, now time.Time) string {
 
 func failedBecause(a *pb.TaskAttempt) string {
 	switch {
+	case strings.HasPrefix(a.Error, "timed out after "): // its command has an exit code, of what ended it
+		return " and was ended, because it " + a.Error
 	case a.ExitCode != nil && strings.HasPrefix(a.Error, "killed by "):
 		return ", when its command was " + a.Error
 	case a.ExitCode != nil:
 		return fmt.Sprintf(", when its command ended with exit code %d", a.GetExitCode())
-	case strings.HasPrefix(a.Error, "timed out after "):
-		return " and was ended, because it " + a.Error
 	}
 	return " and failed: " + a.Error
 }

@@ -25,7 +25,7 @@ function tell(time) {
   let text = "";
   if (time.className === "since") text = duration(-away);
   else if (time.className === "until") text = away > 0 ? "in " + duration(away) : "due";
-  else text = (away > 0 ? "in " + duration(away) : duration(-away) + " ago") + " · " + clock(at);
+  else text = (away > 1000 ? "in " + duration(away) : duration(Math.max(0, -away)) + " ago") + " · " + clock(at);
   if (time.textContent !== text) time.textContent = text;
   if (!time.title) time.title = at.toLocaleString() + " (" + at.toISOString() + ")";
 }
