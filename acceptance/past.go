@@ -116,18 +116,10 @@ func (c *Cluster) ordered() []timeline.Ordered {
 
 // history reads all events of a job, or of all jobs for "", and how many are no longer known.
 func history(ctx context.Context, c *client.Client, job string) (all []*pb.Event, dropped int64, err error) {
-	cursor := ""
-	for {
-		page, err := c.Events(ctx, &pb.ListEventsRequest{JobId: job, Cursor: cursor})
-		if err != nil {
-			return all, dropped, err
-		}
-		dropped += page.Dropped
-		if len(page.Events) == 0 {
-			return all, dropped, nil
-		}
-		all, cursor = append(all, page.Events...), page.NextCursor
-	}
+	known, err := client.AllEvents(func(cursor string) (*pb.ListEventsResponse, error) {
+		return c.Events(ctx, &pb.ListEventsRequest{JobId: job, Cursor: cursor})
+	})
+	return known.Events, known.Dropped, err
 }
 
 // current is the cluster of the running spec, for those who have nothing but a job's status; nil: there is none.

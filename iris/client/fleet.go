@@ -17,8 +17,3 @@ func (c *Client) MachineLogs(ctx context.Context, machine string, n int) ([]stri
 		&pb.FetchMachineLogsRequest{MachineId: machine, Lines: int32(n)})
 	return out.GetLines(), err
 }
-
-// Events asks once, without retries, for what happened from a cursor on; see the request. UNAVAILABLE: nobody leads just now.
-func (c *Client) Events(ctx context.Context, in *pb.ListEventsRequest) (*pb.ListEventsResponse, error) {
-	return c.rpc.ListEvents(ctx, in)
-}

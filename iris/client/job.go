@@ -108,11 +108,6 @@ func (j *Job) logs(ctx context.Context, task int, attempt *int32) ([]*pb.LogLine
 	}
 }
 
-// Events are a page of what happened to the job, from a cursor on; empty: from the oldest event on.
-func (j *Job) Events(ctx context.Context, cursor string) (*pb.ListEventsResponse, error) {
-	return call(ctx, j.client, j.client.rpc.ListEvents, &pb.ListEventsRequest{JobId: j.ID, Cursor: cursor})
-}
-
 // Terminate ends the job and its children. A job that is over stays as it is.
 func (j *Job) Terminate(ctx context.Context) error {
 	_, err := call(ctx, j.client, j.client.rpc.TerminateJob, &pb.TerminateJobRequest{JobId: j.ID})

@@ -158,6 +158,9 @@ func (e Explanation) Write(w io.Writer, terminal Terminal) error {
 	return p.write(w, nil)
 }
 
+// JSON writes an explanation as an indented document.
+func (e Explanation) JSON(w io.Writer) error { return document(w, e) }
+
 // sentence joins what there is to say with semicolons.
 func sentence(parts ...string) string {
 	parts = slices.DeleteFunc(parts, func(s string) bool { return s == "" })

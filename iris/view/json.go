@@ -37,3 +37,11 @@ func JSON(w io.Writer, m proto.Message) error {
 	_, err = w.Write(out.Bytes())
 	return err
 }
+
+// document writes what is made of several messages, or of none, as an indented document.
+func document(w io.Writer, v any) error {
+	encoder := json.NewEncoder(w)
+	encoder.SetEscapeHTML(false)
+	encoder.SetIndent("", "  ")
+	return encoder.Encode(v)
+}

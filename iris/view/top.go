@@ -191,7 +191,7 @@ func share(room int, lists []list) []int {
 
 // JSON writes a snapshot as an indented document: each list as the messages of the wire.
 func (s Snapshot) JSON(w io.Writer) error {
-	document := struct {
+	out := struct {
 		Controllers []json.RawMessage `json:"controllers"`
 		Workers     []json.RawMessage `json:"workers"`
 		Jobs        []json.RawMessage `json:"jobs"`
@@ -200,24 +200,21 @@ func (s Snapshot) JSON(w io.Writer) error {
 		Missing     []string          `json:"missing"`
 	}{MoreJobs: s.MoreJobs, Missing: append([]string{}, s.Missing...)}
 	var err error
-	if document.Controllers, err = raws(s.Controllers); err != nil {
+	if out.Controllers, err = raws(s.Controllers); err != nil {
 		return err
 	}
-	if document.Workers, err = raws(s.Workers); err != nil {
+	if out.Workers, err = raws(s.Workers); err != nil {
 		return err
 	}
-	if document.Jobs, err = raws(s.Jobs); err != nil {
+	if out.Jobs, err = raws(s.Jobs); err != nil {
 		return err
 	}
 	if s.Fleet != nil {
-		if document.Fleet, err = Raw(s.Fleet); err != nil {
+		if out.Fleet, err = Raw(s.Fleet); err != nil {
 			return err
 		}
 	}
-	encoder := json.NewEncoder(w)
-	encoder.SetEscapeHTML(false)
-	encoder.SetIndent("", "  ")
-	return encoder.Encode(document)
+	return document(w, out)
 }
 
 func raws[M proto.Message](messages []M) ([]json.RawMessage, error) {

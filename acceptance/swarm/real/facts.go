@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"iris/acceptance/timeline"
+	"iris/iris/client"
 	pb "iris/iris/proto"
 )
 
@@ -30,14 +31,12 @@ func (t *teller) facts() {
 		f.Jobs[j.JobId] = j.Name
 	}
 	f.Notes = append(f.Notes, "A new leader knows no more of what was before it than the state does.")
-	for cursor := ""; err == nil; {
-		var page *pb.ListEventsResponse
-		if page, err = t.clients[0].Events(ctx, &pb.ListEventsRequest{Cursor: cursor}); err == nil {
-			if len(page.Events) == 0 {
-				break
-			}
-			f.Events, cursor = append(f.Events, page.Events...), page.NextCursor
-		}
+	if err == nil {
+		var known *pb.ListEventsResponse
+		known, err = client.AllEvents(func(cursor string) (*pb.ListEventsResponse, error) {
+			return t.clients[0].Events(ctx, &pb.ListEventsRequest{Cursor: cursor})
+		})
+		f.Events = known.Events
 	}
 	if err != nil {
 		f.Notes = append(f.Notes, fmt.Sprintf("The controller did not say what happened: %v.", err))

@@ -2,50 +2,29 @@ package main
 
 import (
 	"context"
-	"encoding/json"
 	"fmt"
 	"strconv"
 
 	"github.com/spf13/cobra"
 
+	"iris/iris/client"
 	pb "iris/iris/proto"
 	"iris/iris/view"
 )
 
-// jobExplain is `iris job explain`.
-type jobExplain struct {
-	*app
-	link   linkFlags
-	output outputFlag
-}
-
 func newJobExplain(a *app) *cobra.Command {
-	v := &jobExplain{app: a}
-	c := &cobra.Command{
+	v := &jobVerb{app: a}
+	return v.command(&cobra.Command{
 		Use:   "explain JOB [TASK]",
 		Short: "Say in plain words why a job waits, was retried, or failed",
 		Long: "Say in plain words why a job waits, was retried, or ended as it did, with a sentence for each attempt, and what you can do " +
 			"about it. TASK is the number of one of its tasks, counted from 0: then it is about that task alone. " + jobArgument,
 		Example: "  iris job explain train\n  iris job explain train 3",
 		Args:    arguments(1, 2, "a job"),
-		RunE:    func(c *cobra.Command, args []string) error { return v.run(c.Context(), args[0], args[1:]) },
-	}
-	v.link.add(c.Flags())
-	v.output.add(c, outputTable, outputJSON)
-	c.ValidArgsFunction = completeOne(a.completeJobs(&v.link, false))
-	return c
+	}, v.explain, outputTable, outputJSON)
 }
 
-func (v *jobExplain) run(ctx context.Context, text string, rest []string) error {
-	l, err := v.connect(&v.link, v.link.patience)
-	if err != nil {
-		return err
-	}
-	defer l.Close()
-	job, err := l.job(ctx, text)
-	if err != nil {
-		return err
-	}
+func (v *jobVerb) explain(ctx context.Context, l *link, job *client.Job, rest []string) error {
 	status, err := job.Status(ctx)
 	if err != nil {
 		return l.wrong(err)
@@ -59,13 +38,10 @@ func (v *jobExplain) run(ctx context.Context, text string, rest []string) error 
 		return l.wrong(err)
 	}
 	e := view.Explain(v.now(), status, tasks, task, v.where(l))
-	if !v.output.json() {
-		return e.Write(v.out, v.terminal(v.out))
+	if v.output.json() {
+		return e.JSON(v.out)
 	}
-	encoder := json.NewEncoder(v.out)
-	encoder.SetEscapeHTML(false)
-	encoder.SetIndent("", "  ")
-	return encoder.Encode(e)
+	return e.Write(v.out, v.terminal(v.out))
 }
 
 // taskNumber reads the number of a task, if there is one.

@@ -5,44 +5,21 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"iris/iris/client"
 	"iris/iris/view"
 )
 
-// jobStatus is `iris job status`.
-type jobStatus struct {
-	*app
-	link   linkFlags
-	output outputFlag
-}
-
-// jobArgument explains an argument that link.job takes.
-const jobArgument = "JOB is a job's id, the beginning of one, or the name of a job that is not over."
-
 func newJobStatus(a *app) *cobra.Command {
-	v := &jobStatus{app: a}
-	c := &cobra.Command{
+	v := &jobVerb{app: a}
+	return v.command(&cobra.Command{
 		Use:   "status JOB",
 		Short: "Show how a job is, and why",
 		Long:  "Show how a job is, and why. " + jobArgument,
 		Args:  arguments(1, 1, "a job"),
-		RunE:  func(c *cobra.Command, args []string) error { return v.run(c.Context(), args[0]) },
-	}
-	v.link.add(c.Flags())
-	v.output.add(c, outputTable, outputJSON)
-	c.ValidArgsFunction = completeOne(a.completeJobs(&v.link, false))
-	return c
+	}, v.status, outputTable, outputJSON)
 }
 
-func (v *jobStatus) run(ctx context.Context, id string) error {
-	l, err := v.connect(&v.link, v.link.patience)
-	if err != nil {
-		return err
-	}
-	defer l.Close()
-	job, err := l.job(ctx, id)
-	if err != nil {
-		return err
-	}
+func (v *jobVerb) status(ctx context.Context, l *link, job *client.Job, _ []string) error {
 	status, err := job.Status(ctx)
 	if err != nil {
 		return l.wrong(err)
