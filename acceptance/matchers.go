@@ -13,7 +13,6 @@ import (
 	"google.golang.org/protobuf/proto"
 	"google.golang.org/protobuf/types/known/timestamppb"
 
-	"iris/iris/client"
 	pb "iris/iris/proto"
 )
 
@@ -41,7 +40,7 @@ func (m *stateMatcher) Match(actual any) (bool, error) {
 	if !ok {
 		return false, fmt.Errorf("HaveState wants a *pb.JobStatus, not %T", actual)
 	}
-	if job.GetState() != m.want && client.Over(job.GetState()) {
+	if job.GetState() != m.want && job.GetState().Over() {
 		// Eventually asks a matcher's MatchMayChangeInTheFuture only about values, not about what a function returns.
 		return false, gomega.StopTrying(m.FailureMessage(actual))
 	}

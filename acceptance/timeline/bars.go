@@ -12,15 +12,6 @@ import (
 // state is a state of the wire as people write it.
 func state(s pb.TaskState) string { return strings.TrimPrefix(s.String(), "TASK_STATE_") }
 
-// terminal reports whether nothing follows a state.
-func terminal(s pb.TaskState) bool {
-	switch s {
-	case pb.TaskState_TASK_STATE_PENDING, pb.TaskState_TASK_STATE_ASSIGNED, pb.TaskState_TASK_STATE_BUILDING, pb.TaskState_TASK_STATE_RUNNING:
-		return false
-	}
-	return true
-}
-
 // enter begins a phase of a bar, unless it is in that state.
 func (b *Bar) enter(at Span, state string) {
 	if n := len(b.Phases); n == 0 || b.Phases[n-1].State != state {
@@ -55,7 +46,7 @@ func (d *drawing) drawJobs() {
 			of[e.JobId], bars = b, append(bars, b)
 			fallthrough
 		case e.Kind == pb.EventKind_EVENT_KIND_JOB:
-			if terminal(e.State) {
+			if e.State.Over() {
 				b.End, b.How, b.Why = at, state(e.State), e.Text
 			}
 		case b != nil && b.How == "" && e.Kind == pb.EventKind_EVENT_KIND_ATTEMPT && e.State == pb.TaskState_TASK_STATE_RUNNING:
@@ -79,9 +70,9 @@ func (d *drawing) drawAttempts() {
 				of[a], bars = b, append(bars, b)
 			}
 			switch {
-			case !terminal(e.State) && b.How == "":
+			case !e.State.Over() && b.How == "":
 				b.enter(at, state(e.State))
-			case terminal(e.State):
+			case e.State.Over():
 				if len(b.Phases) == 0 {
 					b.enter(at, state(pb.TaskState_TASK_STATE_ASSIGNED))
 				}

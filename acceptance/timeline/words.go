@@ -37,12 +37,12 @@ func (d *drawing) tell(e *pb.Event) {
 	switch e.Kind {
 	case pb.EventKind_EVENT_KIND_JOB:
 		out.Kind, out.Lane, out.What = JobMoved, d.lane(clients), "job "+d.name(e.JobId)+" "+state(e.State)
-		if !terminal(e.State) {
+		if !e.State.Over() {
 			out.What = "job " + d.name(e.JobId) + " is launched"
 		}
 	case pb.EventKind_EVENT_KIND_TASK:
 		out.Kind, out.Lane, out.What = TaskMoved, d.lane(clients), "task "+d.task(e.JobId, e.GetTaskIndex())+" "+state(e.State)
-		if !terminal(e.State) {
+		if !e.State.Over() {
 			out.What = "task " + d.task(e.JobId, e.GetTaskIndex()) + " waits again"
 		}
 	case pb.EventKind_EVENT_KIND_ATTEMPT:

@@ -258,15 +258,6 @@ func TestWaitEndsWithItsContext(t *testing.T) {
 	})
 }
 
-func TestOnlyFinalStatesAreOver(t *testing.T) {
-	for n, name := range pb.JobState_name {
-		live := name == "JOB_STATE_UNSPECIFIED" || name == "JOB_STATE_PENDING" || name == "JOB_STATE_BUILDING" || name == "JOB_STATE_RUNNING"
-		if client.Over(pb.JobState(n)) == live {
-			t.Errorf("Over(%s) is %v", name, !live)
-		}
-	}
-}
-
 func TestLogsAreReadToTheirEndPageByPage(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var all []*pb.LogLine

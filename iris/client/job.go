@@ -47,7 +47,7 @@ func (j *Job) Status(ctx context.Context) (*pb.JobStatus, error) {
 func (j *Job) Wait(ctx context.Context) (*pb.JobStatus, error) {
 	for pause := 20 * time.Millisecond; ; pause = min(2*pause, time.Second) {
 		s, err := j.Status(ctx)
-		if err != nil || Over(s.State) {
+		if err != nil || s.State.Over() {
 			return s, err
 		}
 		select {
@@ -56,15 +56,6 @@ func (j *Job) Wait(ctx context.Context) (*pb.JobStatus, error) {
 			return s, ctx.Err()
 		}
 	}
-}
-
-// Over reports whether a state is final.
-func Over(s pb.JobState) bool {
-	switch s {
-	case pb.JobState_JOB_STATE_PENDING, pb.JobState_JOB_STATE_BUILDING, pb.JobState_JOB_STATE_RUNNING, pb.JobState_JOB_STATE_UNSPECIFIED:
-		return false
-	}
-	return true
 }
 
 // Tasks are all tasks with their attempts, by index.

@@ -39,7 +39,7 @@ func (s *Server) job(r *http.Request) (look, error) {
 			return nil, err
 		}
 		p := jobPage{
-			Job: out.Job, Spec: out.Spec, Over: over(out.Job.State), Tasks: tasks.Tasks, Paged: in.PageToken != "",
+			Job: out.Job, Spec: out.Spec, Over: out.Job.State.Over(), Tasks: tasks.Tasks, Paged: in.PageToken != "",
 			First: link(pathTo("jobs", id), "state", q.Get("state")),
 		}
 		if tasks.NextPageToken != "" {
@@ -68,15 +68,6 @@ func taskTabs(j *pb.JobStatus, chosen string) []tab {
 		}
 	}
 	return all
-}
-
-// over reports whether nothing becomes of a job any more.
-func over(s pb.JobState) bool {
-	switch s {
-	case pb.JobState_JOB_STATE_PENDING, pb.JobState_JOB_STATE_BUILDING, pb.JobState_JOB_STATE_RUNNING:
-		return false
-	}
-	return true
 }
 
 // taskPage is what the page of a task shows.

@@ -220,7 +220,7 @@ func (f *follower) next(ctx context.Context) (more bool, err error) {
 		case int(f.attempt)+1 < len(t.Attempts):
 			f.attempt, f.line = f.attempt+1, 0
 			return true, f.note(fmt.Sprintf("attempt %d, on %s", f.attempt, t.Attempts[f.attempt].WorkerId))
-		case final(t.State):
+		case t.State.Over():
 			return false, nil
 		}
 		if err := pause(ctx); err != nil {
@@ -280,13 +280,4 @@ func (f *follower) note(text string) error {
 	}
 	f.said = text
 	return f.out.lines("", line{Text: text, Kind: "note"})
-}
-
-func final(s pb.TaskState) bool {
-	switch s {
-	case pb.TaskState_TASK_STATE_PENDING, pb.TaskState_TASK_STATE_ASSIGNED, pb.TaskState_TASK_STATE_BUILDING,
-		pb.TaskState_TASK_STATE_RUNNING, pb.TaskState_TASK_STATE_UNSPECIFIED:
-		return false
-	}
-	return true
 }

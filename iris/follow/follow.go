@@ -102,7 +102,7 @@ func (w *watch) states(ctx context.Context) (*pb.JobStatus, error) {
 			return before, err
 		}
 		w.observer.Status(now)
-		over := client.Over(now.State)
+		over := now.State.Over()
 		if over || w.stale(before, now) {
 			if err := w.list(ctx); err != nil {
 				return now, err

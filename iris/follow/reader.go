@@ -210,7 +210,7 @@ func (r *reader) leave() {
 		}
 		q := request{c, t}
 		r.observer.Gap(q.source(), "the rest of its log was not read: "+why)
-		if final(q.status().State) {
+		if q.status().State.Over() {
 			r.end(q)
 		}
 	}
@@ -224,7 +224,7 @@ func (r *reader) end(q request) {
 
 // page reads one page. It returns false if the worker did not answer.
 func (r *reader) page(ctx context.Context, q request) bool {
-	ended := final(q.status().State) // known before the request: then nothing can follow what it brings
+	ended := q.status().State.Over() // known before the request: then nothing can follow what it brings
 	out, err := r.ask(ctx, q)
 	switch status.Code(err) {
 	case codes.OK:
@@ -281,13 +281,4 @@ func (r *reader) ask(ctx context.Context, q request) (*pb.FetchTaskLogsResponse,
 func (c *cursor) rest() {
 	c.pause = min(max(2*c.pause, readPause), readRest)
 	c.next = time.Now().Add(c.pause)
-}
-
-func final(s pb.TaskState) bool {
-	switch s {
-	case pb.TaskState_TASK_STATE_PENDING, pb.TaskState_TASK_STATE_ASSIGNED, pb.TaskState_TASK_STATE_BUILDING,
-		pb.TaskState_TASK_STATE_RUNNING, pb.TaskState_TASK_STATE_UNSPECIFIED:
-		return false
-	}
-	return true
 }

@@ -9,7 +9,6 @@ import (
 
 	"iris/acceptance/fault"
 	"iris/acceptance/swarm/story"
-	"iris/iris/client"
 	pb "iris/iris/proto"
 )
 
@@ -116,7 +115,7 @@ func survey(jobs []*pb.JobStatus) (waiting []*pb.JobStatus, runs bool, all strin
 		for _, n := range j.TaskStates {
 			fmt.Fprintf(&text, " %v %d", n.State, n.Count)
 		}
-		if client.Over(j.State) {
+		if j.State.Over() {
 			continue
 		}
 		waits := true
@@ -160,7 +159,7 @@ func (t *teller) explained(ctx context.Context) {
 		t.wrong(ByHeal, "the jobs cannot be listed: %v", err)
 	}
 	for _, j := range jobs {
-		if client.Over(j.State) {
+		if j.State.Over() {
 			continue
 		}
 		switch j.PendingReason.GetKind() {

@@ -7,7 +7,6 @@ import (
 
 	"iris/acceptance/swarm/oracle"
 	"iris/acceptance/swarm/story"
-	"iris/iris/client"
 	pb "iris/iris/proto"
 	"iris/iris/state"
 )
@@ -47,7 +46,7 @@ func ofAnother(seen *pb.JobStatus, r oracle.Run) bool {
 		return r.Ended != 0
 	}
 	return r.Began < seen.SubmittedAt.AsTime().UnixNano() ||
-		client.Over(seen.State) && r.Began > seen.FinishedAt.AsTime().UnixNano()
+		seen.State.Over() && r.Began > seen.FinishedAt.AsTime().UnixNano()
 }
 
 // overtaken reports whether a run has the number of one that began later. It was of an earlier job of the id, whose order came
@@ -76,7 +75,7 @@ func (t *teller) history(users []*user) (jobs []oracle.Job, specs map[string]*pb
 	specs, seen = map[string]*pb.JobSpec{}, map[string]*pb.JobStatus{}
 	goesOn := map[string]bool{}
 	for _, s := range statuses {
-		seen[s.JobId], goesOn[s.JobId] = s, !client.Over(s.State)
+		seen[s.JobId], goesOn[s.JobId] = s, !s.State.Over()
 	}
 	for i, u := range users {
 		id := story.JobID(i)

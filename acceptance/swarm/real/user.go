@@ -93,7 +93,7 @@ func (u *user) look(ctx context.Context) (over bool) {
 	if seen.State == 0 && !seen.Unknown {
 		u.misses++
 	}
-	over = client.Over(status.GetState())
+	over = status.GetState().Over()
 	if over && u.forgetful() {
 		u.keep(ctx, status)
 	}

@@ -149,7 +149,7 @@ func (d *demo) play(ctx context.Context) error {
 func (d *demo) clear(ctx context.Context) {
 	jobs, err := d.client.Jobs(ctx, "")
 	for _, j := range jobs {
-		if !client.Over(j.State) {
+		if !j.State.Over() {
 			err = errors.Join(err, d.client.Job(j.JobId).Terminate(ctx))
 		}
 	}

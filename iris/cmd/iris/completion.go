@@ -8,7 +8,6 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"iris/iris/client"
 	pb "iris/iris/proto"
 	"iris/iris/view"
 )
@@ -44,7 +43,7 @@ func (a *app) completeJobs(f *linkFlags, live bool) completer {
 				return nil
 			}
 			for _, j := range jobs {
-				if strings.HasPrefix(j.JobId, begun) && !(live && client.Over(j.State)) {
+				if strings.HasPrefix(j.JobId, begun) && !(live && j.State.Over()) {
 					offers = append(offers, cobra.CompletionWithDesc(j.JobId, j.Name+" "+view.JobState(j.State)))
 				}
 			}

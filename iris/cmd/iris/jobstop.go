@@ -77,7 +77,7 @@ func (v *jobStop) meant(ctx context.Context, l *link, ids []string) (jobs []*cli
 		return nil, l.wrong(err)
 	}
 	for _, j := range all {
-		if !client.Over(j.State) {
+		if !j.State.Over() {
 			jobs = append(jobs, l.Job(j.JobId))
 		}
 	}
@@ -92,7 +92,7 @@ func (v *jobStop) stop(ctx context.Context, l *link, job *client.Job) error {
 	if err != nil {
 		return l.wrong(err)
 	}
-	if !client.Over(before.State) {
+	if !before.State.Over() {
 		if err := job.Terminate(ctx); err != nil {
 			return l.wrong(err)
 		}
@@ -104,7 +104,7 @@ func (v *jobStop) stop(ctx context.Context, l *link, job *client.Job) error {
 	case v.output.json():
 		_, err := fmt.Fprintln(v.out, event("status", after))
 		return err
-	case client.Over(before.State):
+	case before.State.Over():
 		fmt.Fprintf(v.out, "job %s was over already: %s\n", job.ID, view.JobState(after.State))
 	default:
 		fmt.Fprintf(v.out, "job %s is %s\n", job.ID, view.JobState(after.State))

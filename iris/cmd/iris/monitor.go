@@ -8,7 +8,6 @@ import (
 
 	"google.golang.org/protobuf/proto"
 
-	"iris/iris/client"
 	"iris/iris/follow"
 	pb "iris/iris/proto"
 	"iris/iris/view"
@@ -149,7 +148,7 @@ func (m *monitor) change(j *pb.JobStatus) {
 	settled := view.WaitsFor(j) == "" || now.Sub(m.begun) > soon
 	news := kind != m.saidKind && settled || text != m.said && now.Sub(m.saidAt) > countsEvery
 	idle := j.State == pb.JobState_JOB_STATE_PENDING && view.WaitsFor(j) == "" // about to be placed
-	if !news || idle || client.Over(j.State) {
+	if !news || idle || j.State.Over() {
 		return
 	}
 	m.said, m.saidKind, m.saidAt = text, kind, now

@@ -61,7 +61,7 @@ func (l *link) job(ctx context.Context, text string) (*client.Job, error) {
 func pick(text string, jobs []*pb.JobStatus) (id string, err error) {
 	var named, begun []*pb.JobStatus
 	for _, j := range jobs {
-		if j.Name == text && !client.Over(j.State) {
+		if j.Name == text && !j.State.Over() {
 			named = append(named, j)
 		}
 		if strings.HasPrefix(j.JobId, text) {
