@@ -31,7 +31,7 @@ func (c *Cluster) noteKill(id string) {
 			c.past.history, _ = latest(append(c.past.history, events...))
 		}
 	}
-	c.past.killed = append(c.past.killed, timeline.Ordered{At: time.Now(), Kind: timeline.Killed, Who: id, What: id + " is killed"})
+	c.past.killed = append(c.past.killed, timeline.Kill(id, time.Now()))
 }
 
 // mostEvents is how many events a story has: a soak has more, and nobody reads them.
@@ -52,7 +52,7 @@ func (c *Cluster) answers() bool {
 
 // noteStart is called before one is started again.
 func (c *Cluster) noteStart(id string) {
-	c.past.killed = append(c.past.killed, timeline.Ordered{At: time.Now(), Kind: timeline.Started, Who: id, What: id + " is started again"})
+	c.past.killed = append(c.past.killed, timeline.Start(id, time.Now()))
 }
 
 // askedOfFailed bounds what a spec that has failed may ask of its cluster.

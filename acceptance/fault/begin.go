@@ -4,7 +4,6 @@ import (
 	"fmt"
 	"maps"
 	"slices"
-	"strings"
 	"time"
 
 	"iris/fakevm"
@@ -118,14 +117,7 @@ func (f Fault) at(site string) string {
 	if f.A == Anybody {
 		return site
 	}
-	key := "worker"
-	switch {
-	case f.OfJournal():
-		key = "controller"
-	case strings.HasPrefix(site, "vm."):
-		key = "group"
-	}
-	return fmt.Sprintf("%s[%s=%s]", site, key, f.A)
+	return fmt.Sprintf("%s[%s=%s]", site, f.Label(), f.A)
 }
 
 func arm(on Cluster, o *Ongoing, text string) error {

@@ -192,6 +192,17 @@ func (f Fault) OfJournal() bool {
 	return f.Kind == KindSite && strings.HasPrefix(f.Site, "journal.")
 }
 
+// Label is the label by which the hits of its chaos site say that it is A who passes it.
+func (f Fault) Label() string {
+	switch {
+	case f.OfJournal():
+		return "controller"
+	case strings.HasPrefix(f.Site, "vm."):
+		return "group"
+	}
+	return "worker"
+}
+
 // OfController reports whether it names a controller: as whom it happens to, or as one of those that it is between.
 func (f Fault) OfController() bool {
 	return strings.HasPrefix(f.A, "c-") || strings.HasPrefix(f.B, "c-")

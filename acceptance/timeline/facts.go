@@ -52,6 +52,16 @@ type Ordered struct {
 	LostBeat bool
 }
 
+// Kill is that a participant was ended by order.
+func Kill(who string, at time.Time) Ordered {
+	return Ordered{At: at, Kind: Killed, Who: who, What: who + " is killed"}
+}
+
+// Start is that it was started again.
+func Start(who string, at time.Time) Ordered {
+	return Ordered{At: at, Kind: Started, Who: who, What: who + " is started again"}
+}
+
 // Fired is a firing of a rule of chaos.
 func Fired(f chaos.Firing) Ordered {
 	o := Ordered{At: f.At, Kind: Fault, What: "fault " + f.Site + ": " + f.Action}

@@ -45,35 +45,23 @@ func (f facts) leads(id string, at time.Time) {
 	}
 }
 
-// done is that somebody was killed, or started again.
-func (f facts) done(kind timeline.Kind, id string, at time.Time) {
+// done is something that was done to the cluster on purpose.
+func (f facts) done(o timeline.Ordered) {
 	if f.Facts != nil {
-		what := map[timeline.Kind]string{timeline.Killed: " is killed", timeline.Started: " is started again"}[kind]
-		f.Faults = append(f.Faults, timeline.Ordered{At: at, Kind: kind, Who: id, What: id + what})
+		f.Faults = append(f.Faults, o)
 	}
 }
 
 // harmed is a fault that is over.
 func (f facts) harmed(h *harm, at time.Time) {
 	if f.Facts != nil && h.Kind != fault.KindCrash && h.Kind != fault.KindRestart { // those were done
-		f.Faults = append(f.Faults, timeline.Injected(h.Fault, h.began, at, h.struck))
+		f.done(timeline.Injected(h.Fault, h.began, at, h.struck))
 	}
 }
 
 // struck is a fault at a chaos site that strikes what x does there.
 func (f facts) struck(h *harm, x string, at time.Time) {
 	if f.Facts != nil {
-		f.Faults = append(f.Faults, timeline.Fired(chaos.Firing{At: at, Site: h.Site, Nth: h.fired, Action: "fail", Labels: h.labels(x)}))
+		f.done(timeline.Fired(chaos.Firing{At: at, Site: h.Site, Nth: h.fired, Action: "fail", Labels: chaos.Labels{h.Label(): x}}))
 	}
-}
-
-// labels are those that the site has in the product, as far as they name x.
-func (h *harm) labels(x string) chaos.Labels {
-	switch {
-	case h.OfJournal():
-		return chaos.Labels{"controller": x}
-	case h.Site != "" && h.Site[:3] == "vm.":
-		return chaos.Labels{"group": x}
-	}
-	return chaos.Labels{"worker": x}
 }

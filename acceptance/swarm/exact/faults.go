@@ -106,7 +106,7 @@ func (s *sim) disturbs(w *worker) bool {
 
 // down ends a controller or a worker, up starts it again.
 func (s *sim) down(id string) {
-	s.facts.done(timeline.Killed, id, s.time())
+	s.facts.done(timeline.Kill(id, s.time()))
 	if w := s.worker(id); w != nil {
 		w.crashed = true
 		w.stop()
@@ -116,7 +116,7 @@ func (s *sim) down(id string) {
 }
 
 func (s *sim) up(id string) {
-	s.facts.done(timeline.Started, id, s.time())
+	s.facts.done(timeline.Start(id, s.time()))
 	if w := s.worker(id); w != nil {
 		if w.crashed = false; !w.up && !w.gone {
 			w.start()
