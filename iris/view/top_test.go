@@ -20,7 +20,7 @@ func topOf(many bool) Snapshot {
 		Workers:     workers(), Jobs: jobs()[1:2], Fleet: fleet(),
 	}
 	quiet, drains := workers()[0], workers()[0]
-	quiet.WorkerId, quiet.LastHeartbeatAt = "quiet", before(20*time.Second)
+	quiet.WorkerId, quiet.LastHeartbeatAt, quiet.Silent = "quiet", before(20*time.Second), true
 	drains.WorkerId, drains.Draining, drains.Committed = "drains", true, drains.Capacity
 	s.Workers = append(s.Workers, quiet, drains)
 	for _, kind := range []pb.PendingReason_Kind{0, pb.PendingReason_KIND_NO_CAPACITY, pb.PendingReason_KIND_TOO_LARGE, pb.PendingReason_KIND_BACKOFF} {

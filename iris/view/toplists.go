@@ -12,10 +12,7 @@ import (
 	model "iris/iris/state"
 )
 
-const (
-	topBar = 10               // columns of a bar in a list
-	silent = 15 * time.Second // a live worker that was not heard of for so long misses its heartbeats
-)
+const topBar = 10 // columns of a bar in a list
 
 // workerList has the lost ones first, then those that drain and those that are silent.
 func (s Snapshot) workerList(terminal Terminal, now time.Time) list {
@@ -25,7 +22,7 @@ func (s Snapshot) workerList(terminal Terminal, now time.Time) list {
 			return 0
 		case w.Draining:
 			return 1
-		case quiet(w, now):
+		case w.Silent:
 			return 2
 		}
 		return 3
@@ -38,7 +35,7 @@ func (s Snapshot) workerList(terminal Terminal, now time.Time) list {
 	}}}
 	for _, w := range sorted {
 		heard := text(ago(w.LastHeartbeatAt, now))
-		if rank(w) == 0 || quiet(w, now) {
+		if rank(w) == 0 || w.Silent {
 			heard.colour = yellow
 		}
 		lost := ""
@@ -51,10 +48,6 @@ func (s Snapshot) workerList(terminal Terminal, now time.Time) list {
 			text(strconv.Itoa(len(w.AttemptUids))), cell{lost, yellow})
 	}
 	return l
-}
-
-func quiet(w *pb.WorkerStatus, now time.Time) bool {
-	return w.State == pb.WorkerState_WORKER_STATE_LIVE && w.LastHeartbeatAt != nil && now.Sub(w.LastHeartbeatAt.AsTime()) > silent
 }
 
 // groupList has those first that cannot have what they want, then those that want something.

@@ -98,7 +98,7 @@ func (p played) ListTasks(_ context.Context, in *pb.ListTasksRequest) (*pb.ListT
 func (played) ListWorkers(context.Context, *pb.ListWorkersRequest) (*pb.ListWorkersResponse, error) {
 	return &pb.ListWorkersResponse{Workers: []*pb.WorkerStatus{
 		{
-			WorkerId: "w-0", State: pb.WorkerState_WORKER_STATE_LIVE, Address: "10.0.0.1:7071", LastHeartbeatAt: ago(time.Hour), AttemptUids: []string{"a/0/0"},
+			WorkerId: "w-0", State: pb.WorkerState_WORKER_STATE_LIVE, Address: "10.0.0.1:7071", LastHeartbeatAt: ago(time.Hour), Silent: true, AttemptUids: []string{"a/0/0"},
 			Capacity: &pb.Resources{CpuMillis: 4000, MemoryBytes: 16 << 30}, Committed: &pb.Resources{CpuMillis: 3000, MemoryBytes: 2 << 30},
 			Attributes: map[string]string{"worker": "w-0", "zone": "us-1"},
 		},
