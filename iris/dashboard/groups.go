@@ -4,7 +4,6 @@ import (
 	"context"
 	"net/http"
 	"slices"
-	"strconv"
 
 	pb "iris/iris/proto"
 )
@@ -15,8 +14,6 @@ type groupsPage struct {
 	Groups []group
 	Slices cut[*pb.SliceStatus]
 	Events []*pb.SliceEvent // the newest first
-
-	PreviousLink, NextLink string
 }
 
 // group is a scale group with how many slices it has.
@@ -38,14 +35,8 @@ func (s *Server) groups(r *http.Request) (look, error) {
 		if err != nil {
 			return nil, err
 		}
-		p := groupsPage{Fleet: fleet, Groups: groupsOf(fleet), Slices: cutOf(fleet.Slices, page)}
+		p := groupsPage{Fleet: fleet, Groups: groupsOf(fleet), Slices: cutOf(fleet.Slices, page, func(page string) string { return link("/groups", "page", page) })}
 		p.Events = newest(fleet.Events, shownEvents)
-		if n := p.Slices.Previous; n > 0 {
-			p.PreviousLink = link("/groups", "page", strconv.Itoa(n))
-		}
-		if n := p.Slices.Next; n > 0 {
-			p.NextLink = link("/groups", "page", strconv.Itoa(n))
-		}
 		return p, nil
 	}}, nil
 }

@@ -3,10 +3,8 @@ package dashboard
 import (
 	"context"
 	"slices"
-	"strings"
 
 	pb "iris/iris/proto"
-	"iris/iris/view"
 )
 
 // shownPast is how many of the last events a page lists.
@@ -20,26 +18,4 @@ func past(ctx context.Context, c calls, job, worker string) ([]*pb.Event, error)
 	}
 	slices.Reverse(out.Events)
 	return out.Events, nil
-}
-
-// eventWord is what happened, in one word.
-func eventWord(e *pb.Event) string {
-	switch e.Kind {
-	case pb.EventKind_EVENT_KIND_JOB, pb.EventKind_EVENT_KIND_TASK, pb.EventKind_EVENT_KIND_ATTEMPT:
-		return view.TaskState(e.State)
-	case pb.EventKind_EVENT_KIND_SLICE:
-		return view.SliceEventKind(e.Slice)
-	}
-	return strings.TrimPrefix(e.Kind.String(), "EVENT_KIND_")
-}
-
-// eventMeanings are those of the words that are no states.
-var eventMeanings = map[string]string{"DISPATCH_FAILED": "bad", "RELEASED": "over", "REGISTERED": "good", "LEADS": "good"}
-
-// meaning is what a word means to whoever looks: see view.Meaning.
-func meaning(word string) string {
-	if m := eventMeanings[word]; m != "" {
-		return m
-	}
-	return view.Meaning(word)
 }

@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	pb "iris/iris/proto"
+	"iris/iris/state"
 )
 
 // rows is how many lines a list has on one page.
@@ -28,22 +29,22 @@ func number(text, what string, unset, least, most int) (int, error) {
 // maxPage is the greatest number that a page may have.
 const maxPage = 1_000_000
 
-// cut is the part of a list that a page shows, with the numbers of the pages beside it; 0: there is none.
+// cut is the part of a list that a page shows, with links to the pages beside it; empty: there is none.
 type cut[T any] struct {
 	Items            []T
 	All, Page, Pages int
-	Previous, Next   int
+	Previous, Next   string
 }
 
-func cutOf[T any](all []T, page int) cut[T] {
+func cutOf[T any](all []T, page int, to func(page string) string) cut[T] {
 	c := cut[T]{All: len(all), Page: page, Pages: max(1, (len(all)+rows-1)/rows)}
 	from := min((page-1)*rows, len(all))
 	c.Items = all[from:min(from+rows, len(all))]
 	if page > 1 {
-		c.Previous = min(page-1, c.Pages)
+		c.Previous = to(strconv.Itoa(min(page-1, c.Pages)))
 	}
 	if page < c.Pages {
-		c.Next = page + 1
+		c.Next = to(strconv.Itoa(page + 1))
 	}
 	return c
 }
@@ -54,19 +55,15 @@ func pageOf(r *http.Request) (int, error) {
 }
 
 // jobStates and taskStates are all states of each, in the order of a life.
-var (
-	jobStates = []pb.JobState{
-		pb.JobState_JOB_STATE_PENDING, pb.JobState_JOB_STATE_BUILDING, pb.JobState_JOB_STATE_RUNNING,
-		pb.JobState_JOB_STATE_SUCCEEDED, pb.JobState_JOB_STATE_FAILED, pb.JobState_JOB_STATE_KILLED,
-		pb.JobState_JOB_STATE_WORKER_FAILED, pb.JobState_JOB_STATE_UNSCHEDULABLE,
+var jobStates, taskStates = func() (jobs []pb.JobState, tasks []pb.TaskState) {
+	for _, s := range state.States {
+		tasks = append(tasks, pb.TaskState(s))
+		if s.OfJob() {
+			jobs = append(jobs, pb.JobState(s))
+		}
 	}
-	taskStates = []pb.TaskState{
-		pb.TaskState_TASK_STATE_PENDING, pb.TaskState_TASK_STATE_ASSIGNED, pb.TaskState_TASK_STATE_BUILDING,
-		pb.TaskState_TASK_STATE_RUNNING, pb.TaskState_TASK_STATE_SUCCEEDED, pb.TaskState_TASK_STATE_FAILED,
-		pb.TaskState_TASK_STATE_KILLED, pb.TaskState_TASK_STATE_WORKER_FAILED, pb.TaskState_TASK_STATE_UNSCHEDULABLE,
-		pb.TaskState_TASK_STATE_COSCHED_FAILED,
-	}
-)
+	return jobs, tasks
+}()
 
 // stateOf reads a state, in one word. Empty is all of them.
 func stateOf[S comparable](text string, states []S, word func(S) string) ([]S, error) {

@@ -17,7 +17,7 @@ import (
 // words are what templates say things with.
 var words = template.FuncMap{
 	"jobState": view.JobState, "taskState": view.TaskState, "vmState": view.VMState, "workerState": standing,
-	"availability": view.Availability, "sliceEvent": view.SliceEventKind, "meaning": meaning, "event": eventWord, "shape": shape,
+	"availability": view.Availability, "sliceEvent": view.SliceEventKind, "meaning": view.Meaning, "event": view.Happened, "shape": shape,
 	"when": when, "span": span, "until": until, "duration": duration,
 	"cpu": state.CPUText, "bytes": state.BytesText, "count": state.CountText, "constraint": state.ConstraintText,
 	"int":  func(n int32) int { return int(n) },
@@ -49,7 +49,7 @@ func standing(w *pb.WorkerStatus) string {
 // shapes tell meanings apart without colours.
 var shapes = map[string]string{"good": "●", "busy": "▶", "waits": "○", "bad": "✕", "over": "■"}
 
-func shape(word string) string { return shapes[meaning(word)] }
+func shape(word string) string { return shapes[view.Meaning(word)] }
 
 // when is an instant, in UTC, and how long ago that is if now is known. The script of the page tells both in the viewer's
 // own time.

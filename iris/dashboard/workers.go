@@ -5,7 +5,6 @@ import (
 	"context"
 	"net/http"
 	"slices"
-	"strconv"
 	"strings"
 
 	"google.golang.org/grpc/codes"
@@ -16,10 +15,9 @@ import (
 
 // workersPage is what the list of workers shows.
 type workersPage struct {
-	Name                          string
-	Live, Silent, Draining, Lost  int
-	Workers                       cut[*pb.WorkerStatus]
-	PreviousLink, NextLink, First string
+	Name                         string
+	Live, Silent, Draining, Lost int
+	Workers                      cut[*pb.WorkerStatus]
 }
 
 func (s *Server) workers(r *http.Request) (look, error) {
@@ -33,18 +31,12 @@ func (s *Server) workers(r *http.Request) (look, error) {
 		if err != nil {
 			return nil, err
 		}
-		p := workersPage{Name: name, First: link("/workers", "name", name)}
+		p := workersPage{Name: name}
 		for _, w := range out.Workers {
 			*p.of(w)++
 		}
 		named := slices.DeleteFunc(out.Workers, func(w *pb.WorkerStatus) bool { return !strings.Contains(w.WorkerId, name) })
-		p.Workers = cutOf(inRank(named), page)
-		if n := p.Workers.Previous; n > 0 {
-			p.PreviousLink = link("/workers", "name", name, "page", strconv.Itoa(n))
-		}
-		if n := p.Workers.Next; n > 0 {
-			p.NextLink = link("/workers", "name", name, "page", strconv.Itoa(n))
-		}
+		p.Workers = cutOf(inRank(named), page, func(page string) string { return link("/workers", "name", name, "page", page) })
 		return p, nil
 	}}, nil
 }

@@ -43,7 +43,7 @@ var states = map[string]colour{
 
 	"AVAILABLE": green, "COOLDOWN": cyan, "BACKOFF": red, "QUOTA_EXCEEDED": yellow, "AT_MAX": yellow, "REMOVED": grey,
 
-	"NOT_DELIVERED": yellow, "RELEASED": grey,
+	"NOT_DELIVERED": red, "RELEASED": grey, "REGISTERED": green, "LEADS": green,
 
 	"REQUESTED": cyan, "CREATED": cyan, "ADOPTED": cyan, "REFUSED": red, "ORPHAN": yellow, "IDLE": grey,
 	"SURPLUS": grey, "GONE": grey,
