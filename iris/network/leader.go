@@ -12,6 +12,7 @@ import (
 	"google.golang.org/genproto/googleapis/rpc/errdetails"
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/connectivity"
 	"google.golang.org/grpc/status"
 )
 
@@ -102,12 +103,21 @@ func (c *Controllers) Close() error {
 	return errors.Join(errs...)
 }
 
-// Reconnect ends the pauses between tries to connect: somebody has reason to believe that the other side is there again.
+// Reconnect ends the pauses between tries to connect: somebody has reason to believe that the other side is there again. What
+// pauses is replaced, and connects when it is used next. gRPC's own way to end a pause, ResetConnectBackoff, may crash the process
+// while a connection is made.
 func (c *Controllers) Reconnect() {
 	c.mu.Lock()
-	defer c.mu.Unlock()
-	for _, conn := range c.conns {
-		conn.ResetConnectBackoff()
+	var pausing []*grpc.ClientConn
+	for address, conn := range c.conns {
+		if conn.GetState() == connectivity.TransientFailure {
+			pausing = append(pausing, conn)
+			delete(c.conns, address)
+		}
+	}
+	c.mu.Unlock()
+	for _, conn := range pausing {
+		_ = conn.Close() // only of one that was closed before it is an error
 	}
 }
 

@@ -2,6 +2,7 @@ package network_test
 
 import (
 	"context"
+	"sync"
 	"sync/atomic"
 	"testing"
 	"testing/synctest"
@@ -175,5 +176,50 @@ func TestAddressesAreChecked(t *testing.T) {
 		if c, err := network.ToControllers(network.TCP{}, addresses); err == nil {
 			t.Errorf("%q is taken: %v", addresses, c)
 		}
+	}
+}
+
+// Whoever has reason to believe that a controller is back does not wait for the end of a pause.
+func TestReconnectEndsThePausesBetweenTries(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		n := &network.Memory{}
+		controllers, err := network.ToControllers(n, "late")
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer controllers.Close()
+		c := grpc_health_v1.NewHealthClient(controllers)
+		for range 60 { // long enough for the pauses to grow
+			if _, err := probe(t, c, time.Second); status.Code(err) != codes.Unavailable {
+				t.Errorf("without a server a call is %v", err)
+			}
+			time.Sleep(time.Second)
+		}
+		rule(t, n, "late", leads)
+		controllers.Reconnect()
+		if took, err := probe(t, c, 100*time.Millisecond); err != nil {
+			t.Errorf("after %v: %v", took, err)
+		}
+	})
+}
+
+// A new leader may greet a worker at the very moment in which that makes its first connection.
+func TestReconnectMayComeWhileConnectionsAreMade(t *testing.T) {
+	for range 200 {
+		synctest.Test(t, func(t *testing.T) {
+			n := &network.Memory{}
+			rule(t, n, "a", leads)
+			controllers, err := network.ToControllers(n, "a")
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer controllers.Close()
+			var reconnected sync.WaitGroup
+			reconnected.Go(controllers.Reconnect)
+			if _, err := probe(t, grpc_health_v1.NewHealthClient(controllers), time.Second); err != nil {
+				t.Error(err)
+			}
+			reconnected.Wait()
+		})
 	}
 }
